@@ -1,0 +1,70 @@
+import type { AgentFailure, CliName, ModelProvider, PermissionMode, ProxySettings, StartPhase, Upstream } from '@sac/contracts';
+
+/** Everything a runtime needs to make one sandbox. Immutable; a change is a new spec with a new `generation`. */
+export interface SandboxSpec {
+  readonly agentUid: string;
+  /** Grows with every start that replaces the sandbox; credentials and tickets are bound to it. */
+  readonly generation: number;
+  /** Digest of everything below that needs a restart to take effect. */
+  readonly specHash: string;
+  /** Shown in the shell prompt and git identity, never used in a path or object name. */
+  readonly agentName: string;
+  readonly cli: CliName;
+  readonly permissionMode: PermissionMode;
+  readonly instructions: string;
+  readonly provider: ModelProvider | null;
+  readonly providerToken: string | null;
+  readonly proxy: ProxySettings;
+  readonly environment: readonly { readonly name: string; readonly value: string }[];
+  /** Key of the inner terminal tokens (see contracts `InnerClaims`). */
+  readonly terminalKey: string;
+  /** Bearer credential for the internal listener. */
+  readonly internalCredential: string;
+}
+
+/**
+ * What a runtime sees of one sandbox. `running` says that the terminal server accepts connections;
+ * what the CLI does inside arrives through the sidecar's reports, not here.
+ */
+export interface ObservedSandbox {
+  readonly agentUid: string;
+  readonly generation: number;
+  readonly specHash: string;
+  readonly state: 'starting' | 'running' | 'stopping' | 'failed' | 'gone';
+  readonly since: Date;
+  readonly phases: readonly StartPhase[];
+  readonly failure: AgentFailure | null;
+  readonly upstream: Upstream | null;
+}
+
+export interface Isolation {
+  readonly isolated: boolean;
+  /** Why not, and what an operator does about it. */
+  readonly reason: string | null;
+  readonly fix: string | null;
+}
+
+/**
+ * Makes, watches and ends sandboxes. All calls are idempotent and level-triggered: the reconciler may
+ * repeat any of them at any time. `conformance.ts` is the executable form of this comment.
+ */
+export interface Runtime {
+  readonly kind: 'local' | 'kubernetes';
+  /** Finds sandboxes that are running already; resolves when `observed()` is complete. */
+  start(): Promise<void>;
+  isolation(): Isolation;
+  observed(): ReadonlyMap<string, ObservedSandbox>;
+  /** Called after every change of `observed()`; returns the function that unsubscribes. */
+  onChange(listener: (sandbox: ObservedSandbox) => void): () => void;
+  /**
+   * Makes the sandbox run as `spec` says. Returns when the work is accepted; progress shows in `observed()`.
+   * Same agent, generation and specHash already there: does nothing. Another generation there: replaces it.
+   */
+  ensure(spec: SandboxSpec): Promise<void>;
+  /** Ends everything the sandbox started; home and workspace stay. Resolves when all is gone. */
+  stop(agentUid: string, options: { readonly graceMs: number }): Promise<void>;
+  /** `stop`, then deletes home and workspace. */
+  remove(agentUid: string): Promise<void>;
+  /** Lets go of watches and timers; sandboxes go on. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,31 @@
+import { Type, type Static } from 'typebox';
+import { Agent } from './agents.ts';
+import { User } from './auth.ts';
+import { Id, strict } from './primitives.ts';
+import { Prompt } from './prompts.ts';
+import { route } from './route.ts';
+import { Terminal } from './sessions.ts';
+
+/**
+ * One event of `GET /api/events`. On the wire it is a server-sent event: `id:` the position for replay
+ * (Last-Event-ID), `event:` the type, `data:` the JSON of this object.
+ * `resync` says that events were missed for good: load the lists anew.
+ */
+export const ServerEvent = Type.Union([
+  strict({ type: Type.Literal('hello'), version: Type.String() }),
+  strict({ type: Type.Literal('resync') }),
+  strict({ type: Type.Literal('agent'), agent: Agent }),
+  strict({ type: Type.Literal('agent-deleted'), agentId: Id }),
+  strict({ type: Type.Literal('terminals'), agentId: Id, terminals: Type.Array(Terminal) }),
+  strict({ type: Type.Literal('prompt'), prompt: Prompt }),
+  strict({ type: Type.Literal('account'), user: User }),
+  strict({ type: Type.Literal('signed-out') }),
+]);
+export type ServerEvent = Static<typeof ServerEvent>;
+
+export const eventRoutes = {
+  streamEvents: route({
+    method: 'GET', path: '/api/events', access: 'user', tag: 'Events', status: 200, kind: 'stream',
+    summary: 'Changes of everything the account may see, as server-sent events with replay by Last-Event-ID',
+  }),
+} as const;
