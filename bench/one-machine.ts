@@ -1,0 +1,152 @@
+/**
+ * The published figures of one machine: start of `sac`, open agent to CLI prompt, idle memory, first page load.
+ * Run `make bench`. Prints each figure with its bound and the conditions; exits 1 when a bound is broken.
+ */
+import { chromium } from '@playwright/test';
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { cpus, release, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import WebSocket from 'ws';
+import { demoAgent, redeemAdminLink, type ApiUser } from '../e2e/support/api.ts';
+import { createInstallation, linkIn, type Installation } from '../e2e/support/sac.ts';
+import { percentile, report, type Figure } from './figures.ts';
+import { pssOfTreeBytes } from './memory.ts';
+
+const START_RUNS = 5;
+const OPEN_RUNS = 20;
+const sacBundle = fileURLToPath(new URL('../backend/dist/sac.js', import.meta.url));
+
+async function waitFor(what: string, condition: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition().catch(() => false))) {
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await sleep(5);
+  }
+}
+
+const isLive = async (origin: string): Promise<boolean> => (await fetch(`${origin}/health/live`)).ok;
+
+/** Milliseconds from process start to the first answer, with PostgreSQL's data there already. */
+async function measureStart(installation: Installation): Promise<number[]> {
+  const durations: number[] = [];
+  for (let run = 0; run < START_RUNS; run++) {
+    await installation.stop();
+    const startedAt = performance.now();
+    const child = spawn(process.execPath, [sacBundle, 'run'], {
+      env: { ...process.env, SAC_DATA_DIR: installation.dataDir, SAC_PORT: new URL(installation.origin).port },
+      stdio: 'ignore',
+    });
+    await waitFor('sac to listen', () => isLive(installation.origin));
+    durations.push(performance.now() - startedAt);
+    child.kill('SIGTERM');
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+  return durations;
+}
+
+/** Milliseconds from "open" (asleep before) to the CLI's prompt in the terminal's output. */
+async function openToPrompt(origin: string, user: ApiUser, agentId: string): Promise<number> {
+  const startedAt = performance.now();
+  const { session } = await user.call('openSession', { body: { agentId } });
+  let url = '';
+  await waitFor('a ticket', async () => {
+    url = (await user.call('createTicket', { params: { sessionId: session.id, name: 'main' }, body: { mode: 'control' } })).url;
+    return true;
+  });
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}${url}`, 'tty', { origin, perMessageDeflate: false });
+  const prompted = new Promise<void>((resolve, reject) => {
+    let seen = '';
+    socket.on('message', (frame: Buffer) => {
+      seen += frame.subarray(1).toString('utf8');
+      if (seen.includes('❯')) resolve();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the terminal closed before the prompt appeared')));
+  });
+  socket.once('open', () => socket.send(Buffer.from(JSON.stringify({ AuthToken: '', columns: 120, rows: 36 }))));
+  await prompted;
+  const durationMs = performance.now() - startedAt;
+  socket.removeAllListeners('close');
+  socket.close();
+  await user.call('sleepAgent', { params: { agentId }, body: {} });
+  await waitFor('the agent to sleep', async () => (await user.call('getAgent', { params: { agentId } })).status.state === 'asleep');
+  return durationMs;
+}
+
+/** Bytes on the wire for the first load of the sign-in page, cache empty. */
+async function firstLoadBytes(origin: string): Promise<number> {
+  const browser = await chromium.launch({ executablePath: process.env['SAC_CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+  try {
+    const page = await browser.newPage();
+    const devtools = await page.context().newCDPSession(page);
+    let totalBytes = 0;
+    devtools.on('Network.loadingFinished', ({ encodedDataLength }) => (totalBytes += encodedDataLength));
+    await devtools.send('Network.enable');
+    await page.goto(`${origin}/sign-in`, { waitUntil: 'networkidle' });
+    return totalBytes;
+  } finally {
+    await browser.close();
+  }
+}
+
+async function openFigure(installation: Installation, link: string): Promise<Figure> {
+  const user = await redeemAdminLink(link, 'bench');
+  const agent = await user.call('createAgent', { body: await demoAgent(user, { name: 'bench' }) });
+  await openToPrompt(installation.origin, user, agent.id); // installs the CLI, warms the page cache
+  const durations: number[] = [];
+  for (let run = 0; run < OPEN_RUNS; run++) durations.push(await openToPrompt(installation.origin, user, agent.id));
+  return {
+    name: 'open agent to CLI prompt, p95',
+    value: percentile(durations, 95),
+    unit: 'ms',
+    atMost: 2_500,
+    conditions: `${OPEN_RUNS} times, asleep before, Claude Code installed; p50 ${percentile(durations, 50).toFixed(0)} ms`,
+  };
+}
+
+async function idleFigure(installation: Installation): Promise<Figure> {
+  await installation.start();
+  await sleep(10_000);
+  const pid = Number(JSON.parse(await installation.run('status', '--json')).pid);
+  const pssBytes = await pssOfTreeBytes(pid, installation.dataDir);
+  await installation.stop();
+  return {
+    name: 'idle sac with PostgreSQL, no agents, PSS',
+    value: pssBytes / 1e6,
+    unit: 'MB',
+    atMost: 300,
+    conditions: '10 s after start; sac, ws-proxy and all PostgreSQL processes',
+  };
+}
+
+const demo = await createInstallation({ demo: true });
+const plain = await createInstallation({ demo: false });
+try {
+  const link = linkIn(await demo.start());
+  const figures: Figure[] = [await openFigure(demo, link)];
+  figures.push({
+    name: 'first page load (sign-in)',
+    value: (await firstLoadBytes(demo.origin)) / 1e3,
+    unit: 'kB on the wire',
+    atMost: 350,
+    conditions: 'Chromium, empty cache',
+  });
+  await demo.stop();
+  await plain.start();
+  const starts = await measureStart(plain);
+  figures.push({
+    name: 'sac from process start to listening, warm, worst',
+    value: Math.max(...starts),
+    unit: 'ms',
+    atMost: 3_000,
+    conditions: `${START_RUNS} runs with PostgreSQL stopped before; p50 ${percentile(starts, 50).toFixed(0)} ms`,
+  });
+  figures.push(await idleFigure(plain));
+  const model = /model name\s*: (.*)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown CPU';
+  report(figures, `${cpus().length} × ${model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}`);
+} finally {
+  await demo.destroy();
+  await plain.destroy();
+}
