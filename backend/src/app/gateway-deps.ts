@@ -1,0 +1,32 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { CliInfo } from '@sac/contracts';
+import type { Logger } from 'pino';
+import type { GatewayConfig } from '../config/config.ts';
+import type { Keys } from '../config/keys.ts';
+import type { Database } from '../db/database.ts';
+import type { NotificationHub } from '../db/listen.ts';
+import type { Runtime } from '../runtimes/runtime.ts';
+
+/** What the gateway asks of the catalog of installable CLIs. */
+export interface CliList {
+  list(): readonly CliInfo[] | Promise<readonly CliInfo[]>;
+}
+
+/** Everything the gateway is made of; built once per process by an entrypoint, which also ends what it built. */
+export interface GatewayDeps {
+  readonly config: GatewayConfig;
+  readonly db: Database;
+  /** `createNotificationHub({ url, logger })` on the same database. */
+  readonly notifications: NotificationHub;
+  readonly runtime: Runtime;
+  readonly keys: Keys;
+  readonly logger: Logger;
+  /** The scripted model server of DEMO=1. */
+  readonly demo: { readonly modelUrl: string } | null;
+  readonly clis: CliList;
+  /** Takes over an upgrade request for a path under `/ws/`, socket and all; it answers refusals itself. */
+  readonly handUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Built browser files; null when another server hands them out. */
+  readonly frontendDir: string | null;
+}

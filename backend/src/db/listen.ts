@@ -1,0 +1,111 @@
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { connectionSettings } from './database.ts';
+
+/** `null` says that notifications may have been missed: look for yourself what is new. */
+export type NotificationHandler = (payload: string | null) => void;
+
+/** One connection that listens for everybody in this process, and comes back when the server does. */
+export interface NotificationHub {
+  /** Handlers must not throw or block; they get `null` once after subscribing and after every reconnect. Returns the way out. */
+  subscribe(channel: string, handler: NotificationHandler): () => void;
+  close(): Promise<void>;
+}
+
+const RECONNECT_MIN_MS = 100;
+const RECONNECT_MAX_MS = 5_000;
+/** A peer that vanished without a word is found by asking it. */
+const PROBE_INTERVAL_MS = 15_000;
+const PROBE_TIMEOUT_MS = 5_000;
+const channelPattern = /^[a-z_]{1,60}$/;
+
+export const createNotificationHub = (options: { readonly url: string; readonly logger: Pick<Logger, 'warn' | 'error'> }): NotificationHub => {
+  const handlers = new Map<string, Set<NotificationHandler>>();
+  let client: pg.Client | null = null;
+  let retryMs = RECONNECT_MIN_MS;
+  let timer: NodeJS.Timeout | null = null;
+  let closed = false;
+
+  const call = (handler: NotificationHandler, payload: string | null): void => {
+    try {
+      handler(payload);
+    } catch (err) {
+      options.logger.error({ err }, 'notification handler failed');
+    }
+  };
+
+  const schedule = (delayMs: number, work: () => void): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = closed ? null : setTimeout(work, delayMs);
+    timer?.unref();
+  };
+
+  const lost = (from: pg.Client, err: unknown): void => {
+    if (client !== from || closed) return;
+    client = null;
+    options.logger.warn({ err }, 'listening connection lost');
+    void from.end().catch(() => undefined);
+    schedule(retryMs, connect);
+    retryMs = Math.min(retryMs * 2, RECONNECT_MAX_MS);
+  };
+
+  const probe = (from: pg.Client): void => {
+    from.query('select 1').then(
+      () => client === from && schedule(PROBE_INTERVAL_MS, () => probe(from)),
+      (err: unknown) => lost(from, err),
+    );
+  };
+
+  const listen = async (to: pg.Client, channel: string): Promise<void> => {
+    await to.query(`listen ${channel}`);
+    for (const handler of handlers.get(channel) ?? []) call(handler, null);
+  };
+
+  const open = async (next: pg.Client): Promise<void> => {
+    try {
+      await next.connect();
+      for (const channel of handlers.keys()) await listen(next, channel);
+      if (client !== next) return;
+      retryMs = RECONNECT_MIN_MS;
+      schedule(PROBE_INTERVAL_MS, () => probe(next));
+    } catch (err) {
+      lost(next, err);
+    }
+  };
+
+  const connect = (): void => {
+    const next = new pg.Client({ ...connectionSettings({ url: options.url, applicationName: 'sac listen' }), query_timeout: PROBE_TIMEOUT_MS });
+    client = next;
+    next.on('error', (err) => lost(next, err));
+    next.on('end', () => lost(next, new Error('connection ended')));
+    next.on('notification', ({ channel, payload }) => {
+      for (const handler of handlers.get(channel) ?? []) call(handler, payload ?? '');
+    });
+    void open(next);
+  };
+
+  const subscribe = (channel: string, handler: NotificationHandler): (() => void) => {
+    if (!channelPattern.test(channel)) throw new Error(`channel name ${channel} is not allowed`);
+    const existing = handlers.get(channel);
+    if (existing === undefined) handlers.set(channel, new Set([handler]));
+    else existing.add(handler);
+    if (client === null && timer === null) connect();
+    else if (client !== null) {
+      // Listening twice does no harm; before the connection stands, `open` does it.
+      const current = client;
+      void listen(current, channel).catch((err: unknown) => lost(current, err));
+    }
+    return () => handlers.get(channel)?.delete(handler);
+  };
+
+  const close = async (): Promise<void> => {
+    closed = true;
+    if (timer !== null) clearTimeout(timer);
+    const last = client;
+    client = null;
+    handlers.clear();
+    await last?.end().catch(() => undefined);
+  };
+
+  return { subscribe, close };
+};
