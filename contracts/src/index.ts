@@ -6,6 +6,7 @@ export * from './events.ts';
 export * from './internal.ts';
 export * from './primitives.ts';
 export * from './prompts.ts';
+export * from './provider-presets.ts';
 export * from './provider-schema.ts';
 export * from './providers.ts';
 export * from './route.ts';

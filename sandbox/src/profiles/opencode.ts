@@ -1,0 +1,56 @@
+import type { ProviderProtocol } from '@sac/contracts';
+import { cliFile, type CliProfile, type PreparedCli, type ProfileSpec } from './profile.ts';
+
+const TOKEN_VARIABLE = 'SAC_PROVIDER_TOKEN';
+
+/** Drivers that come with the CLI, and what each expects after the provider's base URL. */
+const drivers: Record<ProviderProtocol, { readonly npm: string; readonly version: string }> = {
+  anthropic: { npm: '@ai-sdk/anthropic', version: '/v1' },
+  'openai-responses': { npm: '@ai-sdk/openai', version: '/v1' },
+  gemini: { npm: '@ai-sdk/google', version: '/v1beta' },
+};
+
+const withVersion = (baseUrl: string, version: string): string => {
+  const trimmed = baseUrl.replace(/\/+$/, '');
+  return /\/v\d+(beta)?$/.test(trimmed) ? trimmed : trimmed + version;
+};
+
+const permissions = {
+  default: { edit: 'ask', bash: 'ask', webfetch: 'ask' },
+  acceptEdits: { edit: 'allow', bash: 'ask', webfetch: 'ask' },
+  bypass: { edit: 'allow', bash: 'allow', webfetch: 'allow' },
+} as const;
+
+const providerConfig = ({ provider, providerToken }: ProfileSpec) => {
+  if (provider === null) return {};
+  const { npm, version } = drivers[provider.protocol];
+  const { main, strong, small } = provider.models;
+  const names = [...new Set([main, strong, small].filter((name) => name !== null))];
+  const apiKey = providerToken === null ? 'none' : `{env:${TOKEN_VARIABLE}}`;
+  const models = Object.fromEntries(names.map((name) => [name, { name }]));
+  const first = main ?? strong;
+  return {
+    ...(first === null ? {} : { model: `sac/${first}`, small_model: `sac/${small ?? first}` }),
+    provider: { sac: { npm, name: 'Configured provider', options: { baseURL: withVersion(provider.baseUrl, version), apiKey }, models } },
+  };
+};
+
+export const opencode: CliProfile = {
+  prepare(spec, paths): PreparedCli {
+    const config = { autoupdate: false, share: 'disabled', permission: permissions[spec.permissionMode], ...providerConfig(spec) };
+    return {
+      command: cliFile(paths, 'opencode-ai/bin/opencode.exe'),
+      args: [],
+      env: {
+        OPENCODE_CONFIG: `${paths.run}/opencode.json`,
+        OPENCODE_DISABLE_AUTOUPDATE: '1',
+        ...(spec.providerToken === null ? {} : { [TOKEN_VARIABLE]: spec.providerToken }),
+      },
+      // It has no hooks that would tell an id: the latest conversation of this workspace goes on.
+      resumeArgs: ['--continue'],
+      seed: [{ kind: 'text', path: '.config/opencode/AGENTS.md', content: spec.instructions }],
+      runFiles: [{ name: 'opencode.json', content: JSON.stringify(config) }],
+      activity: 'none',
+    };
+  },
+};
