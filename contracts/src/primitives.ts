@@ -1,7 +1,7 @@
-import { Type, type TSchema } from 'typebox';
+import { Type, type TEnum, type TSchema } from 'typebox';
 
-/** Decimal database id. Ids are strings on the wire because JavaScript numbers end at 2^53. */
-export const Id = Type.String({ pattern: '^[1-9][0-9]{0,18}$', maxLength: 19 });
+/** Decimal database id, always within int8. Ids are strings on the wire because JavaScript numbers end at 2^53. */
+export const Id = Type.String({ pattern: '^[1-9][0-9]{0,17}$', maxLength: 18 });
 
 /** Instant as ISO 8601 UTC text, e.g. `2026-11-21T14:03:22.123Z`. */
 export const Timestamp = Type.String({ maxLength: 32 });
@@ -25,6 +25,7 @@ export const strict = <P extends Record<string, TSchema>>(properties: P) =>
 
 export const nullable = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()]);
 
-export const oneOf = <const V extends readonly string[]>(values: V) => Type.Enum(values);
+// The type is written out: inferred through the generic it would be `string`.
+export const oneOf = <const V extends readonly string[]>(values: V): TEnum<[...V]> => Type.Enum<[...V]>([...values]);
 
 export const Empty = strict({});

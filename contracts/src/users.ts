@@ -25,7 +25,7 @@ export const userRoutes = {
       cursor: Type.Optional(Type.String({ maxLength: 200 })),
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 50 })),
     }),
-    response: strict({ users: Type.Array(Type.Intersect([User, strict({ agentCount: Type.Integer() })], { unevaluatedProperties: false })), nextCursor: nullable(Type.String()), total: Type.Integer() }),
+    response: strict({ users: Type.Array(strict({ ...User.properties, agentCount: Type.Integer() })), nextCursor: nullable(Type.String()), total: Type.Integer() }),
   }),
   updateUser: route({
     method: 'PATCH', path: '/api/admin/users/:userId', access: 'admin', tag, status: 200,

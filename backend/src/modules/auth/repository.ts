@@ -1,0 +1,200 @@
+import { sql } from 'kysely';
+import type { DatabaseOrTransaction } from '../../db/database.ts';
+import type { AuthSessionRow, AuthSessionsTable, InviteRow, NewUser, UserRow } from '../../db/tables.ts';
+import type { Insertable } from 'kysely';
+
+/** NOTIFY channel; payload: the id of a user some of whose browser sessions have ended. */
+export const AUTH_CHANNEL = 'sac_auth';
+
+export type RevokeReason = 'signed_out' | 'signed_out_elsewhere' | 'reuse' | 'password_changed' | 'account_changed' | 'too_many';
+
+export const findUserByLogin = (db: DatabaseOrTransaction, login: string): Promise<UserRow | undefined> =>
+  db
+    .selectFrom('users')
+    .selectAll()
+    // A user name holds no `@` and an address always does, so only one column can match.
+    .where(login.includes('@') ? 'email' : 'username', '=', login)
+    .executeTakeFirst();
+
+export const findUserById = (db: DatabaseOrTransaction, id: string): Promise<UserRow | undefined> =>
+  db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
+
+export const insertUser = (db: DatabaseOrTransaction, user: NewUser): Promise<UserRow> =>
+  db.insertInto('users').values(user).returningAll().executeTakeFirstOrThrow();
+
+export const updateOwnAccount = (
+  db: DatabaseOrTransaction,
+  id: string,
+  change: { readonly display_name?: string; readonly email?: string | null },
+): Promise<UserRow | undefined> =>
+  db.updateTable('users').set({ ...change, updated_at: new Date() }).where('id', '=', id).returningAll().executeTakeFirst();
+
+/** Only when the hash is still the one that was verified: two changes at once cannot both succeed. */
+export const replacePasswordHash = async (
+  db: DatabaseOrTransaction,
+  id: string,
+  hashes: { readonly from: string | null; readonly to: string },
+): Promise<boolean> => {
+  const result = await db
+    .updateTable('users')
+    .set({ password_hash: hashes.to, updated_at: new Date() })
+    .where('id', '=', id)
+    .where('password_hash', 'is not distinct from', hashes.from)
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+};
+
+export const growTokenVersion = async (db: DatabaseOrTransaction, userId: string): Promise<void> => {
+  await db.updateTable('users').set((eb) => ({ token_version: eb('token_version', '+', 1) })).where('id', '=', userId).execute();
+};
+
+export const hasActiveAdmin = async (db: DatabaseOrTransaction): Promise<boolean> =>
+  (await db.selectFrom('users').select('id').where('role', '=', 'admin').where('status', '=', 'active').limit(1).executeTakeFirst()) !== undefined;
+
+export interface Principal {
+  readonly id: string;
+  readonly username: string;
+  readonly role: UserRow['role'];
+  readonly last_used_at: Date;
+}
+
+/** The account behind an access token, if token, session and account all still hold. */
+export const findPrincipal = (
+  db: DatabaseOrTransaction,
+  claims: { readonly userId: string; readonly authSessionId: string; readonly tokenVersion: number },
+): Promise<Principal | undefined> =>
+  db
+    .selectFrom('auth_sessions as session')
+    .innerJoin('users as user', 'user.id', 'session.user_id')
+    .select(['user.id', 'user.username', 'user.role', 'session.last_used_at'])
+    .where('session.id', '=', claims.authSessionId)
+    .where('session.user_id', '=', claims.userId)
+    .where('session.revoked_at', 'is', null)
+    .where('session.expires_at', '>', sql<Date>`now()`)
+    .where('user.status', '=', 'active')
+    .where('user.token_version', '=', claims.tokenVersion)
+    .executeTakeFirst();
+
+/** Notes that account and browser were seen now. */
+export const touch = async (db: DatabaseOrTransaction, ids: { readonly userId: string; readonly authSessionId: string }): Promise<void> => {
+  await db.updateTable('auth_sessions').set({ last_used_at: sql<Date>`now()` }).where('id', '=', ids.authSessionId).execute();
+  await db.updateTable('users').set({ last_active_at: sql<Date>`now()` }).where('id', '=', ids.userId).execute();
+};
+
+export const insertAuthSession = (db: DatabaseOrTransaction, session: Insertable<AuthSessionsTable>): Promise<AuthSessionRow> =>
+  db.insertInto('auth_sessions').values(session).returningAll().executeTakeFirstOrThrow();
+
+/** Locks the row: of two refreshes with the same token one waits and then sees what the other did. */
+export const lockAuthSessionByFamily = (db: DatabaseOrTransaction, familyHash: Buffer): Promise<AuthSessionRow | undefined> =>
+  db.selectFrom('auth_sessions').selectAll().where('family_hash', '=', familyHash).forUpdate().executeTakeFirst();
+
+export const rotateAuthSession = async (
+  db: DatabaseOrTransaction,
+  id: string,
+  next: { readonly counter: number; readonly expiresAt: Date; readonly now: Date },
+): Promise<void> => {
+  await db
+    .updateTable('auth_sessions')
+    .set({ refresh_counter: next.counter, rotated_at: next.now, last_used_at: next.now, expires_at: next.expiresAt })
+    .where('id', '=', id)
+    .execute();
+};
+
+const liveSessions = (db: DatabaseOrTransaction, userId: string) =>
+  db
+    .selectFrom('auth_sessions')
+    .where('user_id', '=', userId)
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', sql<Date>`now()`);
+
+export const listAuthSessions = (db: DatabaseOrTransaction, userId: string): Promise<AuthSessionRow[]> =>
+  liveSessions(db, userId).selectAll().orderBy('last_used_at', 'desc').orderBy('id', 'desc').limit(100).execute();
+
+export interface RevokeFilter {
+  readonly userId: string;
+  /** Only this one. */
+  readonly id?: string;
+  /** All but this one. */
+  readonly exceptId?: string;
+  /** All but the most recently used ones. */
+  readonly keepNewest?: number;
+}
+
+/** Ends browser sessions and wakes the event streams of their owner. Returns how many there were. */
+export const revokeAuthSessions = async (db: DatabaseOrTransaction, filter: RevokeFilter, reason: RevokeReason): Promise<number> => {
+  let update = db
+    .updateTable('auth_sessions')
+    .set({ revoked_at: sql<Date>`now()`, revoked_reason: reason })
+    .where('user_id', '=', filter.userId)
+    .where('revoked_at', 'is', null);
+  if (filter.id !== undefined) update = update.where('id', '=', filter.id);
+  if (filter.exceptId !== undefined) update = update.where('id', '!=', filter.exceptId);
+  if (filter.keepNewest !== undefined) {
+    const newest = liveSessions(db, filter.userId).select('id').orderBy('last_used_at', 'desc').orderBy('id', 'desc').limit(filter.keepNewest);
+    update = update.where('id', 'not in', newest);
+  }
+  const { numUpdatedRows } = await update.executeTakeFirst();
+  if (numUpdatedRows > 0n) await sql`select pg_notify(${AUTH_CHANNEL}, ${filter.userId})`.execute(db);
+  return Number(numUpdatedRows);
+};
+
+export const insertLink = (
+  db: DatabaseOrTransaction,
+  link: Pick<InviteRow, 'kind' | 'secret_hash' | 'email' | 'role' | 'invited_by' | 'expires_at'>,
+): Promise<InviteRow> => db.insertInto('invites').values(link).returningAll().executeTakeFirstOrThrow();
+
+const usableLinks = (db: DatabaseOrTransaction, kind: InviteRow['kind']) =>
+  db.selectFrom('invites').where('kind', '=', kind).where('used_at', 'is', null).where('expires_at', '>', sql<Date>`now()`);
+
+export const findUsableLink = (
+  db: DatabaseOrTransaction,
+  kind: InviteRow['kind'],
+  secretHash: Buffer,
+): Promise<(InviteRow & { inviter: string | null }) | undefined> =>
+  usableLinks(db, kind)
+    .leftJoin('users', 'users.id', 'invites.invited_by')
+    .selectAll('invites')
+    .select('users.display_name as inviter')
+    .where('secret_hash', '=', secretHash)
+    .executeTakeFirst();
+
+/** Uses a link up, atomically: of two attempts at once one gets undefined. */
+export const redeemLink = (db: DatabaseOrTransaction, kind: InviteRow['kind'], secretHash: Buffer): Promise<InviteRow | undefined> =>
+  db
+    .updateTable('invites')
+    .set({ used_at: sql<Date>`now()` })
+    .where('kind', '=', kind)
+    .where('secret_hash', '=', secretHash)
+    .where('used_at', 'is', null)
+    .where('expires_at', '>', sql<Date>`now()`)
+    .returningAll()
+    .executeTakeFirst();
+
+export const noteLinkUser = async (db: DatabaseOrTransaction, linkId: string, userId: string): Promise<void> => {
+  await db.updateTable('invites').set({ used_by: userId }).where('id', '=', linkId).execute();
+};
+
+export const deleteUnusedAdminLinks = async (db: DatabaseOrTransaction): Promise<void> => {
+  await db.deleteFrom('invites').where('kind', '=', 'admin').where('used_at', 'is', null).execute();
+};
+
+export const listInvites = (db: DatabaseOrTransaction): Promise<(InviteRow & { inviter: string | null })[]> =>
+  usableLinks(db, 'invite')
+    .leftJoin('users', 'users.id', 'invites.invited_by')
+    .selectAll('invites')
+    .select('users.display_name as inviter')
+    .orderBy('invites.id', 'desc')
+    .limit(1_000)
+    .execute();
+
+export const countInvites = async (db: DatabaseOrTransaction): Promise<number> =>
+  Number((await usableLinks(db, 'invite').select((eb) => eb.fn.countAll<string>().as('count')).executeTakeFirstOrThrow()).count);
+
+export const deleteInvite = async (db: DatabaseOrTransaction, id: string): Promise<boolean> =>
+  (await db.deleteFrom('invites').where('id', '=', id).where('kind', '=', 'invite').where('used_at', 'is', null).executeTakeFirst()).numDeletedRows === 1n;
+
+/** Rows that can open nothing any more; kept for a while for the audit. */
+export const deleteEndedRows = async (db: DatabaseOrTransaction, olderThan: Date): Promise<void> => {
+  await db.deleteFrom('auth_sessions').where((eb) => eb.or([eb('expires_at', '<', olderThan), eb('revoked_at', '<', olderThan)])).execute();
+  await db.deleteFrom('invites').where('expires_at', '<', olderThan).execute();
+};

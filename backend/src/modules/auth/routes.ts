@@ -1,0 +1,106 @@
+import { REFRESH_COOKIE, REFRESH_SECRET_HEADER, type authRoutes, type SignedIn } from '@sac/contracts';
+// Declares `cookies` and `setCookie`; the plugin is registered by the server.
+import type {} from '@fastify/cookie';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Handlers, RequestContext } from '../../app/handlers.ts';
+import type { GatewayConfig } from '../../config/config.ts';
+import type { Keys } from '../../config/keys.ts';
+import { deriveKey } from '../../lib/secrets.ts';
+import type { SettingsService } from '../settings/service.ts';
+import type { AccountsService, NewAccount } from './accounts.ts';
+import type { LinksService } from './links.ts';
+import type { AttemptLimits } from './attempts.ts';
+import { SESSION_IDLE_MS, type Browser, type OpenedSession, type SessionsService } from './sessions.ts';
+
+interface Deps {
+  readonly accounts: AccountsService;
+  readonly sessions: SessionsService;
+  readonly links: LinksService;
+  readonly settings: SettingsService;
+  readonly limits: AttemptLimits;
+  readonly config: GatewayConfig;
+  readonly keys: Keys;
+  readonly isAdminThere: () => Promise<boolean>;
+  readonly isDemo: boolean;
+}
+
+const browserOf = ({ request, ip }: { readonly request: FastifyRequest; readonly ip: string }): Browser => ({
+  ip,
+  requestId: request.id,
+  // eslint-disable-next-line no-control-regex -- header values may hold what PostgreSQL and log readers should not get
+  userAgent: (request.headers['user-agent'] ?? '').replace(/[\u0000-\u001f\u007f]/g, ''),
+});
+
+const newAccount = (body: { username: string; displayName: string; email?: string; password: string }): NewAccount => ({
+  username: body.username,
+  displayName: body.displayName,
+  email: body.email ?? null,
+  password: body.password,
+});
+
+const createRefreshCookie = (config: GatewayConfig, keys: Keys) => {
+  // Two installations on one machine share the cookies of `localhost`, whatever their ports.
+  const name = `${REFRESH_COOKIE}_${deriveKey(keys.master, 'cookie-name').toString('hex').slice(0, 8)}`;
+  const isHttps = (request: FastifyRequest): boolean =>
+    request.protocol === 'https' || config.publicOrigins.every((origin) => origin.startsWith('https:'));
+  const attributes = (request: FastifyRequest) =>
+    ({ path: '/api/auth', httpOnly: true, sameSite: 'strict', secure: isHttps(request) }) as const;
+  return {
+    read: (request: FastifyRequest) => {
+      const secret = request.headers[REFRESH_SECRET_HEADER];
+      return { cookie: request.cookies[name] ?? '', secret: typeof secret === 'string' ? secret : '' };
+    },
+    set: (request: FastifyRequest, reply: FastifyReply, session: OpenedSession): SignedIn => {
+      void reply.setCookie(name, session.cookie, { ...attributes(request), maxAge: SESSION_IDLE_MS / 1000 });
+      return session.signedIn;
+    },
+    clear: (request: FastifyRequest, reply: FastifyReply): void => {
+      void reply.clearCookie(name, attributes(request));
+    },
+  };
+};
+
+export const authHandlers = (deps: Deps): Pick<Handlers, keyof typeof authRoutes> => {
+  const { accounts, sessions, links } = deps;
+  const refreshCookie = createRefreshCookie(deps.config, deps.keys);
+  const originOf = ({ ip, request }: Pick<RequestContext<never>, 'ip' | 'request'>) => ({ ip, requestId: request.id });
+
+  return {
+    getAuthState: async () => ({
+      firstAdminNeeded: !(await deps.isAdminThere()),
+      registration: (await deps.settings.read()).registration,
+      demo: deps.isDemo,
+      version: deps.config.version,
+    }),
+    redeemAdminLink: async ({ body, request, reply, ip }) =>
+      refreshCookie.set(request, reply, await accounts.redeemAdminLink(body.secret, newAccount(body), browserOf({ request, ip }))),
+    checkLink: async ({ body, ip }) => {
+      const giveBack = deps.limits.link(ip);
+      const link = await links.check(body.kind, body.secret);
+      giveBack();
+      return link;
+    },
+    signIn: async ({ body, request, reply, ip }) =>
+      refreshCookie.set(request, reply, await accounts.signIn(body.login, body.password, browserOf({ request, ip }))),
+    register: async ({ body, request, reply, ip }) =>
+      refreshCookie.set(request, reply, await accounts.register(body.invite ?? null, newAccount(body), browserOf({ request, ip }))),
+    refresh: async (context) => {
+      const { request, reply } = context;
+      return refreshCookie.set(request, reply, await sessions.refresh(refreshCookie.read(request), originOf(context)));
+    },
+    signOut: async (context) => {
+      refreshCookie.clear(context.request, context.reply);
+      await sessions.signOut(refreshCookie.read(context.request), originOf(context));
+    },
+    signOutEverywhere: async ({ user, request, reply, ip }) => {
+      await accounts.signOutEverywhere(user, browserOf({ request, ip }));
+      refreshCookie.clear(request, reply);
+    },
+    me: ({ user }) => accounts.me(user),
+    updateMe: ({ user, body }) => accounts.updateMe(user, body),
+    changePassword: ({ user, body, request, ip }) =>
+      accounts.changePassword(user, { current: body.currentPassword, next: body.newPassword }, browserOf({ request, ip })),
+    listAuthSessions: async ({ user }) => ({ sessions: await sessions.list(user) }),
+    revokeAuthSession: (context) => sessions.revoke(context.user, context.params.authSessionId, originOf(context)),
+  };
+};

@@ -1,0 +1,21 @@
+import { SystemSettings } from '@sac/contracts';
+import { Value } from 'typebox/value';
+
+type Key = keyof SystemSettings;
+
+interface Declaration<K extends Key> {
+  readonly byDefault: SystemSettings[K];
+  /** In force when a stored value is not one of today's: the safer side, not the default. */
+  readonly whenUnreadable: SystemSettings[K];
+}
+
+/** Every system setting there is; the schema of each is that of the contract. */
+export const settingDeclarations: { readonly [K in Key]: Declaration<K> } = {
+  registration: { byDefault: 'invite', whenUnreadable: 'closed' },
+  agentsPerUser: { byDefault: 10, whenUnreadable: 0 },
+};
+
+export const settingKeys = Object.keys(settingDeclarations) as Key[];
+
+export const isValidSetting = <K extends Key>(key: K, value: unknown): value is SystemSettings[K] =>
+  Value.Check(SystemSettings.properties[key], value);

@@ -1,0 +1,48 @@
+import type { SystemSettings } from '@sac/contracts';
+import type { Logger } from 'pino';
+import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
+import { inTransaction } from '../../db/transaction.ts';
+import { recordAudit, type Origin } from '../audit/record.ts';
+import { isValidSetting, settingDeclarations, settingKeys } from './declarations.ts';
+
+export interface SettingsService {
+  /** Settings in force. Pass a transaction to decide and act on the same state. */
+  read(db?: DatabaseOrTransaction): Promise<SystemSettings>;
+  update(change: Partial<SystemSettings>, actorId: string, origin: Origin): Promise<SystemSettings>;
+}
+
+export const createSettingsService = (deps: { readonly db: Database; readonly logger: Logger }): SettingsService => {
+  const pick = <K extends keyof SystemSettings>(key: K, stored: ReadonlyMap<string, unknown>): SystemSettings[K] => {
+    const declaration = settingDeclarations[key];
+    if (!stored.has(key)) return declaration.byDefault;
+    const value = stored.get(key);
+    if (isValidSetting(key, value)) return value;
+    deps.logger.error({ setting: key }, 'stored setting is not valid; the safe value is in force');
+    return declaration.whenUnreadable;
+  };
+
+  const read = async (db: DatabaseOrTransaction = deps.db): Promise<SystemSettings> => {
+    const rows = await db.selectFrom('system_settings').select(['key', 'value']).execute();
+    const stored = new Map(rows.map((row) => [row.key, row.value]));
+    return { registration: pick('registration', stored), agentsPerUser: pick('agentsPerUser', stored) };
+  };
+
+  const update: SettingsService['update'] = (change, actorId, origin) =>
+    inTransaction(deps.db, async (trx) => {
+      for (const key of settingKeys) {
+        const value = change[key];
+        if (value === undefined) continue;
+        await trx
+          .insertInto('system_settings')
+          .values({ key, value: JSON.stringify(value), updated_by: actorId })
+          .onConflict((conflict) =>
+            conflict.column('key').doUpdateSet({ value: JSON.stringify(value), updated_by: actorId, updated_at: new Date() }),
+          )
+          .execute();
+        await recordAudit(trx, { action: 'setting.changed', actorId, target: { type: 'setting', id: key }, details: { value }, origin });
+      }
+      return read(trx);
+    });
+
+  return { read, update };
+};
