@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { homedir } from 'node:os';
+import process from 'node:process';
+import { pino } from 'pino';
+import { ConfigError, loadConfig } from '../config/config.ts';
+import { findInstallation } from '../config/installation.ts';
+import { parseSigningKeys } from '../config/keys.ts';
+import { serveParent } from '../terminal-relay/child.ts';
+import { clientAddressBehind } from '../terminal-relay/client-address.ts';
+import { createListener } from '../terminal-relay/listener.ts';
+import { encodeTicketKeys } from '../terminal-relay/messages.ts';
+import { Relay } from '../terminal-relay/relay.ts';
+
+/** On the one machine people wait for `make stop`; in a cluster thousands of clients must not return at once. */
+const CHILD_DRAIN_MS = 1_000;
+const STANDALONE_DRAIN_MS = 20_000;
+
+const logger = pino({ name: 'ws-proxy', level: process.env['SAC_LOG_LEVEL'] || 'info' });
+
+const runAsChild = (): void => {
+  const child = serveParent(
+    { on: process.on.bind(process), once: process.once.bind(process), send: (message) => void process.send?.(message) },
+    logger,
+  );
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) child.relay()?.destroy();
+    stopping = true;
+    void (child.relay()?.drain(CHILD_DRAIN_MS) ?? Promise.resolve()).then(() => process.exit(0));
+  };
+  process.on('SIGTERM', stop);
+  // Ctrl+C reaches the whole process group; what it means for this process is for the parent to say.
+  process.on('SIGINT', () => undefined);
+  void child.orphaned.then(() => process.exit(0));
+};
+
+/** This process gets the ticket keys and no others, so the general loader must not miss them. */
+const standaloneConfig = () => {
+  const { SAC_TERMINAL_TICKET_KEYS: keyText, ...environment } = process.env;
+  const config = loadConfig(environment, {
+    version: findInstallation().version,
+    homeDir: homedir(),
+    interfaceAddresses: [],
+  });
+  if (!keyText)
+    throw new ConfigError([
+      {
+        variable: 'SAC_TERMINAL_TICKET_KEYS',
+        problem: 'is missing; give the keys that api-gateway signs tickets with',
+      },
+    ]);
+  return { config, keys: parseSigningKeys(keyText) };
+};
+
+const runStandalone = async (): Promise<void> => {
+  const { config, keys } = standaloneConfig();
+  const relay = new Relay(
+    {
+      ticketKeys: encodeTicketKeys(keys.all),
+      allowedOrigins: [...config.publicOrigins],
+      upstream: { unixDirectory: null, tcp: true },
+    },
+    logger,
+  );
+  const server = createListener(relay, clientAddressBehind(config.trustedProxies));
+  server.listen(config.wsListen.port, config.wsListen.host);
+  await once(server, 'listening');
+  logger.info({ address: server.address() }, 'ws-proxy is listening');
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) relay.destroy();
+    stopping = true;
+    server.close();
+    void relay.drain(STANDALONE_DRAIN_MS).then(() => process.exit(0));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+};
+
+try {
+  if (process.send) runAsChild();
+  else await runStandalone();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

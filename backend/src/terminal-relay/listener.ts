@@ -1,0 +1,82 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { ClientAddress } from './client-address.ts';
+import { pathOf } from './handshake.ts';
+import { refusalResponse, refuse, type Refusal } from './refusal.ts';
+import type { Relay } from './relay.ts';
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const MAX_HEADER_BYTES = 16_384;
+
+const malformed: Refusal = {
+  code: 'invalid_request',
+  message: 'This is not a complete HTTP/1.1 request with at most 16 KiB of headers.',
+};
+const notHere: Refusal = {
+  code: 'not_found',
+  message: 'There is nothing at this address; terminals are WebSockets at /ws/:sessionId.',
+};
+
+/** `remoteAddress` of a handshake that arrived on a server of this process. */
+const toUpgradeRequest = (request: IncomingMessage, clientAddress: ClientAddress) => {
+  const forwardedFor = request.headers['x-forwarded-for'];
+  return {
+    method: request.method ?? '',
+    url: request.url ?? '',
+    httpVersion: request.httpVersion,
+    rawHeaders: request.rawHeaders,
+    remoteAddress: clientAddress(
+      request.socket.remoteAddress ?? '',
+      Array.isArray(forwardedFor) ? forwardedFor.join(',') : forwardedFor,
+    ),
+  };
+};
+
+const answer = (response: ServerResponse, status: number, type: string, body: string): void => {
+  response.writeHead(status, {
+    'Content-Type': type,
+    'Cache-Control': 'no-store',
+    'Content-Length': Buffer.byteLength(body),
+  });
+  response.end(body);
+};
+
+const serveRequest = (relay: Relay, request: IncomingMessage, response: ServerResponse): void => {
+  const path = request.method === 'GET' ? pathOf(request.url ?? '') : null;
+  if (path === '/health/live') answer(response, 200, 'application/json', '{"status":"ok"}');
+  else if (path === '/health/ready')
+    answer(
+      response,
+      relay.accepting ? 200 : 503,
+      'application/json',
+      `{"status":"${relay.accepting ? 'ok' : 'draining'}"}`,
+    );
+  else if (path === '/metrics') answer(response, 200, 'text/plain; version=0.0.4', relay.metricsText);
+  else request.socket.end(refusalResponse(notHere));
+};
+
+/**
+ * HTTP server of a stand-alone ws-proxy: upgrades go to the relay; besides that only health and metrics. Not
+ * listening yet. It is shared with nobody: a WebSocket framework on the same server would answer foreign upgrades.
+ */
+export const createListener = (relay: Relay, clientAddress: ClientAddress): Server => {
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HANDSHAKE_TIMEOUT_MS,
+      requestTimeout: HANDSHAKE_TIMEOUT_MS,
+      keepAliveTimeout: HANDSHAKE_TIMEOUT_MS,
+      noDelay: true,
+    },
+    (request, response) => serveRequest(relay, request, response),
+  );
+  server.on('upgrade', (request, socket, head) => {
+    if (socket instanceof Socket) relay.handleUpgrade(toUpgradeRequest(request, clientAddress), socket, head);
+    else socket.destroy();
+  });
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) refuse(socket, malformed);
+    else socket.destroy();
+  });
+  return server;
+};

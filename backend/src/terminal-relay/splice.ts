@@ -1,0 +1,135 @@
+import type { Socket } from 'node:net';
+import { FloodState, type FloodPacer } from './flood-pacer.ts';
+import type { RelayMetrics } from './metrics.ts';
+import type { UpstreamLink } from './upstream.ts';
+
+/** After one side ended, the other gets this long to take what is on its way. */
+const LINGER_MS = 10_000;
+
+export interface SpliceOptions {
+  readonly client: Socket;
+  /** Bytes the client sent behind its request. */
+  readonly clientHead: Buffer;
+  readonly upstream: UpstreamLink;
+  readonly pacer: FloodPacer;
+  readonly metrics: RelayMetrics;
+  readonly nowMs: () => number;
+  /** Called once, when both sockets are closed. */
+  readonly onClosed: () => void;
+}
+
+/**
+ * Joins two TCP streams without looking at them. Each direction holds at most one read: the next one starts
+ * when the kernel has taken the last. That is the whole of the back-pressure, from the browser to the PTY.
+ */
+export class Splice {
+  readonly #options: SpliceOptions;
+  readonly #flood: FloodState;
+  #lastByteAtMs: number;
+  /** When the client stopped taking bytes; null while nothing waits for it. */
+  #stalledSinceMs: number | null = null;
+  #linger: NodeJS.Timeout | null = null;
+  #openSockets = 2;
+
+  constructor(options: SpliceOptions) {
+    this.#options = options;
+    this.#lastByteAtMs = options.nowMs();
+    this.#flood = new FloodState(() => options.upstream.socket.resume());
+  }
+
+  /** The client's socket must not have been read from before. */
+  start(): void {
+    const { client, clientHead, upstream } = this.#options;
+    this.#join(client, upstream.socket);
+    this.#join(upstream.socket, client);
+    client.on('data', this.#onClientData);
+    if (clientHead.length > 0) this.#onClientData(clientHead);
+    client.write(upstream.response, this.#onClientTookAll);
+    upstream.setReader(this.#onUpstreamChunk);
+    if (upstream.rest.length > 0 && !this.#onUpstreamChunk(upstream.rest)) return;
+    upstream.socket.resume();
+  }
+
+  idleForMs(nowMs: number): number {
+    return nowMs - this.#lastByteAtMs;
+  }
+
+  stalledForMs(nowMs: number): number {
+    return this.#stalledSinceMs === null ? 0 : nowMs - this.#stalledSinceMs;
+  }
+
+  /** Ends both directions as a TCP end; what is already written still arrives. */
+  end(): void {
+    const { client, upstream } = this.#options;
+    client.end();
+    upstream.socket.end();
+    this.#startLinger();
+  }
+
+  destroy(): void {
+    this.#options.client.destroy();
+    this.#options.upstream.socket.destroy();
+  }
+
+  #onUpstreamChunk = (chunk: Uint8Array): boolean => {
+    const { client, pacer, metrics, nowMs } = this.#options;
+    // Ended by us: the rest is thrown away, so that the far end's close is seen.
+    if (client.writableEnded || client.destroyed) return true;
+    const atMs = nowMs();
+    this.#lastByteAtMs = atMs;
+    metrics.bytesToClient += chunk.byteLength;
+    client.write(chunk, this.#onClientTookAll);
+    // Not all in the kernel: the write still needs this connection's only read buffer.
+    if (client.writableLength > 0) {
+      this.#stalledSinceMs ??= atMs;
+      return false;
+    }
+    if (pacer.mayReadOn(this.#flood, chunk.byteLength, atMs)) return true;
+    metrics.pacedReads += 1;
+    return false;
+  };
+
+  #onClientTookAll = (): void => {
+    if (this.#stalledSinceMs === null || this.#options.client.writableLength > 0) return;
+    this.#stalledSinceMs = null;
+    this.#options.upstream.socket.resume();
+  };
+
+  #onClientData = (chunk: Buffer): void => {
+    const { client, upstream, metrics, nowMs } = this.#options;
+    if (upstream.socket.writableEnded || upstream.socket.destroyed) return;
+    this.#lastByteAtMs = nowMs();
+    metrics.bytesToUpstream += chunk.length;
+    upstream.socket.write(chunk, this.#onUpstreamTookAll);
+    if (upstream.socket.writableLength > 0) client.pause();
+  };
+
+  #onUpstreamTookAll = (): void => {
+    const { client, upstream } = this.#options;
+    if (client.isPaused() && upstream.socket.writableLength === 0) client.resume();
+  };
+
+  /** The end, an error or the close of one side ends the other. */
+  #join(one: Socket, other: Socket): void {
+    one.on('end', () => {
+      other.end();
+      this.#startLinger();
+    });
+    one.on('error', () => other.destroy());
+    one.on('close', () => {
+      if (!other.writableEnded) other.end();
+      this.#startLinger();
+      this.#openSockets -= 1;
+      if (this.#openSockets === 0) this.#closed();
+    });
+  }
+
+  #startLinger(): void {
+    this.#linger ??= setTimeout(() => this.destroy(), LINGER_MS);
+  }
+
+  #closed(): void {
+    if (this.#linger !== null) clearTimeout(this.#linger);
+    this.#options.onClosed();
+  }
+}

@@ -1,0 +1,134 @@
+import { connect, type Socket } from 'node:net';
+import { SUBPROTOCOL, type Upstream } from '@sac/contracts';
+import type { UpstreamPolicy } from './messages.ts';
+import type { UpstreamFailure } from './metrics.ts';
+import { ResponseHeadReader } from './response-head.ts';
+import { targetsOf, type Target } from './upstream-target.ts';
+
+/**
+ * One read buffer per connection, reused for every read. Only touched pages count, so a quiet connection
+ * costs a few kilobytes; a flooding one moves up to this much per read.
+ */
+export const READ_BUFFER_BYTES = 256 * 1024;
+
+/** Takes one chunk, which is only valid during the call. False stops reading until `socket.resume()`. */
+export type ChunkReader = (chunk: Uint8Array) => boolean;
+
+/** A connection to a terminal server that has answered 101, not reading until `setReader` and `socket.resume()`. */
+export interface UpstreamLink {
+  readonly socket: Socket;
+  /** Response head for the client. */
+  readonly response: string;
+  /** First bytes after the head. */
+  readonly rest: Buffer;
+  setReader(reader: ChunkReader): void;
+}
+
+export class UpstreamError extends Error {
+  readonly failure: UpstreamFailure;
+
+  constructor(failure: UpstreamFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'UpstreamError';
+    this.failure = failure;
+  }
+}
+
+export interface OpenUpstream {
+  readonly upstream: Upstream;
+  readonly policy: UpstreamPolicy;
+  readonly timeoutMs: number;
+  /** Sec-WebSocket-Key of the client, checked. */
+  readonly key: string;
+  readonly bearer: string;
+  readonly signal: AbortSignal;
+}
+
+/** Written anew: no query, Origin, cookie or extension offer of the client gets past the relay. */
+const requestHead = (authority: string, key: string, bearer: string): string =>
+  [
+    'GET /ws HTTP/1.1',
+    `Host: ${authority}`,
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Sec-WebSocket-Key: ${key}`,
+    'Sec-WebSocket-Version: 13',
+    `Sec-WebSocket-Protocol: ${SUBPROTOCOL}`,
+    `Authorization: Bearer ${bearer}`,
+    '',
+    '',
+  ].join('\r\n');
+
+/** Settles once; whatever happens first (answer, error, end, deadline, abort) decides, and a failure ends the socket. */
+const openTarget = (
+  target: Target,
+  head: string,
+  { signal, timeoutMs }: { signal: AbortSignal; timeoutMs: number },
+): Promise<UpstreamLink> =>
+  new Promise((resolve, reject) => {
+    const headReader = new ResponseHeadReader();
+    const settle = (): void => {
+      clearTimeout(deadline);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const fail = (failure: UpstreamFailure, message: string, cause?: unknown): void => {
+      settle();
+      socket.destroy();
+      reject(new UpstreamError(failure, message, { cause }));
+    };
+    let reader: ChunkReader = (chunk) => {
+      const result = headReader.push(chunk);
+      if (result.kind === 'incomplete') return true;
+      settle();
+      if (result.kind === 'refused') fail('refused', `The terminal server answered ${result.status}.`);
+      else if (result.kind === 'malformed')
+        fail('malformed', 'The terminal server did not answer as a WebSocket server does.');
+      else
+        resolve({
+          socket,
+          response: result.response,
+          rest: result.rest,
+          setReader: (next) => {
+            reader = next;
+          },
+        });
+      return false;
+    };
+    const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+    const socket = connect({
+      ...target.options,
+      noDelay: true,
+      onread: { buffer, callback: (byteCount) => reader(buffer.subarray(0, byteCount)) },
+    });
+    const deadline = setTimeout(
+      () => fail('timeout', `The terminal server did not answer within ${timeoutMs} ms.`),
+      timeoutMs,
+    );
+    const onAbort = (): void => fail('aborted', 'The attempt was given up.', signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    // These stay for the socket's life as its error handling: rejecting a settled promise does nothing.
+    socket.on('error', (error) => fail('connect', 'The terminal server cannot be reached.', error));
+    socket.once('close', () => fail('connect', 'The terminal server hung up before it answered.'));
+    socket.write(head);
+  });
+
+/**
+ * Connects and upgrades. With two addresses the first gets half of the time: a pod's own address is
+ * right unless the pod was just replaced. Throws `UpstreamError`.
+ */
+export const openUpstream = async (options: OpenUpstream): Promise<UpstreamLink> => {
+  const targets = targetsOf(options.upstream, options.policy);
+  let failure = new UpstreamError('policy', 'The ticket names a terminal server that this proxy may not connect to.');
+  for (const [index, target] of targets.entries()) {
+    const head = requestHead(target.authority, options.key, options.bearer);
+    try {
+      return await openTarget(target, head, { signal: options.signal, timeoutMs: options.timeoutMs / targets.length });
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      failure = error;
+      // An answer, even a bad one, comes from the right machine or from one that must not see the token again.
+      if (!['connect', 'timeout'].includes(error.failure) || index === targets.length - 1) break;
+    }
+  }
+  throw failure;
+};
