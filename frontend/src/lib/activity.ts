@@ -1,0 +1,45 @@
+import type { Agent, AgentState } from '@sac/contracts';
+import { relativeTime, shortDuration } from './time.ts';
+
+type Translate = (key: string, values?: Record<string, unknown>) => string;
+
+/** The line under an agent's name: a state word, what it does, for how long. Only `detail` may be cut. */
+export interface ActivityLine {
+  readonly state: AgentState;
+  readonly word: string;
+  /** Between word and detail: `: ` after waiting and failed, ` · ` else. */
+  readonly separator: string;
+  readonly detail: string;
+  readonly time: string;
+}
+
+const phaseOf = (agent: Agent, t: Translate): string => {
+  const active = agent.status.phases.find((phase) => phase.state === 'active');
+  return active ? t(`state.phase.${active.name}`) : '';
+};
+
+const detailOf = (agent: Agent, t: Translate): string => {
+  const { status } = agent;
+  if (status.state === 'failed') return status.failure?.reason ?? '';
+  if (status.state === 'starting') return phaseOf(agent, t);
+  return status.state === 'working' || status.state === 'waiting' ? (status.activity ?? '') : '';
+};
+
+const timeOf = (agent: Agent, nowMs: number, t: Translate, locale: string): string => {
+  const { state, since } = agent.status;
+  if (state === 'working' || state === 'starting') return shortDuration(nowMs - Date.parse(since), t);
+  if (state === 'asleep') return agent.lastActiveAt ? relativeTime(since, nowMs, t, locale) : t('state.neverStarted');
+  return state === 'ready' ? relativeTime(since, nowMs, t, locale) : '';
+};
+
+export const activityLine = (agent: Agent, nowMs: number, t: Translate, locale: string): ActivityLine => {
+  const { state } = agent.status;
+  const detail = detailOf(agent, t);
+  return {
+    state,
+    word: t(`state.word.${state}`),
+    separator: detail === '' ? '' : state === 'waiting' || state === 'failed' ? ': ' : ' · ',
+    detail,
+    time: timeOf(agent, nowMs, t, locale),
+  };
+};

@@ -1,0 +1,16 @@
+export default {
+  cancel: 'Cancel',
+  save: 'Save',
+  close: 'Close',
+  tryAgain: 'Try again',
+  loading: 'Loading',
+  copied: 'Copied',
+  copy: 'Copy',
+  requestId: 'Request id, to quote to an admin',
+  copyRequestId: 'Copy request id',
+  search: 'Search',
+  back: 'Back',
+  more: 'More actions',
+  none: 'none',
+  product: 'SAC',
+};

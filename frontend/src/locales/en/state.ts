@@ -1,0 +1,26 @@
+export default {
+  asleep: 'Asleep',
+  starting: 'Starting',
+  ready: 'Ready',
+  working: 'Working',
+  waiting: 'Waiting for you',
+  stopping: 'Stopping',
+  failed: 'Failed',
+  word: {
+    asleep: 'asleep',
+    starting: 'starting',
+    ready: 'ready',
+    working: 'working',
+    waiting: 'waiting',
+    stopping: 'stopping',
+    failed: 'failed',
+  },
+  phase: {
+    scheduling: 'scheduling',
+    pulling: 'getting the CLI',
+    starting: 'starting the CLI',
+    syncing: 'syncing files',
+    ready: 'almost there',
+  },
+  neverStarted: 'never started',
+};

@@ -1,0 +1,16 @@
+export default {
+  cancel: '取消',
+  save: '保存',
+  close: '关闭',
+  tryAgain: '重试',
+  loading: '正在加载',
+  copied: '已复制',
+  copy: '复制',
+  requestId: '请求编号，可提供给管理员',
+  copyRequestId: '复制请求编号',
+  search: '搜索',
+  back: '返回',
+  more: '更多操作',
+  none: '无',
+  product: 'SAC',
+};

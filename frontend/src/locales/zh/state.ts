@@ -1,0 +1,26 @@
+export default {
+  asleep: '休眠',
+  starting: '启动中',
+  ready: '就绪',
+  working: '工作中',
+  waiting: '等待你处理',
+  stopping: '停止中',
+  failed: '失败',
+  word: {
+    asleep: '休眠',
+    starting: '启动中',
+    ready: '就绪',
+    working: '工作中',
+    waiting: '等待',
+    stopping: '停止中',
+    failed: '失败',
+  },
+  phase: {
+    scheduling: '调度',
+    pulling: '获取 CLI',
+    starting: '启动 CLI',
+    syncing: '同步文件',
+    ready: '即将就绪',
+  },
+  neverStarted: '从未启动',
+};

@@ -1,0 +1,144 @@
+import type { Agent, Prompt, ServerEvent, Terminal } from '@sac/contracts';
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef } from 'vue';
+import type { ApiError } from '../api/api-error.ts';
+import { api } from '../api/client.ts';
+import { agentGroups, insertPrompt } from './agent-order.ts';
+import { useUnread } from './unread.ts';
+
+/** Own agents, kept live by the event stream, with their terminals and prompts. */
+export const useAgentsStore = defineStore('agents', () => {
+  const byIdMap = shallowRef<ReadonlyMap<string, Agent>>(new Map());
+  const limit = ref<number | null>(null);
+  const loaded = ref(false);
+  const loading = ref(false);
+  const error = shallowRef<ApiError | null>(null);
+  const terminals = shallowRef<ReadonlyMap<string, readonly Terminal[]>>(new Map());
+  const prompts = shallowRef<ReadonlyMap<string, readonly Prompt[]>>(new Map());
+  const unread = useUnread();
+
+  /** Counts events, so that a list that was asked for earlier never overwrites what came since. */
+  let eventCount = 0;
+  const changedAt = new Map<string, number>();
+  let inFlight: Promise<void> | null = null;
+
+  const groups = computed(() => agentGroups([...byIdMap.value.values()]));
+  const agents = computed<readonly Agent[]>(() => groups.value.flatMap((group) => group.agents));
+
+  const put = (agent: Agent): void => {
+    const before = byIdMap.value.get(agent.id);
+    // Two answers can overtake each other on the way; the older configuration of a newer generation never wins.
+    if (before && before.generation > agent.generation) return;
+    changedAt.set(agent.id, ++eventCount);
+    byIdMap.value = new Map(byIdMap.value).set(agent.id, agent);
+    unread.onChange(before, agent);
+  };
+
+  const remove = (agentId: string): void => {
+    changedAt.set(agentId, ++eventCount);
+    const rest = new Map(byIdMap.value);
+    rest.delete(agentId);
+    byIdMap.value = rest;
+  };
+
+  const merge = (list: readonly Agent[], askedAt: number): void => {
+    const fresh = (agentId: string) => (changedAt.get(agentId) ?? 0) > askedAt;
+    const next = new Map<string, Agent>();
+    for (const agent of list) {
+      const current = byIdMap.value.get(agent.id);
+      if (!fresh(agent.id)) next.set(agent.id, agent);
+      else if (current) next.set(agent.id, current);
+    }
+    for (const [agentId, agent] of byIdMap.value) if (fresh(agentId) && !next.has(agentId)) next.set(agentId, agent);
+    byIdMap.value = next;
+  };
+
+  const fetchAll = async (): Promise<void> => {
+    loading.value = true;
+    const askedAt = eventCount;
+    try {
+      const answer = await api.call('listAgents');
+      merge(answer.agents, askedAt);
+      limit.value = answer.limit;
+      loaded.value = true;
+      error.value = null;
+    } catch (cause) {
+      error.value = cause as ApiError;
+    } finally {
+      loading.value = false;
+      inFlight = null;
+    }
+  };
+  /** Loads the list; never rejects, the outcome is in `loaded` and `error`. */
+  const load = (): Promise<void> => (inFlight ??= fetchAll());
+
+  const putPrompt = (prompt: Prompt): void => {
+    const list = insertPrompt(prompts.value.get(prompt.agentId) ?? [], prompt);
+    prompts.value = new Map(prompts.value).set(prompt.agentId, list);
+  };
+
+  const promptLoads = new Map<string, Promise<void>>();
+  /** Loads the open and newest prompts of an agent. Rejects with ApiError. */
+  const loadPrompts = (agentId: string): Promise<void> => {
+    const running = promptLoads.get(agentId);
+    if (running) return running;
+    const loadedNow = api
+      .call('listPrompts', { params: { agentId } })
+      .then((answer) => {
+        for (const prompt of answer.prompts) putPrompt(prompt);
+      })
+      .finally(() => promptLoads.delete(agentId));
+    promptLoads.set(agentId, loadedNow);
+    return loadedNow;
+  };
+
+  const setTerminals = (agentId: string, list: readonly Terminal[]): void => {
+    terminals.value = new Map(terminals.value).set(agentId, list);
+  };
+
+  const resync = async (): Promise<void> => {
+    const open = [...prompts.value.keys()];
+    prompts.value = new Map();
+    await Promise.all([load(), ...open.map((agentId) => loadPrompts(agentId).catch(() => undefined))]);
+  };
+
+  const apply = (event: ServerEvent): void => {
+    if (event.type === 'agent') put(event.agent);
+    else if (event.type === 'agent-deleted') remove(event.agentId);
+    else if (event.type === 'terminals') setTerminals(event.agentId, event.terminals);
+    else if (event.type === 'prompt') putPrompt(event.prompt);
+    else if (event.type === 'resync') void resync();
+  };
+
+  const reset = (): void => {
+    byIdMap.value = new Map();
+    terminals.value = new Map();
+    prompts.value = new Map();
+    changedAt.clear();
+    loaded.value = false;
+    limit.value = null;
+    error.value = null;
+  };
+
+  return {
+    agents,
+    groups,
+    limit,
+    loaded,
+    loading,
+    error,
+    byId: (agentId: string): Agent | undefined => byIdMap.value.get(agentId),
+    terminalsOf: (agentId: string): readonly Terminal[] => terminals.value.get(agentId) ?? [],
+    promptsOf: (agentId: string): readonly Prompt[] => prompts.value.get(agentId) ?? [],
+    isUnread: unread.isUnread,
+    setViewing: unread.setViewing,
+    load,
+    loadPrompts,
+    setTerminals,
+    put,
+    putPrompt,
+    remove,
+    apply,
+    reset,
+  };
+});

@@ -1,0 +1,29 @@
+import type { Agent } from '@sac/contracts';
+import { useLocalStorage } from '@vueuse/core';
+import { ref } from 'vue';
+
+const maxRemembered = 500;
+
+/** Agents that finished or asked something while nobody looked at them in this browser. */
+export const useUnread = () => {
+  const unread = useLocalStorage<string[]>('sac.unread', []);
+  const viewing = ref<string | null>(null);
+
+  const remove = (agentId: string): void => {
+    if (unread.value.includes(agentId)) unread.value = unread.value.filter((id) => id !== agentId);
+  };
+  const onChange = (before: Agent | undefined, after: Agent): void => {
+    if (before?.status.state !== 'working' || after.status.state === 'working') return;
+    const seen = viewing.value === after.id && document.visibilityState === 'visible';
+    if (!seen && !unread.value.includes(after.id)) unread.value = [...unread.value, after.id].slice(-maxRemembered);
+  };
+  return {
+    onChange,
+    isUnread: (agentId: string): boolean => unread.value.includes(agentId),
+    /** Says which agent is on screen; null when none is. */
+    setViewing: (agentId: string | null): void => {
+      viewing.value = agentId;
+      if (agentId !== null) remove(agentId);
+    },
+  };
+};
