@@ -11,7 +11,15 @@ export default defineConfig({
     hookTimeout: 60_000,
     projects: [
       { extends: true, test: { name: 'contracts', root: './contracts', include: ['src/**/*.test.ts'] } },
-      { extends: true, test: { name: 'backend', root: './backend', include: ['{src,test}/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'backend',
+          root: './backend',
+          include: ['{src,test}/**/*.test.ts'],
+          globalSetup: ['test/global-setup.ts'],
+        },
+      },
       { extends: true, test: { name: 'sandbox', root: './sandbox', include: ['src/**/*.test.ts'] } },
       {
         extends: true,
