@@ -13,7 +13,8 @@ export interface Draft {
 }
 
 /** Where an account's unsaved agent lies: `agentId` is null for a new one. */
-export const draftKey = (userId: string, agentId: string | null): string => `sac.draft.agent.${userId}.${agentId ?? 'new'}`;
+export const draftKey = (userId: string, agentId: string | null): string =>
+  `sac.draft.agent.${userId}.${agentId ?? 'new'}`;
 
 /** Keeps the draft without the token. Full or forbidden storage loses only the draft, never the page. */
 export const saveDraft = (storage: Storage, key: string, draft: Draft): boolean => {
@@ -29,7 +30,9 @@ export const saveDraft = (storage: Storage, key: string, draft: Draft): boolean 
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 const allText = (value: unknown, names: readonly string[]): boolean =>
-  typeof value === 'object' && value !== null && names.every((name) => isText((value as Record<string, unknown>)[name]));
+  typeof value === 'object' &&
+  value !== null &&
+  names.every((name) => isText((value as Record<string, unknown>)[name]));
 
 /** A draft of another version of the page is worth nothing when its shape does not fit. */
 const isForm = (value: unknown): value is EditorForm => {

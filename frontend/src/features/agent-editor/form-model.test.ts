@@ -24,7 +24,12 @@ const endpoint = (protocol: Preset['endpoints'][number]['protocol'], baseUrl: st
   models,
 });
 const presets: Preset[] = [
-  { id: 'anthropic', name: 'Anthropic', hint: 'Your own API key', endpoints: [endpoint('anthropic', 'https://api.anthropic.com')] },
+  {
+    id: 'anthropic',
+    name: 'Anthropic',
+    hint: 'Your own API key',
+    endpoints: [endpoint('anthropic', 'https://api.anthropic.com')],
+  },
   {
     id: 'router',
     name: 'Router',
@@ -43,12 +48,25 @@ const agent: Agent = {
   instructions: 'Be brief.',
   cli: 'claude-code',
   permissionMode: 'default',
-  provider: { preset: 'anthropic', protocol: 'anthropic', baseUrl: 'https://api.anthropic.com', models: { main: 'm', strong: null, small: null } },
+  provider: {
+    preset: 'anthropic',
+    protocol: 'anthropic',
+    baseUrl: 'https://api.anthropic.com',
+    models: { main: 'm', strong: null, small: null },
+  },
   proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
   environment: [{ name: 'A', value: '1' }],
   hasProviderToken: true,
   generation: 1,
-  status: { state: 'ready', since: '2026-11-21T12:00:00Z', activity: null, phases: [], failure: null, restartRequired: false, isolated: true },
+  status: {
+    state: 'ready',
+    since: '2026-11-21T12:00:00Z',
+    activity: null,
+    phases: [],
+    failure: null,
+    restartRequired: false,
+    isolated: true,
+  },
   createdAt: '2026-11-21T12:00:00Z',
   updatedAt: '2026-11-21T12:00:00Z',
   lastActiveAt: null,
@@ -62,8 +80,16 @@ describe('presets', () => {
     expect(presetsFor(presets, 'shell')).toEqual([]);
   });
   it('changes the endpoint with the CLI and keeps the provider where it can', () => {
-    const form = { ...emptyForm(presets), provider: providerFromPreset('router', presets, 'claude-code', emptyForm(presets).provider) };
-    expect(withCli(form, 'codex', presets).provider).toMatchObject({ preset: 'router', protocol: 'openai-responses', baseUrl: 'https://router.test/v1', small: '' });
+    const form = {
+      ...emptyForm(presets),
+      provider: providerFromPreset('router', presets, 'claude-code', emptyForm(presets).provider),
+    };
+    expect(withCli(form, 'codex', presets).provider).toMatchObject({
+      preset: 'router',
+      protocol: 'openai-responses',
+      baseUrl: 'https://router.test/v1',
+      small: '',
+    });
     expect(withCli(form, 'gemini', presets).provider.preset).toBe('google');
     expect(toCreateBody(withCli(form, 'shell', presets)).provider).toBeNull();
   });
@@ -76,7 +102,11 @@ describe('presets', () => {
 
 describe('bodies', () => {
   it('trims, leaves blank rows out and sends the token only when typed', () => {
-    const form = { ...emptyForm(presets), name: ' Nightly ', environment: [environmentRow(), environmentRow(' KEY ', ' v ')] };
+    const form = {
+      ...emptyForm(presets),
+      name: ' Nightly ',
+      environment: [environmentRow(), environmentRow(' KEY ', ' v ')],
+    };
     expect(toCreateBody(form)).toMatchObject({ name: 'Nightly', environment: [{ name: 'KEY', value: ' v ' }] });
     expect('providerToken' in toCreateBody(form)).toBe(false);
     expect(toCreateBody({ ...form, providerToken: ' k\n' }).providerToken).toBe('k');
@@ -98,34 +128,43 @@ describe('validation', () => {
   const good = { ...emptyForm(presets), name: 'Nightly' };
   it('accepts a filled form', () => expect(validate(good)).toEqual({}));
   it('says what is wrong with names', () => {
-    expect(validate({ ...good, name: '  ' })).toMatchObject({ name: { key: 'nameMissing' } });
-    expect(validate({ ...good, name: 'a\u202eb' })).toMatchObject({ name: { key: 'invisible' } });
-    expect(validate({ ...good, name: '字'.repeat(61) })).toMatchObject({ name: { key: 'tooLong', values: { max: 60, length: 61 } } });
+    expect(validate({ ...good, name: '  ' })).toMatchObject({ name: { key: 'problemNameMissing' } });
+    expect(validate({ ...good, name: 'a\u202eb' })).toMatchObject({ name: { key: 'problemInvisible' } });
+    expect(validate({ ...good, name: '字'.repeat(61) })).toMatchObject({
+      name: { key: 'problemTooLong', values: { max: 60, length: 61 } },
+    });
   });
   it('checks addresses, tokens and models', () => {
     const provider = { ...good.provider, baseUrl: 'ftp://x', main: 'a b' };
-    const problems = validate({ ...good, provider, providerToken: 'schlüssel', proxy: { httpProxy: 'x', httpsProxy: '', noProxy: 'a, b' } });
+    const problems = validate({
+      ...good,
+      provider,
+      providerToken: 'schlüssel',
+      proxy: { httpProxy: 'x', httpsProxy: '', noProxy: 'a, b' },
+    });
     expect(problems).toMatchObject({
-      'provider.baseUrl': { key: 'urlScheme' },
-      'provider.models.main': { key: 'modelSpaces' },
-      providerToken: { key: 'tokenCharacters' },
-      'proxy.httpProxy': { key: 'urlScheme' },
-      'proxy.noProxy': { key: 'noProxySpaces' },
+      'provider.baseUrl': { key: 'problemUrlScheme' },
+      'provider.models.main': { key: 'problemModelSpaces' },
+      providerToken: { key: 'problemTokenCharacters' },
+      'proxy.httpProxy': { key: 'problemUrlScheme' },
+      'proxy.noProxy': { key: 'problemNoProxySpaces' },
     });
   });
   it('refuses reserved, doubled and malformed variables at their row', () => {
     const names = ['1A', 'A-B', 'path', 'LD_PRELOAD', 'OK', 'OK', ''];
     const environment = names.map((name) => environmentRow(name, 'v'));
     expect(validate({ ...good, environment })).toMatchObject({
-      'environment.0.name': { key: 'envNameDigit' },
-      'environment.1.name': { key: 'envNameCharacters' },
-      'environment.2.name': { key: 'envReserved' },
-      'environment.3.name': { key: 'envReserved' },
-      'environment.5.name': { key: 'envDuplicate' },
-      'environment.6.name': { key: 'envNameMissing' },
+      'environment.0.name': { key: 'problemEnvNameDigit' },
+      'environment.1.name': { key: 'problemEnvNameCharacters' },
+      'environment.2.name': { key: 'problemEnvReserved' },
+      'environment.3.name': { key: 'problemEnvReserved' },
+      'environment.5.name': { key: 'problemEnvDuplicate' },
+      'environment.6.name': { key: 'problemEnvNameMissing' },
     });
     for (const name of reservedEnvNames.filter((reserved) => !reserved.endsWith('*'))) {
-      expect(validate({ ...good, environment: [environmentRow(name, '')] })).toMatchObject({ 'environment.0.name': { key: 'envReserved' } });
+      expect(validate({ ...good, environment: [environmentRow(name, '')] })).toMatchObject({
+        'environment.0.name': { key: 'problemEnvReserved' },
+      });
     }
   });
   it('puts problems of the server at their fields, blank rows counted', () => {
@@ -139,7 +178,10 @@ describe('validation', () => {
       ],
       form,
     );
-    expect(problems).toEqual({ 'environment.2.name': { text: 'is reserved' }, 'provider.models.main': { text: 'too long' } });
+    expect(problems).toEqual({
+      'environment.2.name': { text: 'is reserved' },
+      'provider.models.main': { text: 'too long' },
+    });
     expect(other).toEqual(['/nonsense: unknown field', 'bad']);
   });
 });

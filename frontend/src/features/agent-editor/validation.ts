@@ -8,10 +8,9 @@ import {
 } from '@sac/contracts';
 import { modelSlotsFor, sentEnvironment, type EditorForm } from './form-model.ts';
 
-/** A problem as a locale key below `editor.problem`, with what it needs to be said, or the server's own sentence. */
+/** A problem as a key of the locale area `editor` with what it needs to be said, or the server's own sentence. */
 export type Problem =
-  | { readonly key: string; readonly values?: Readonly<Record<string, string | number>> }
-  | { readonly text: string };
+  { readonly key: string; readonly values?: Readonly<Record<string, string | number>> } | { readonly text: string };
 /** Field → problem. Fields: `name`, `provider.baseUrl`, `environment.2.name`, … in the order of the page. */
 export type Problems = Readonly<Record<string, Problem>>;
 
@@ -35,27 +34,27 @@ const printableAscii = /^[\x21-\x7e]+$/u;
 
 const characters = (text: string): number => [...text].length;
 const tooLong = (text: string, max: number): Problem | null =>
-  characters(text) > max ? { key: 'tooLong', values: { max, length: characters(text) } } : null;
+  characters(text) > max ? { key: 'problemTooLong', values: { max, length: characters(text) } } : null;
 
 const line = (text: string, max: number): Problem | null =>
-  tooLong(text, max) ?? (displayText.test(text) ? null : { key: 'invisible' });
+  tooLong(text, max) ?? (displayText.test(text) ? null : { key: 'problemInvisible' });
 
 const url = (text: string): Problem | null => {
-  if (/\s/u.test(text)) return { key: 'urlSpaces' };
-  if (!/^https?:\/\//u.test(text)) return { key: 'urlScheme' };
-  if (!URL.canParse(text) || text.length < 8) return { key: 'urlInvalid' };
+  if (/\s/u.test(text)) return { key: 'problemUrlSpaces' };
+  if (!/^https?:\/\//u.test(text)) return { key: 'problemUrlScheme' };
+  if (!URL.canParse(text) || text.length < 8) return { key: 'problemUrlInvalid' };
   return tooLong(text, limits.urlCharacters);
 };
 
 const providerProblems = (form: EditorForm): [string, Problem | null][] => {
   if (cliProtocols[form.cli].length === 0) return [];
   const { provider } = form;
-  if (provider.preset === '') return [['provider.preset', { key: 'presetMissing' }]];
+  if (provider.preset === '') return [['provider.preset', { key: 'problemPresetMissing' }]];
   const token = form.providerToken.trim();
   const baseUrl = provider.baseUrl.trim();
   return [
     ['providerToken', token === '' ? null : (tooLong(token, limits.tokenCharacters) ?? tokenProblem(token))],
-    ['provider.baseUrl', baseUrl === '' ? { key: 'urlMissing' } : url(baseUrl)],
+    ['provider.baseUrl', baseUrl === '' ? { key: 'problemUrlMissing' } : url(baseUrl)],
     ...modelSlotsFor(form.cli).map((slot): [string, Problem | null] => [
       `provider.models.${slot}`,
       modelProblem(provider[slot].trim()),
@@ -63,15 +62,19 @@ const providerProblems = (form: EditorForm): [string, Problem | null][] => {
   ];
 };
 
-const tokenProblem = (token: string): Problem | null => (printableAscii.test(token) ? null : { key: 'tokenCharacters' });
+const tokenProblem = (token: string): Problem | null =>
+  printableAscii.test(token) ? null : { key: 'problemTokenCharacters' };
 const modelProblem = (model: string): Problem | null =>
-  /\s/u.test(model) || controlInText.test(model) ? { key: 'modelSpaces' } : tooLong(model, limits.modelCharacters);
+  /\s/u.test(model) || controlInText.test(model)
+    ? { key: 'problemModelSpaces' }
+    : tooLong(model, limits.modelCharacters);
 
 const environmentNameProblem = (name: string, seen: Map<string, number>, index: number): Problem | null => {
-  if (name === '') return { key: 'envNameMissing' };
-  if (!environmentName.test(name)) return /^[0-9]/u.test(name) ? { key: 'envNameDigit' } : { key: 'envNameCharacters' };
-  if (isReservedEnvName(name)) return { key: 'envReserved', values: { name } };
-  if (seen.has(name)) return { key: 'envDuplicate', values: { name } };
+  if (name === '') return { key: 'problemEnvNameMissing' };
+  if (!environmentName.test(name))
+    return /^[0-9]/u.test(name) ? { key: 'problemEnvNameDigit' } : { key: 'problemEnvNameCharacters' };
+  if (isReservedEnvName(name)) return { key: 'problemEnvReserved', values: { name } };
+  if (seen.has(name)) return { key: 'problemEnvDuplicate', values: { name } };
   seen.set(name, index);
   return null;
 };
@@ -83,11 +86,14 @@ const environmentProblems = (form: EditorForm): [string, Problem | null][] => {
     [`environment.${index}.name`, environmentNameProblem(row.name.trim(), seen, index)],
     [
       `environment.${index}.value`,
-      row.value.includes('\0') ? { key: 'invisible' } : tooLong(row.value, limits.environmentValueCharacters),
+      row.value.includes('\0') ? { key: 'problemInvisible' } : tooLong(row.value, limits.environmentValueCharacters),
     ],
   ]);
   if (rows.length > MAX_ENVIRONMENT_VARIABLES) {
-    problems.push(['environment', { key: 'envTooMany', values: { max: MAX_ENVIRONMENT_VARIABLES, count: rows.length } }]);
+    problems.push([
+      'environment',
+      { key: 'problemEnvTooMany', values: { max: MAX_ENVIRONMENT_VARIABLES, count: rows.length } },
+    ]);
   }
   return problems;
 };
@@ -99,7 +105,7 @@ const proxyProblems = (form: EditorForm): [string, Problem | null][] => {
   return [
     ['proxy.httpProxy', http === '' ? null : url(http)],
     ['proxy.httpsProxy', https === '' ? null : url(https)],
-    ['proxy.noProxy', /\s/u.test(no) ? { key: 'noProxySpaces' } : tooLong(no, limits.noProxyCharacters)],
+    ['proxy.noProxy', /\s/u.test(no) ? { key: 'problemNoProxySpaces' } : tooLong(no, limits.noProxyCharacters)],
   ];
 };
 
@@ -107,13 +113,13 @@ const proxyProblems = (form: EditorForm): [string, Problem | null][] => {
 export const validate = (form: EditorForm): Problems => {
   const name = form.name.trim();
   const found: [string, Problem | null][] = [
-    ['name', name === '' ? { key: 'nameMissing' } : line(name, limits.nameCharacters)],
+    ['name', name === '' ? { key: 'problemNameMissing' } : line(name, limits.nameCharacters)],
     ['description', line(form.description.trim(), limits.descriptionCharacters)],
     ...providerProblems(form),
     [
       'instructions',
       tooLong(form.instructions, limits.instructionsCharacters) ??
-        (controlInText.test(form.instructions) ? { key: 'invisible' } : null),
+        (controlInText.test(form.instructions) ? { key: 'problemInvisible' } : null),
     ],
     ...environmentProblems(form),
     ...proxyProblems(form),
@@ -139,7 +145,10 @@ export const problemsFromServer = (
     const field = path
       .replace(/^\/?(body\/)?/u, '')
       .replaceAll('/', '.')
-      .replace(/^environment\.(\d+)(?=\.)/u, (_all, index: string) => `environment.${sent[Number(index)]?.index ?? index}`)
+      .replace(
+        /^environment\.(\d+)(?=\.)/u,
+        (_all, index: string) => `environment.${sent[Number(index)]?.index ?? index}`,
+      )
       .replace(/^(environment\.\d+)$/u, '$1.name')
       .replace(/^provider(\.models)?$/u, 'provider.baseUrl')
       .replace(/^proxy$/u, 'proxy.httpProxy');

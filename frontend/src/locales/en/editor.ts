@@ -9,7 +9,8 @@ export default {
   draftKept: 'Draft kept on this device',
   draftKeptLong: 'Everything but the API key is kept on this device until you create the agent or discard it.',
   restored: 'Your unsaved changes from {time} are back. An API key has to be entered again.',
-  restoredOutdated: 'Your unsaved changes from {time} are back. The agent was changed elsewhere since then: look through them before you save.',
+  restoredOutdated:
+    'Your unsaved changes from {time} are back. The agent was changed elsewhere since then: look through them before you save.',
   discardDraft: 'Discard them',
   loadFailed: 'The agent could not be loaded.',
   notFound: 'There is no such agent',
@@ -58,18 +59,23 @@ export default {
   cliTitle: 'Agent',
   cliHint: 'What runs in the sandbox.',
   cliNotInstalled: 'downloaded at the first start',
-  cliChange: 'Another program starts its own conversation. The one of {before} stays in the workspace and continues when you change back.',
+  cliChange:
+    'Another program starts its own conversation. The one of {before} stays in the workspace and continues when you change back.',
 
   permissionTitle: 'Permissions',
   permissionHint: 'What the agent may do without asking you.',
   permission_default: 'Ask first',
-  permission_default_text: 'Asks before it changes files and before commands that are not known to be harmless. You answer in the terminal.',
+  permission_default_text:
+    'Asks before it changes files and before commands that are not known to be harmless. You answer in the terminal.',
   permission_acceptEdits: 'Accept edits',
   permission_acceptEdits_text: 'Changes files in its workspace without asking. Still asks before other commands.',
   permission_bypass: 'Never ask',
-  permission_bypass_text: 'Runs every command and changes every file it can reach without asking. A mistake, or a web page that talks it into something, has no second check.',
-  bypassIsolated: 'It stays inside its sandbox, but there it can delete the workspace, read its API key and variables, and use the network.',
-  bypassUnisolated: 'Agents on this server are not isolated: without questions this agent can do everything the server itself can, also read its keys.',
+  permission_bypass_text:
+    'Runs every command and changes every file it can reach without asking. A mistake, or a web page that talks it into something, has no second check.',
+  bypassIsolated:
+    'It stays inside its sandbox, but there it can delete the workspace, read its API key and variables, and use the network.',
+  bypassUnisolated:
+    'Agents on this server are not isolated: without questions this agent can do everything the server itself can, also read its keys.',
 
   providerTitle: 'Model provider',
   providerHint: 'Where the agent sends its requests and who pays for them.',
@@ -80,7 +86,8 @@ export default {
   protocol_anthropic: 'Anthropic Messages',
   'protocol_openai-responses': 'OpenAI Responses',
   protocol_gemini: 'Gemini',
-  demoNote: 'A scripted model on this machine. It costs nothing, needs no key and answers what its script says; it does not think.',
+  demoNote:
+    'A scripted model on this machine. It costs nothing, needs no key and answers what its script says; it does not think.',
   apiKey: 'API key',
   keyPlaceholder: 'Paste the key',
   keyStored: 'Stored sealed: can be replaced, never read back.',
@@ -98,6 +105,8 @@ export default {
   baseUrl: 'Base URL',
   baseUrlFromPreset: 'From the preset. Change it to use a proxy.',
   baseUrlChanged: 'Changed; the preset says {url}',
+  baseUrlPlaceholder: 'https://',
+  baseUrlFixed: 'The model server of this installation.',
   baseUrlCustom: 'Where the API starts, for example https://llm.example.com',
   baseUrlPlain: 'Plain http: key and conversation cross the network readable.',
   source: 'Source',
@@ -191,7 +200,8 @@ export default {
   problemEnvNameMissing: 'Give the variable a name.',
   problemEnvNameDigit: 'A name does not start with a digit.',
   problemEnvNameCharacters: 'Only letters, digits and underscore.',
-  problemEnvReserved: '{name} is set by the server: it would move the home, credentials or code loading. Choose another name.',
+  problemEnvReserved:
+    '{name} is set by the server: it would move the home, credentials or code loading. Choose another name.',
   problemEnvDuplicate: '{name} is there twice. Remove one.',
   problemEnvTooMany: 'At most {max} variables; there are {count}.',
   problemNoProxySpaces: 'Separate hosts by commas, without spaces.',
