@@ -1,0 +1,55 @@
+import { readFile, rename } from 'node:fs/promises';
+import type { HookEvent } from '../hooks/hook-event.ts';
+import { writeAtomically } from '../supervisor/prepare.ts';
+import { meaningOf } from './activity.ts';
+
+/** The id becomes an argument of the CLI, so nothing that could be an option or a path is taken. */
+const CONVERSATION_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
+/** A CLI that ends sooner than this with a resumed conversation did not like it. */
+const SHORT_LIFE_MS = 10_000;
+const MAX_SHORT_LIVES = 2;
+
+/**
+ * Remembers which conversation the CLI is in, for the next start. An id is only written down once a prompt was
+ * submitted: before that there is nothing on disk to resume and the CLI would refuse it.
+ */
+export class Conversation {
+  readonly #path: string;
+  #id: string | null = null;
+  #shortLives = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async load(): Promise<void> {
+    const text = (await readFile(this.#path, 'utf8').catch(() => '')).trim();
+    this.#id = CONVERSATION_ID.test(text) ? text : null;
+  }
+
+  get id(): string | null {
+    return this.#id;
+  }
+
+  /** Returns whether the id changed. @throws when it cannot be written */
+  async hook(event: HookEvent): Promise<boolean> {
+    const { sessionId, subagentId } = event;
+    if (meaningOf(event.event) === 'SessionStart' || subagentId !== null || sessionId === null) return false;
+    if (sessionId === this.#id || !CONVERSATION_ID.test(sessionId)) return false;
+    this.#id = sessionId;
+    this.#shortLives = 0;
+    await writeAtomically(this.#path, sessionId, 0o644);
+    return true;
+  }
+
+  /** Told of every end of the CLI. A conversation that cannot be resumed is set aside instead of ending every start. */
+  async mainEnded(livedMs: number, failed: boolean): Promise<boolean> {
+    if (this.#id === null) return false;
+    this.#shortLives = failed && livedMs < SHORT_LIFE_MS ? this.#shortLives + 1 : 0;
+    if (this.#shortLives < MAX_SHORT_LIVES) return false;
+    this.#id = null;
+    this.#shortLives = 0;
+    await rename(this.#path, `${this.#path}.set-aside`).catch(() => undefined);
+    return true;
+  }
+}

@@ -1,0 +1,145 @@
+import type { CommandResult, SandboxCommand } from '@sac/contracts';
+import type { HookEvent } from '../hooks/hook-event.ts';
+import type { ActivitySource } from '../profiles/profile.ts';
+import { meaningOf } from './activity.ts';
+import type { ControlClient } from './control-client.ts';
+import type { DeliveryStore } from './delivery-record.ts';
+import { boxShowsPrompt, holdsPrompt, inputBoxText, isBuiltIn } from './prompt-text.ts';
+import { Signals } from './signals.ts';
+
+type PromptCommand = Extract<SandboxCommand, { kind: 'prompt' }>;
+
+/** A prompt may wait for hours behind a long turn, but not for ever. */
+const READY_DEADLINE_MS = 24 * 3_600_000;
+/** The CLI reports a submitted prompt within milliseconds; large pastes take longer to be read. */
+const SETTLE_MS = 4_000;
+const LOOK_AGAIN_MS = 700;
+const LAST_WAIT_MS = 6_000;
+const CTRL_U = '\u0015';
+const MAX_CLEAR_KEYS = 400;
+
+const done: CommandResult = { outcome: 'done', reason: null };
+const failed = (reason: string): CommandResult => ({ outcome: 'failed', reason });
+const unknown = (reason: string): CommandResult => ({ outcome: 'unknown', reason });
+
+export interface DeliveryParts {
+  readonly control: ControlClient;
+  readonly store: DeliveryStore;
+  readonly source: ActivitySource;
+  readonly ready: () => boolean;
+  readonly transcriptHolds: (text: string, sinceMs: number) => Promise<boolean>;
+}
+
+/** Keys that empty a box holding `text`: each takes a line, or joins two. */
+export const clearKeys = (text: string): string => CTRL_U.repeat(Math.min(2 * text.split('\n').length + 2, MAX_CLEAR_KEYS));
+
+/**
+ * Brings one prompt into the CLI exactly once, or says that this cannot be decided. Never two at a time: the
+ * caller hands over the next one when the promise has settled.
+ */
+export class PromptDelivery {
+  readonly #parts: DeliveryParts;
+  readonly #hooks = new Signals<HookEvent>();
+  readonly #stateChanges = new Signals<void>();
+
+  constructor(parts: DeliveryParts) {
+    this.#parts = parts;
+  }
+
+  hook(event: HookEvent): void {
+    this.#hooks.emit(event);
+  }
+
+  stateChanged(): void {
+    this.#stateChanges.emit();
+  }
+
+  /** @throws AbortError when `signal` ends the wait before anything was pasted; disk and control errors */
+  async deliver(command: PromptCommand, signal: AbortSignal): Promise<CommandResult> {
+    const { store } = this.#parts;
+    const before = await store.read();
+    if (before?.commandId === command.id) return before.result ?? this.#decideAfterCrash(command, before.startedAtMs);
+    if (!(await this.#waitUntilReady(signal))) return failed('The agent was not ready for a prompt within a day.');
+    const startedAtMs = Date.now();
+    await store.write({ commandId: command.id, startedAtMs, result: null });
+    const result = await this.#pasteAndSettle(command, startedAtMs);
+    await store.write({ commandId: command.id, startedAtMs, result });
+    return result;
+  }
+
+  async #waitUntilReady(signal: AbortSignal): Promise<boolean> {
+    const deadline = Date.now() + READY_DEADLINE_MS;
+    while (!this.#parts.ready()) {
+      signal.throwIfAborted();
+      if (Date.now() >= deadline) return false;
+      // The second bound covers CLIs that become ready by nothing happening.
+      await this.#stateChanges.next(() => true, 1_000, signal);
+    }
+    return true;
+  }
+
+  async #decideAfterCrash(command: PromptCommand, startedAtMs: number): Promise<CommandResult> {
+    const taken = await this.#parts.transcriptHolds(command.text, startedAtMs);
+    const result = taken ? done : unknown('The sandbox was interrupted while this prompt was being sent. Look at the terminal before sending it again.');
+    await this.#parts.store.write({ commandId: command.id, startedAtMs, result });
+    return result;
+  }
+
+  async #pasteAndSettle(command: PromptCommand, startedAtMs: number): Promise<CommandResult> {
+    const { control, source, transcriptHolds } = this.#parts;
+    const settled = this.#hooks.next((event) => this.#settles(event, command.text), SETTLE_MS + LAST_WAIT_MS);
+    try {
+      await this.#emptyBox();
+      await control.paste(command.text, { submit: true, clearFirst: true });
+      if (source === 'none') return done;
+      if (await within(settled.then((event) => event !== null), LOOK_AGAIN_MS)) return done;
+      if (await this.#submitAgainOrSettled(command.text, settled)) return done;
+      if (isBuiltIn(command.text)) return await this.#builtInResult(command.text);
+      if ((await settled) !== null || (await transcriptHolds(command.text, startedAtMs))) return done;
+      return unknown('The agent did not confirm this prompt. Look at the terminal before sending it again.');
+    } catch (error) {
+      if (await transcriptHolds(command.text, startedAtMs)) return done;
+      const reason = error instanceof Error ? error.message : String(error);
+      return unknown(`The connection to the terminal was lost while this prompt was being sent (${reason}).`);
+    } finally {
+      settled.cancel();
+    }
+  }
+
+  #settles(event: HookEvent, text: string): boolean {
+    const meaning = meaningOf(event.event);
+    if (meaning === 'SessionStart') return event.source === 'clear' && /^\/clear\b/.test(text.trim());
+    return meaning === 'UserPromptSubmit' && event.subagentId === null && event.prompt !== null && holdsPrompt(event.prompt, text);
+  }
+
+  /** A carriage return that came too early is lost and the text stays in the box: then it is sent once more, alone. */
+  async #submitAgainOrSettled(text: string, settled: Promise<HookEvent | null>): Promise<boolean> {
+    const box = inputBoxText(await this.#parts.control.screen());
+    if (boxShowsPrompt(box, text)) await this.#parts.control.keys('\r');
+    return within(settled.then((event) => event !== null), isBuiltIn(text) ? LOOK_AGAIN_MS : SETTLE_MS);
+  }
+
+  /** Built-in commands fire no hook: they are done when they left the box. */
+  async #builtInResult(text: string): Promise<CommandResult> {
+    const box = inputBoxText(await this.#parts.control.screen());
+    return boxShowsPrompt(box, text) ? unknown('The command is still in the input box of the terminal.') : done;
+  }
+
+  async #emptyBox(): Promise<void> {
+    if (this.#parts.source === 'none') return;
+    const screen = await this.#parts.control.screen();
+    const box = inputBoxText(screen);
+    if (box !== null && box !== '') await this.#parts.control.keys(clearKeys(screen.lines.join('\n')));
+  }
+}
+
+/** True when the promise became true in time. */
+const within = async (promise: Promise<boolean>, ms: number): Promise<boolean> => {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<boolean>((resolve) => { timer = setTimeout(() => resolve(false), ms); });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
