@@ -1,0 +1,16 @@
+import type { agentRoutes } from '@sac/contracts';
+import type { Handlers } from '../../lib/handlers.ts';
+import type { ConnectionTester } from '../providers/connection-test.ts';
+import type { AgentService } from './service.ts';
+
+export const agentHandlers = (agents: AgentService, tester: ConnectionTester): Pick<Handlers, keyof typeof agentRoutes> => ({
+  listAgents: ({ user }) => agents.list(user),
+  getAgent: ({ user, params }) => agents.get(user, params.agentId),
+  createAgent: ({ user, body }) => agents.create(user, body),
+  updateAgent: ({ user, params, body }) => agents.update(user, params.agentId, body),
+  deleteAgent: ({ user, params }) => agents.remove(user, params.agentId),
+  restoreAgent: ({ user, params }) => agents.restore(user, params.agentId),
+  restartAgent: ({ user, params }) => agents.restart(user, params.agentId),
+  sleepAgent: ({ user, params }) => agents.sleep(user, params.agentId),
+  testConnection: ({ user, body, signal }) => tester.test(user, body, signal),
+});

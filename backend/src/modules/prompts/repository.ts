@@ -1,0 +1,79 @@
+import type { Prompt } from '@sac/contracts';
+import { sql } from 'kysely';
+import type { PromptRow } from '../../db/agent-tables.ts';
+import type { DatabaseOrTransaction } from '../../db/database.ts';
+
+export const presentPrompt = (row: PromptRow): Prompt => ({
+  id: row.id,
+  agentId: row.agent_id,
+  clientRequestId: row.client_request_id,
+  text: row.text,
+  state: row.state,
+  reason: row.reason,
+  createdAt: row.created_at.toISOString(),
+  settledAt: row.settled_at?.toISOString() ?? null,
+});
+
+export const findByClientRequest = (db: DatabaseOrTransaction, agentId: string, clientRequestId: string): Promise<PromptRow | undefined> =>
+  db.selectFrom('prompts').selectAll().where('agent_id', '=', agentId).where('client_request_id', '=', clientRequestId).executeTakeFirst();
+
+export const countQueued = async (db: DatabaseOrTransaction, agentId: string): Promise<number> => {
+  const { count } = await db
+    .selectFrom('prompts')
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .where('agent_id', '=', agentId)
+    .where('state', 'in', ['queued', 'delivering'])
+    .executeTakeFirstOrThrow();
+  return Number(count);
+};
+
+export const insertPrompt = (
+  db: DatabaseOrTransaction,
+  prompt: { readonly agentId: string; readonly authorId: string; readonly clientRequestId: string; readonly text: string },
+): Promise<PromptRow> =>
+  db
+    .insertInto('prompts')
+    .values({ agent_id: prompt.agentId, author_id: prompt.authorId, client_request_id: prompt.clientRequestId, text: prompt.text })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+
+/** Changes the state of one prompt, from one of the states given; undefined when it is in none of them. */
+export const movePrompt = (
+  db: DatabaseOrTransaction,
+  change: { readonly agentId: string; readonly promptId: string; readonly from: readonly Prompt['state'][]; readonly to: Prompt['state']; readonly reason?: string | null },
+): Promise<PromptRow | undefined> => {
+  const open = change.to === 'queued' || change.to === 'delivering';
+  return db
+    .updateTable('prompts')
+    .set({ state: change.to, reason: change.reason ?? null, settled_at: open ? null : sql`now()` })
+    .where('id', '=', change.promptId)
+    .where('agent_id', '=', change.agentId)
+    .where('state', 'in', change.from)
+    .returningAll()
+    .executeTakeFirst();
+};
+
+/** Open ones and the newest settled ones, oldest first. */
+export const listPrompts = async (db: DatabaseOrTransaction, agentId: string, limit: number): Promise<PromptRow[]> => {
+  const open = await db
+    .selectFrom('prompts')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('state', 'in', ['queued', 'delivering', 'failed', 'unknown'])
+    .orderBy('id', 'desc')
+    .limit(200)
+    .execute();
+  const delivered = await db
+    .selectFrom('prompts')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('state', '=', 'delivered')
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return [...open, ...delivered].sort((left, right) => (BigInt(left.id) < BigInt(right.id) ? -1 : 1));
+};
+
+export const deleteSettledPrompts = async (db: DatabaseOrTransaction, before: Date): Promise<void> => {
+  await db.deleteFrom('prompts').where('settled_at', '<', before).where('state', 'in', ['delivered', 'cancelled']).execute();
+};

@@ -1,0 +1,36 @@
+import { BlockList, isIP } from 'node:net';
+import { invalidField } from '../../lib/app-error.ts';
+
+/**
+ * Addresses no model provider has: link-local (cloud metadata services live there) and "this host" forms.
+ * Loopback and private ranges stay allowed: model servers on the own machine or network are common, and the
+ * agent itself may reach them anyway.
+ */
+const refused = new BlockList();
+refused.addSubnet('169.254.0.0', 16, 'ipv4');
+refused.addSubnet('0.0.0.0', 8, 'ipv4');
+refused.addSubnet('224.0.0.0', 3, 'ipv4');
+// Alibaba Cloud's metadata service.
+refused.addAddress('100.100.100.200', 'ipv4');
+refused.addSubnet('fe80::', 10, 'ipv6');
+refused.addSubnet('ff00::', 8, 'ipv6');
+refused.addAddress('::', 'ipv6');
+refused.addAddress('fd00:ec2::254', 'ipv6');
+// Google Cloud's metadata service.
+refused.addAddress('fd20:ce::254', 'ipv6');
+
+/** True for addresses the server must not be sent to. `address` is a literal IP without brackets. */
+export const isRefusedAddress = (address: string): boolean => {
+  const family = isIP(address);
+  if (family === 0) return true;
+  // BlockList itself recognises IPv4-mapped IPv6 addresses.
+  return refused.check(address, family === 4 ? 'ipv4' : 'ipv6');
+};
+
+/** Throws invalid_request when the host is a literal address that is refused. Names are checked when they are resolved. */
+export const assertAllowedHost = (hostname: string, path: string): void => {
+  const literal = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(literal) !== 0 && isRefusedAddress(literal)) {
+    throw invalidField(path, `${literal} is a link-local, multicast or metadata address; no model provider is there.`);
+  }
+};

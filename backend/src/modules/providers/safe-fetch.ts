@@ -1,0 +1,112 @@
+import { lookup as systemLookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import type { ProxySettings } from '@sac/contracts';
+import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { isRefusedAddress } from './address-rules.ts';
+
+/** An answer, read to the end or to the limit. */
+export interface BoundedAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly location: string | null;
+  readonly text: string;
+  readonly truncated: boolean;
+}
+
+export interface SafeRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly proxy: ProxySettings;
+  readonly signal: AbortSignal;
+}
+
+/** The name points at an address that is refused. */
+export class AddressRefused extends Error {
+  constructor(hostname: string, address: string) {
+    super(`${hostname} points to ${address}`);
+    this.name = 'AddressRefused';
+  }
+}
+
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+/**
+ * Resolves once; the connection goes to exactly the addresses that were checked, so a name that changes
+ * between check and use gains nothing.
+ */
+const checkedLookup: LookupFunction = (hostname, options, callback) => {
+  systemLookup(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error) {
+      callback(error, '', 0);
+      return;
+    }
+    const bad = addresses.find(({ address }) => isRefusedAddress(address));
+    const [first] = addresses;
+    if (bad || !first) callback(new AddressRefused(hostname, bad?.address ?? 'nothing'), '', 0);
+    else if (options.all) callback(null, addresses);
+    else callback(null, first.address, first.family);
+  });
+};
+
+const matchesNoProxy = (hostname: string, noProxy: string | null): boolean =>
+  (noProxy ?? '')
+    .split(',')
+    .map((entry) => entry.trim().toLowerCase().replace(/^\*?\./, ''))
+    .some((entry) => entry === '*' || (entry !== '' && (hostname === entry || hostname.endsWith(`.${entry}`))));
+
+/** The proxy a CLI would use for this address, by the usual meaning of the variables. */
+export const proxyFor = (url: URL, proxy: ProxySettings): string | null => {
+  if (matchesNoProxy(url.hostname.toLowerCase(), proxy.noProxy)) return null;
+  return url.protocol === 'https:' ? proxy.httpsProxy : proxy.httpProxy;
+};
+
+const dispatcherFor = (url: URL, proxy: ProxySettings): Dispatcher => {
+  const connect = { lookup: checkedLookup, timeout: 10_000 };
+  const uri = proxyFor(url, proxy);
+  return uri === null ? new Agent({ connect }) : new ProxyAgent({ uri, connect, proxyTls: connect });
+};
+
+const assertAllowedLiteral = (url: URL): void => {
+  const literal = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(literal) !== 0 && isRefusedAddress(literal)) throw new AddressRefused(url.hostname, literal);
+};
+
+const readBounded = async (body: AsyncIterable<Buffer>): Promise<{ text: string; truncated: boolean }> => {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    sizeBytes += chunk.length;
+    if (sizeBytes > MAX_ANSWER_BYTES) return { text: Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString('utf8'), truncated: true };
+  }
+  return { text: Buffer.concat(chunks).toString('utf8'), truncated: false };
+};
+
+const headerText = (value: string | string[] | undefined): string => (Array.isArray(value) ? (value[0] ?? '') : (value ?? ''));
+
+/** One request to an address a person chose: bounded, without redirects, to checked addresses only. */
+export const safeFetch = async (options: SafeRequest): Promise<BoundedAnswer> => {
+  assertAllowedLiteral(options.url);
+  const dispatcher = dispatcherFor(options.url, options.proxy);
+  try {
+    const answer = await request(options.url, {
+      method: options.method,
+      headers: { accept: 'application/json', 'user-agent': 'sac-connection-test', ...options.headers },
+      ...(options.body !== undefined && { body: options.body }),
+      dispatcher,
+      signal: options.signal,
+    });
+    const { text, truncated } = await readBounded(answer.body);
+    return {
+      status: answer.statusCode,
+      contentType: headerText(answer.headers['content-type']).toLowerCase(),
+      location: headerText(answer.headers.location) || null,
+      text,
+      truncated,
+    };
+  } finally {
+    await dispatcher.destroy();
+  }
+};

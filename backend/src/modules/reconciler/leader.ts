@@ -1,0 +1,87 @@
+import { sql, type Kysely } from 'kysely';
+import type { Logger } from 'pino';
+import type { Database } from '../../db/database.ts';
+import type { Tables } from '../../db/tables.ts';
+
+/** Runs background work in exactly one process of an installation. */
+export interface Leadership {
+  isLeader(): boolean;
+  /** Gives the lead back; resolves when that is done. */
+  close(): Promise<void>;
+}
+
+export interface LeadershipOptions {
+  readonly db: Database;
+  readonly logger: Logger;
+  readonly onChange: (leader: boolean) => void;
+  readonly retryMs?: number;
+  readonly probeMs?: number;
+}
+
+/** 'SAC' and a number; nothing else in the database uses advisory locks of one 64-bit key with this prefix. */
+const LOCK_KEY = 0x53_41_43_00_01;
+const RETRY_MS = 2_000;
+const PROBE_MS = 5_000;
+
+const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+    if (signal.aborted) done();
+  });
+
+/**
+ * Holds a session-level advisory lock on a connection of its own. When the connection dies the lock is gone,
+ * and so is the lead: whoever gets the lock next continues from what is in the database.
+ */
+export const createLeadership = (options: LeadershipOptions): Leadership => {
+  const { db, logger, onChange, retryMs = RETRY_MS, probeMs = PROBE_MS } = options;
+  const abort = new AbortController();
+  let leader = false;
+
+  const set = (value: boolean): void => {
+    if (leader === value) return;
+    leader = value;
+    onChange(value);
+  };
+
+  const holdWhileConnected = async (connection: Kysely<Tables>): Promise<void> => {
+    const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(${LOCK_KEY}::bigint) as locked`.execute(connection);
+    if (!rows[0]?.locked) return;
+    try {
+      set(true);
+      while (!abort.signal.aborted) {
+        await sleep(probeMs, abort.signal);
+        await sql`select 1`.execute(connection);
+      }
+      await sql`select pg_advisory_unlock(${LOCK_KEY}::bigint)`.execute(connection);
+    } finally {
+      set(false);
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    while (!abort.signal.aborted) {
+      try {
+        await db.connection().execute(holdWhileConnected);
+      } catch (err) {
+        logger.warn({ err }, 'lead of background work lost or not reached; trying again');
+      }
+      await sleep(retryMs, abort.signal);
+    }
+  };
+
+  const ended = run();
+  return {
+    isLeader: () => leader,
+    close: async () => {
+      abort.abort();
+      await ended;
+    },
+  };
+};
