@@ -19,6 +19,7 @@ export interface GatewayDeps {
   readonly db: Database;
   /** `createNotificationHub({ url, logger })` on the same database. */
   readonly notifications: NotificationHub;
+  /** Started already. */
   readonly runtime: Runtime;
   readonly keys: Keys;
   readonly logger: Logger;
@@ -27,6 +28,8 @@ export interface GatewayDeps {
   readonly clis: CliList;
   /** Takes over an upgrade request for a path under `/ws/`, socket and all; it answers refusals itself. */
   readonly handUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Absolute; files on their way into a sandbox. Made when it is missing. */
+  readonly uploadDir: string;
   /** Built browser files; null when another server hands them out. */
   readonly frontendDir: string | null;
 }

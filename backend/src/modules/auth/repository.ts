@@ -1,10 +1,7 @@
-import { sql } from 'kysely';
+import { sql, type Insertable } from 'kysely';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
 import type { AuthSessionRow, AuthSessionsTable, InviteRow, NewUser, UserRow } from '../../db/tables.ts';
-import type { Insertable } from 'kysely';
-
-/** NOTIFY channel; payload: the id of a user some of whose browser sessions have ended. */
-export const AUTH_CHANNEL = 'sac_auth';
+import { AUTH_CHANNEL } from './channel.ts';
 
 export type RevokeReason = 'signed_out' | 'signed_out_elsewhere' | 'reuse' | 'password_changed' | 'account_changed' | 'too_many';
 
@@ -74,6 +71,16 @@ export const findPrincipal = (
     .where('user.status', '=', 'active')
     .where('user.token_version', '=', claims.tokenVersion)
     .executeTakeFirst();
+
+export const isSessionLive = async (db: DatabaseOrTransaction, ids: { readonly userId: string; readonly authSessionId: string }): Promise<boolean> => {
+  const row = await liveSessions(db, ids.userId)
+    .innerJoin('users', 'users.id', 'auth_sessions.user_id')
+    .select('auth_sessions.id')
+    .where('auth_sessions.id', '=', ids.authSessionId)
+    .where('users.status', '=', 'active')
+    .executeTakeFirst();
+  return row !== undefined;
+};
 
 /** Notes that account and browser were seen now. */
 export const touch = async (db: DatabaseOrTransaction, ids: { readonly userId: string; readonly authSessionId: string }): Promise<void> => {

@@ -2,7 +2,7 @@ import { REFRESH_COOKIE, REFRESH_SECRET_HEADER, type authRoutes, type SignedIn }
 // Declares `cookies` and `setCookie`; the plugin is registered by the server.
 import type {} from '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Handlers, RequestContext } from '../../app/handlers.ts';
+import type { Handlers, RequestContext } from '../../lib/handlers.ts';
 import type { GatewayConfig } from '../../config/config.ts';
 import type { Keys } from '../../config/keys.ts';
 import { deriveKey } from '../../lib/secrets.ts';

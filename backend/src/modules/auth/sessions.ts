@@ -44,6 +44,8 @@ export interface Caller {
 export interface SessionsService {
   /** Throws AppError `unauthenticated` unless token, browser session and account all hold at this moment. */
   authenticate(accessToken: string): Promise<Caller>;
+  /** Whether the caller's browser session still holds; for what outlives a request. */
+  isLive(caller: Pick<Caller, 'id' | 'authSessionId'>): Promise<boolean>;
   open(trx: Transaction<Tables>, user: UserRow, browser: Browser): Promise<OpenedSession>;
   refresh(halves: { readonly cookie: string; readonly secret: string }, origin: Origin): Promise<OpenedSession>;
   /** Ends the session of the token, if it is one; says nothing when it is not. */
@@ -178,5 +180,7 @@ export const createSessionsService = (deps: Deps): SessionsService => {
     await repository.growTokenVersion(trx, userId);
   };
 
-  return { authenticate, open, refresh, signOut, list, revoke, revokeAll };
+  const isLive: SessionsService['isLive'] = ({ id, authSessionId }) => repository.isSessionLive(deps.db, { userId: id, authSessionId });
+
+  return { authenticate, isLive, open, refresh, signOut, list, revoke, revokeAll };
 };

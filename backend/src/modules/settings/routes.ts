@@ -1,5 +1,5 @@
 import type { settingRoutes } from '@sac/contracts';
-import type { Handlers } from '../../app/handlers.ts';
+import type { Handlers } from '../../lib/handlers.ts';
 import type { SettingsService } from './service.ts';
 
 export const settingHandlers = (settings: SettingsService): Pick<Handlers, keyof typeof settingRoutes> => ({

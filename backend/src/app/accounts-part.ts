@@ -1,0 +1,38 @@
+import type { Logger } from 'pino';
+import { createAccountsService } from '../modules/auth/accounts.ts';
+import { createAttemptLimits } from '../modules/auth/attempts.ts';
+import { createLinksService, isAdminThere } from '../modules/auth/links.ts';
+import { createPasswordHasher } from '../modules/auth/password-hasher.ts';
+import { authHandlers } from '../modules/auth/routes.ts';
+import { createSessionsService } from '../modules/auth/sessions.ts';
+import { eventHandlers } from '../modules/events/routes.ts';
+import { createEventsService } from '../modules/events/service.ts';
+import { settingHandlers } from '../modules/settings/routes.ts';
+import { createSettingsService } from '../modules/settings/service.ts';
+import { userHandlers } from '../modules/users/routes.ts';
+import { createUsersService } from '../modules/users/service.ts';
+import type { GatewayDeps } from './gateway-deps.ts';
+
+/** Accounts, settings and events: everything the gateway knows about people. */
+export const createAccountsPart = (deps: GatewayDeps & { readonly logger: Logger }) => {
+  const { db, config, keys, logger } = deps;
+  const hasher = createPasswordHasher();
+  const limits = createAttemptLimits();
+  const settings = createSettingsService({ db, logger });
+  const sessions = createSessionsService({ db, keys, logger });
+  const links = createLinksService({ db });
+  const accounts = createAccountsService({ db, hasher, sessions, settings, limits });
+  const users = createUsersService({ db, sessions });
+  const events = createEventsService({ db, notifications: deps.notifications, logger, version: config.version, isAllowed: sessions.isLive });
+
+  const auth = authHandlers({
+    accounts, sessions, links, settings, limits, config, keys, isAdminThere: () => isAdminThere(db), isDemo: deps.demo !== null,
+  });
+  return {
+    handlers: { ...auth, ...userHandlers({ users, links }), ...settingHandlers(settings), ...eventHandlers(events) },
+    sessions,
+    settings,
+    events,
+    hasher,
+  };
+};

@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { AppError } from '../lib/app-error.ts';
+import { sendError } from './error-mapper.ts';
+import { DEFAULT_BODY_LIMIT_BYTES } from './build-server.ts';
+
+/**
+ * The listener for sandboxes: an instance of its own, so that nothing of it can be reached through the
+ * public one, and the other way round. Its routes check the sandbox's credential themselves.
+ */
+export const buildInternalServer = async (logger: Logger, register: (app: FastifyInstance) => void): Promise<FastifyInstance> => {
+  const app = Fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: DEFAULT_BODY_LIMIT_BYTES,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    requestIdHeader: false,
+    genReqId: () => randomBytes(9).toString('base64url'),
+    frameworkErrors: (err, request, reply) => {
+      sendError(err, request, reply);
+    },
+  }) as unknown as FastifyInstance;
+  app.setErrorHandler(sendError);
+  app.setNotFoundHandler((request, reply) => sendError(new AppError('not_found', 'There is nothing at this address.'), request, reply));
+  register(app);
+  await app.ready();
+  return app;
+};

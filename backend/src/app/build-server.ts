@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { pipeline, Transform } from 'node:stream';
+import type { RouteDefinition } from '@sac/contracts';
+import cookie from '@fastify/cookie';
+import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { GatewayConfig } from '../config/config.ts';
+import type { Database } from '../db/database.ts';
+import { AppError } from '../lib/app-error.ts';
+import { registerAuthHook, type Authenticate } from './auth-hook.ts';
+import { sendError } from './error-mapper.ts';
+import type { GatewayDeps } from './gateway-deps.ts';
+import { registerHealth } from './health.ts';
+import { redactUrl } from './logging.ts';
+import { registerMetrics, type Metrics } from './metrics.ts';
+import { registerApiPage } from './openapi.ts';
+import { createOriginCheck } from './origin-check.ts';
+import { registerRoutes, requireAccessRules, userOf } from './route-registry.ts';
+import { registerSecurityHeaders } from './security-headers.ts';
+import { registerSite } from './site.ts';
+import { handleUpgrades } from './upgrade.ts';
+import { validatorCompiler } from './validation.ts';
+
+export const DEFAULT_BODY_LIMIT_BYTES = 256 * 1024;
+const HEADERS_TIMEOUT_MS = 15_000;
+/** Long enough for the largest upload on a slow line. */
+const REQUEST_TIMEOUT_MS = 10 * 60_000;
+/** Longer than the idle time of common reverse proxies, so that they, not we, close idle connections. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+
+export interface ServerDeps {
+  readonly config: GatewayConfig;
+  readonly db: Database;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly routes: Readonly<Record<string, RouteDefinition>>;
+  readonly handlers: Readonly<Record<string, unknown>>;
+  readonly authenticate: Authenticate;
+  readonly handUpgrade: GatewayDeps['handUpgrade'];
+  readonly frontendDir: string | null;
+  readonly isDraining: () => boolean;
+}
+
+const badRequest =
+  'HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\n\r\n' +
+  '{"code":"invalid_request","message":"This is not a valid HTTP request.","requestId":""}';
+
+/** What is not even HTTP; `ECONNRESET` and the like leave nobody to answer. */
+const answerClientError = (err: NodeJS.ErrnoException, socket: Socket): void => {
+  if (err.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+  else socket.end(badRequest);
+};
+
+const serverOptions = (deps: ServerDeps): FastifyHttpOptions<Server, Logger> => ({
+  loggerInstance: deps.logger,
+  disableRequestLogging: true,
+  trustProxy: deps.config.trustedProxies.length === 0 ? false : [...deps.config.trustedProxies],
+  bodyLimit: DEFAULT_BODY_LIMIT_BYTES,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  connectionTimeout: 0,
+  forceCloseConnections: 'idle',
+  genReqId: () => randomBytes(9).toString('base64url'),
+  requestIdHeader: false,
+  exposeHeadRoutes: false,
+  routerOptions: { maxParamLength: 200 },
+  http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
+  clientErrorHandler: answerClientError,
+  frameworkErrors: (err, request, reply) => {
+    sendError(err, request, reply);
+  },
+});
+
+/** Uploads stream to their handler; the limit holds for what arrives, not only for what was announced. */
+const acceptUploads = (app: FastifyInstance): void => {
+  app.addContentTypeParser('application/octet-stream', (request, payload, done) => {
+    const limitBytes = request.routeOptions.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES;
+    const tooLarge = () => new AppError('payload_too_large', `A file may have at most ${Math.floor(limitBytes / 1_048_576)} MiB.`, { limitBytes });
+    if (Number(request.headers['content-length'] ?? 0) > limitBytes) {
+      done(tooLarge());
+      return;
+    }
+    let received = 0;
+    const limit = new Transform({
+      transform(chunk: Buffer, _encoding, next) {
+        received += chunk.length;
+        if (received > limitBytes) next(tooLarge());
+        else next(null, chunk);
+      },
+    });
+    // Not `pipe` alone: a broken-off upload must end the reader too.
+    pipeline(payload, limit, () => undefined);
+    done(null, limit);
+  });
+};
+
+/** One line per answer: the route pattern and the path, never the query, which carries tickets and search words. */
+const logRequests = (app: FastifyInstance): void => {
+  app.addHook('onResponse', async (request, reply) => {
+    if (request.routeOptions.config.access === 'probe' || (request.routeOptions.config.access === 'site' && reply.statusCode < 400)) return;
+    const facts = {
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      path: redactUrl(request.url.split('?', 1)[0] ?? '').slice(0, 300),
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime),
+      userId: userOf(request)?.id ?? null,
+      ip: request.ip,
+    };
+    request.log.info(facts, 'request answered');
+  });
+};
+
+/** The HTTP edge: everything that is the same for all routes. Nothing listens yet. */
+export const buildServer = async (deps: ServerDeps): Promise<FastifyInstance> => {
+  const app = Fastify(serverOptions(deps)) as unknown as FastifyInstance;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setErrorHandler(sendError);
+  requireAccessRules(app);
+  app.removeContentTypeParser('text/plain');
+  acceptUploads(app);
+  await registerSecurityHeaders(app, deps.config.publicOrigins);
+  await app.register(cookie);
+  registerAuthHook(app, { authenticate: deps.authenticate, checkOrigin: createOriginCheck(deps.config.publicOrigins) });
+  logRequests(app);
+  registerHealth(app, deps);
+  registerMetrics(app, deps.metrics);
+  await registerApiPage(app, deps.config.version, (scope) => registerRoutes(scope, deps.routes, deps.handlers));
+  await registerSite(app, deps.frontendDir);
+  handleUpgrades(app.server, deps.handUpgrade, deps.logger);
+  await app.ready();
+  return app;
+};

@@ -1,0 +1,73 @@
+import { routes } from '@sac/contracts';
+import type { FastifyInstance } from 'fastify';
+import { startBackgroundJobs } from '../db/background-jobs.ts';
+import type { Handlers } from '../lib/handlers.ts';
+import { createAgentFeatures } from '../modules/agent-features.ts';
+import { systemHandlers } from '../modules/system/routes.ts';
+import { createSystemService } from '../modules/system/service.ts';
+import { createAccountsPart } from './accounts-part.ts';
+import { buildInternalServer } from './build-internal.ts';
+import { buildServer } from './build-server.ts';
+import type { GatewayDeps } from './gateway-deps.ts';
+import { accountJobs } from './jobs.ts';
+import { createMetrics } from './metrics.ts';
+
+/** Requests that are still running when the server ends get so long to finish. */
+const DRAIN_TIMEOUT_MS = 10_000;
+
+export interface Gateway {
+  /** `/api`, `/health`, `/metrics` and the site. Not listening yet. */
+  readonly app: FastifyInstance;
+  /** For sandboxes; belongs on a listener that the outside cannot reach. Not listening yet. */
+  readonly internal: FastifyInstance;
+  /**
+   * Ends in this order: readiness fails; no new connections, event streams and sidecar streams end; running
+   * requests finish (at most 10 s); background work; hashing threads. Database, notifications, runtime and
+   * logger belong to the caller.
+   */
+  close(): Promise<void>;
+}
+
+const closeServer = async (app: FastifyInstance): Promise<void> => {
+  const force = setTimeout(() => app.server.closeAllConnections(), DRAIN_TIMEOUT_MS);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(force);
+  }
+};
+
+export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
+  let isDraining = false;
+  const metrics = createMetrics();
+  const people = createAccountsPart(deps);
+  const agents = createAgentFeatures({
+    ...deps,
+    allowUnisolated: deps.config.allowUnisolated,
+    agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
+  });
+  const system = createSystemService({ ...deps, checks: [] });
+  // Complete by type: a contract route without a handler does not compile.
+  const handlers: Handlers = { ...people.handlers, ...agents.handlers, ...systemHandlers(system) };
+  metrics.gauge('sac_event_streams', 'Open event streams', () => people.events.openCount());
+  metrics.gauge('sac_password_hashes', 'Password hashes computed since the start', () => people.hasher.computedCount());
+
+  const app = await buildServer({
+    ...deps, metrics, routes, handlers, authenticate: people.sessions.authenticate, isDraining: () => isDraining,
+  });
+  const internal = await buildInternalServer(deps.logger, agents.registerInternalRoutes);
+  await agents.start();
+  const jobs = startBackgroundJobs(deps, [...accountJobs, ...agents.jobs]);
+
+  const close = async (): Promise<void> => {
+    if (isDraining) return;
+    isDraining = true;
+    people.events.close();
+    await agents.close();
+    await Promise.all([closeServer(app), closeServer(internal)]);
+    await jobs.close();
+    await people.hasher.close();
+    metrics.close();
+  };
+  return { app, internal, close };
+};

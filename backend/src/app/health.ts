@@ -1,0 +1,31 @@
+import { sql } from 'kysely';
+import type { FastifyInstance } from 'fastify';
+import type { Database } from '../db/database.ts';
+
+const CHECK_TIMEOUT_MS = 2_000;
+
+/** True when the database answers within two seconds. */
+export const isDatabaseReachable = async (db: Database): Promise<boolean> => {
+  const timeout = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => timeout.resolve(false), CHECK_TIMEOUT_MS);
+  try {
+    const asked = sql`select 1`.execute(db).then(
+      () => true,
+      () => false,
+    );
+    return await Promise.race([asked, timeout.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** `/health/live`: the process answers. `/health/ready`: it can serve, and is not about to end. */
+export const registerHealth = (app: FastifyInstance, options: { readonly db: Database; readonly isDraining: () => boolean }): void => {
+  const route = { config: { access: 'probe' as const }, schema: { hide: true } };
+  app.get('/health/live', route, async () => ({ status: 'ok' }));
+  app.get('/health/ready', route, async (_request, reply) => {
+    if (options.isDraining()) return reply.code(503).send({ status: 'draining' });
+    if (await isDatabaseReachable(options.db)) return { status: 'ok' };
+    return reply.code(503).send({ status: 'unavailable', reason: 'database' });
+  });
+};

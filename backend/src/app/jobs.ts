@@ -1,0 +1,15 @@
+import type { BackgroundJob } from '../db/background-jobs.ts';
+import { deleteEndedRows } from '../modules/auth/repository.ts';
+import { deleteOldEvents } from '../modules/events/repository.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** How long a browser may be away and still get every event instead of loading all anew. */
+const EVENT_RETENTION_MS = HOUR_MS;
+/** Ended browser sessions and links stay visible to whoever looks into an incident. */
+const ENDED_RETENTION_MS = 30 * 24 * HOUR_MS;
+
+export const accountJobs: readonly BackgroundJob[] = [
+  { name: 'outbox', intervalMs: 5 * MINUTE_MS, run: (trx) => deleteOldEvents(trx, new Date(Date.now() - EVENT_RETENTION_MS)) },
+  { name: 'auth', intervalMs: HOUR_MS, run: (trx) => deleteEndedRows(trx, new Date(Date.now() - ENDED_RETENTION_MS)) },
+];

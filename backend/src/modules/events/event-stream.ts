@@ -1,0 +1,149 @@
+import type { ServerResponse } from 'node:http';
+import type { ServerEvent } from '@sac/contracts';
+import type { Logger } from 'pino';
+import type { Database } from '../../db/database.ts';
+import { isEventThere, newestEventId, readEventsAfter } from './repository.ts';
+
+const PAGE_SIZE = 100;
+/** Who is further behind loads the lists anew: cheaper for both sides than replaying. */
+const MAX_REPLAYED_EVENTS = 500;
+const HEARTBEAT_MS = 15_000;
+/** A reader that takes nothing for so long is gone or stuck; it reconnects and replays. */
+const STALL_TIMEOUT_MS = 60_000;
+/** Bytes that may wait in the socket; events wait in the table, not in memory. */
+const HIGH_WATER_BYTES = 256 * 1024;
+
+export interface EventStreamOptions {
+  readonly db: Database;
+  readonly logger: Pick<Logger, 'warn'>;
+  readonly response: ServerResponse;
+  readonly userId: string;
+  /** Position of the browser's last event, from Last-Event-ID; null at its first connection. */
+  readonly lastEventId: string | null;
+  readonly version: string;
+  /** Whether the browser session is still good. */
+  readonly isAllowed: () => Promise<boolean>;
+  readonly expiresAt: Date;
+}
+
+/** One browser's connection. It pulls from the outbox at the pace of its reader, so nothing piles up. */
+export class EventStream {
+  readonly userId: string;
+  readonly #options: EventStreamOptions;
+  #position = '0';
+  #isPumping = false;
+  #isPumpDue = false;
+  #isClosed = false;
+  #heartbeat: NodeJS.Timeout | null = null;
+  #expiry: NodeJS.Timeout | null = null;
+  #stall: NodeJS.Timeout | null = null;
+
+  constructor(options: EventStreamOptions) {
+    this.#options = options;
+    this.userId = options.userId;
+  }
+
+  /** Sends hello or what was missed, then follows. */
+  async start(): Promise<void> {
+    const { response, expiresAt, version } = this.#options;
+    response.once('close', () => this.#dispose());
+    response.on('error', () => this.#dispose());
+    this.#heartbeat = setInterval(() => this.#write(': heartbeat\n\n'), HEARTBEAT_MS);
+    // The token's end is the stream's end: a browser comes back with a new one and misses nothing.
+    this.#expiry = setTimeout(() => this.end(), Math.max(0, expiresAt.getTime() - Date.now()));
+    const isResumable = await this.#findPosition();
+    this.#write('retry: 1000\n\n');
+    this.#send({ type: 'hello', version }, this.#position);
+    if (!isResumable) this.#send({ type: 'resync' }, this.#position);
+    this.wake();
+  }
+
+  /** Something may have been published. */
+  wake(): void {
+    this.#isPumpDue = true;
+    if (this.#isPumping || this.#isClosed) return;
+    this.#isPumping = true;
+    this.#pump()
+      .catch((err: unknown) => {
+        // The database is away: the next wake-up, at the latest when it is back, tries again.
+        this.#options.logger.warn({ err, userId: this.userId }, 'events could not be read');
+      })
+      .finally(() => {
+        this.#isPumping = false;
+      });
+  }
+
+  /** Some browser session of the user ended; if it was this one, says so and ends. */
+  async recheck(): Promise<void> {
+    if (this.#isClosed || (await this.#options.isAllowed())) return;
+    this.#send({ type: 'signed-out' }, null);
+    this.end();
+  }
+
+  end(): void {
+    const { response } = this.#options;
+    if (!this.#isClosed) response.end();
+    this.#dispose();
+  }
+
+  /** Finds where to begin; false when events were missed for good. */
+  async #findPosition(): Promise<boolean> {
+    const { db, lastEventId } = this.#options;
+    const newest = await newestEventId(db, this.userId);
+    if (lastEventId === null || lastEventId === newest) {
+      this.#position = newest;
+      return true;
+    }
+    const isThere = await isEventThere(db, { userId: this.userId, id: lastEventId });
+    this.#position = isThere ? lastEventId : newest;
+    return isThere;
+  }
+
+  async #pump(): Promise<void> {
+    let replayed = 0;
+    while (this.#isPumpDue && !this.#isClosed) {
+      this.#isPumpDue = false;
+      const events = await readEventsAfter(this.#options.db, { userId: this.userId, afterId: this.#position }, PAGE_SIZE);
+      for (const { id, event } of events) {
+        this.#position = id;
+        this.#send(event, id);
+      }
+      replayed += events.length;
+      if (events.length === PAGE_SIZE) this.#isPumpDue = true;
+      if (replayed >= MAX_REPLAYED_EVENTS && this.#isPumpDue) await this.#skipToNewest();
+      if (!(await this.#drained())) return;
+    }
+  }
+
+  async #skipToNewest(): Promise<void> {
+    this.#position = await newestEventId(this.#options.db, this.userId);
+    this.#send({ type: 'resync' }, this.#position);
+  }
+
+  /** Waits until the reader has taken what was sent; false when it never does. */
+  async #drained(): Promise<boolean> {
+    const { response } = this.#options;
+    if (response.writableLength < HIGH_WATER_BYTES) return !this.#isClosed;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#stall = setTimeout(() => resolve(false), STALL_TIMEOUT_MS);
+    response.once('drain', () => resolve(true));
+    response.once('close', () => resolve(false));
+    const hasDrained = await promise;
+    clearTimeout(this.#stall);
+    if (!hasDrained) response.destroy();
+    return hasDrained;
+  }
+
+  #send(event: ServerEvent, id: string | null): void {
+    this.#write(`${id === null ? '' : `id: ${id}\n`}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  }
+
+  #write(text: string): void {
+    if (!this.#isClosed && !this.#options.response.writableEnded) this.#options.response.write(text);
+  }
+
+  #dispose(): void {
+    this.#isClosed = true;
+    for (const timer of [this.#heartbeat, this.#expiry, this.#stall]) if (timer !== null) clearTimeout(timer);
+  }
+}
