@@ -29,7 +29,7 @@ export default defineConfig({
   define: {
     // vue-i18n compiles messages to an AST and never to code, so `script-src 'self'` holds.
     __VUE_I18N_LEGACY_API__: false,
-    __VUE_I18N_FULL_INSTALL__: false,
+    __VUE_I18N_FULL_INSTALL__: true,
     __INTLIFY_PROD_DEVTOOLS__: false,
     __VUE_OPTIONS_API__: true,
     __VUE_PROD_DEVTOOLS__: false,

@@ -1,6 +1,8 @@
 import type { Agent, AgentState } from '@sac/contracts';
 import { relativeTime, shortDuration } from './time.ts';
 
+const dayMs = 24 * 60 * 60 * 1000;
+
 type Translate = (key: string, values?: Record<string, unknown>) => string;
 
 /** The line under an agent's name: a state word, what it does, for how long. Only `detail` may be cut. */
@@ -27,9 +29,10 @@ const detailOf = (agent: Agent, t: Translate): string => {
 
 const timeOf = (agent: Agent, nowMs: number, t: Translate, locale: string): string => {
   const { state, since } = agent.status;
-  if (state === 'working' || state === 'starting') return shortDuration(nowMs - Date.parse(since), t);
-  if (state === 'asleep') return agent.lastActiveAt ? relativeTime(since, nowMs, t, locale) : t('state.neverStarted');
-  return state === 'ready' ? relativeTime(since, nowMs, t, locale) : '';
+  if (state === 'asleep' && agent.lastActiveAt === null) return t('state.neverStarted');
+  if (state === 'waiting' || state === 'failed' || state === 'stopping') return '';
+  const ageMs = nowMs - Date.parse(since);
+  return ageMs < dayMs ? shortDuration(ageMs, t) : relativeTime(since, nowMs, t, locale);
 };
 
 export const activityLine = (agent: Agent, nowMs: number, t: Translate, locale: string): ActivityLine => {

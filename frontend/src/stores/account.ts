@@ -12,6 +12,8 @@ import { useCapabilitiesStore } from './capabilities.ts';
 export const useAccountStore = defineStore('account', () => {
   const user = shallowRef<User | null>(null);
   const link = shallowRef<LinkState>({ phase: 'connecting', retryAtMs: null });
+  /** Epoch milliseconds since when the event stream is down; null while it is up or was never tried. */
+  const offlineSinceMs = ref<number | null>(null);
   /** Version of the server when this page was loaded, and now; different: the page is out of date. */
   const serverVersion = ref<string | null>(null);
   const updateAvailable = ref(false);
@@ -30,6 +32,7 @@ export const useAccountStore = defineStore('account', () => {
     hub?.stop();
     hub = null;
     user.value = null;
+    offlineSinceMs.value = null;
     agents.reset();
     capabilities.reset();
   };
@@ -55,6 +58,7 @@ export const useAccountStore = defineStore('account', () => {
       onEvent,
       onLink: (state) => {
         link.value = state;
+        offlineSinceMs.value = state.phase === 'open' ? null : state.phase === 'waiting' ? (offlineSinceMs.value ?? Date.now()) : offlineSinceMs.value;
       },
     });
     void agents.load();
@@ -98,6 +102,7 @@ export const useAccountStore = defineStore('account', () => {
   return {
     user,
     link,
+    offlineSinceMs,
     isAdmin,
     updateAvailable,
     resume,
