@@ -1,0 +1,210 @@
+import { writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { ReadStream } from 'node:tty';
+import type { ExitStatus, Size } from '@sac/contracts';
+import type { LaunchCommand } from '../launch-spec.ts';
+import { bounds } from './constants.ts';
+import { signalSession } from './session-processes.ts';
+
+/**
+ * The native half of node-pty. Its JavaScript half is not used, for three reasons seen in its code and
+ * by running it: it destroys the stream 200 ms after the exit even when reading is paused (the last
+ * output would be lost), it allocates a buffer per read, and it writes through libuv's blocking mode,
+ * which spins on the whole event loop when a program does not read its input.
+ */
+interface NativePty {
+  fork(
+    file: string, args: readonly string[], env: readonly string[], cwd: string, columns: number, rows: number, uid: number, gid: number,
+    utf8: boolean, helperPath: string, onExit: (code: number, signal: number) => void,
+  ): { fd: number; pid: number; pty: string };
+  resize(fd: number, columns: number, rows: number): void;
+  process(fd: number, pty: string): string | undefined;
+}
+const loadNative = (): NativePty => {
+  const nodeRequire = createRequire(import.meta.url);
+  const { requireBinary } = nodeRequire('@lydell/node-pty/requireBinary.js') as { requireBinary: (file: string) => NativePty };
+  return requireBinary('pty.node');
+};
+const native = loadNative();
+
+const READ_BUFFER_BYTES = 64 * 1024;
+const KEEP_USER = -1;
+const RETRY_FIRST_MS = 2;
+const RETRY_MAX_MS = 50;
+
+export interface PtyEvents {
+  /** `bytes` is valid only during the call. */
+  readonly onData: (bytes: Uint8Array) => void;
+  /** Once, after the last byte of output. */
+  readonly onExit: (status: ExitStatus) => void;
+  /** The input queue fell below its low-water mark. */
+  readonly onInputDrained: () => void;
+}
+
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
+
+/** One process in one PTY. Owns the master descriptor. */
+export class Pty {
+  readonly pid: number;
+  readonly #fd: number;
+  readonly #name: string;
+  readonly #stream: ReadStream;
+  readonly #events: PtyEvents;
+  readonly #input: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #wasHigh = false;
+  #retryMs = RETRY_FIRST_MS;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #paused = false;
+  #exit: ExitStatus | null = null;
+  #closed = false;
+  #ended = false;
+  #readSinceTick = false;
+  #drainTimer: NodeJS.Timeout | null = null;
+  #killTimer: NodeJS.Timeout | null = null;
+
+  /** Starts the process. A command that cannot be started shows as exit code 1 with the reason as output. */
+  constructor(launch: LaunchCommand, size: Size, events: PtyEvents) {
+    this.#events = events;
+    const environment = { TERM: 'xterm-256color', COLORTERM: 'truecolor', ...launch.env, PWD: launch.cwd };
+    const list = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    const child = native.fork(
+      launch.command, [...launch.args], list, launch.cwd, size.columns, size.rows, KEEP_USER, KEEP_USER, false, '',
+      (code, signal) => this.#exited(code, signal),
+    );
+    this.pid = child.pid;
+    this.#fd = child.fd;
+    this.#name = child.pty;
+    this.#stream = new ReadStream(child.fd, {
+      onread: { buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES), callback: (count, buffer) => this.#read(buffer.subarray(0, count)) },
+    });
+    // EIO is how Linux says that the last holder of the other end has gone.
+    this.#stream.on('error', () => this.#stream.destroy());
+    this.#stream.on('end', () => this.#stream.destroy());
+    this.#stream.on('close', () => this.#streamClosed());
+    this.#stream.resume();
+  }
+
+  get queuedInputBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Queues input as one whole. False: refused, because more than 1 MiB would wait or the process has ended. */
+  write(data: Uint8Array): boolean {
+    if (this.#closed || this.#queuedBytes + data.length > bounds.inputQueueBytes) return false;
+    if (data.length === 0) return true;
+    this.#input.push(data);
+    this.#queuedBytes += data.length;
+    if (this.#retryTimer === null) this.#writeQueued();
+    if (this.#queuedBytes > bounds.inputHighWaterBytes) this.#wasHigh = true;
+    return true;
+  }
+
+  /** Stops reading: the kernel's buffer fills and the program waits. Has no effect once the process has ended. */
+  pause(): void {
+    if (this.#paused || this.#closed) return;
+    this.#paused = true;
+    if (this.#exit === null) this.#stream.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#closed) return;
+    this.#paused = false;
+    this.#stream.resume();
+  }
+
+  resize(size: Size): void {
+    if (!this.#closed) native.resize(this.#fd, size.columns, size.rows);
+  }
+
+  /** Name of the process group in the foreground, when the kernel tells. */
+  foreground(): string | null {
+    if (this.#closed || this.#exit !== null) return null;
+    try {
+      return native.process(this.#fd, this.#name) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Ends the process and all of its session: HUP now, KILL after the grace time. */
+  end(): void {
+    if (this.#ended || this.#killTimer !== null) return;
+    signalSession(this.pid, 'SIGHUP');
+    this.#killTimer = setTimeout(() => signalSession(this.pid, 'SIGKILL'), bounds.hangUpGraceMs);
+  }
+
+  #read(bytes: Uint8Array): boolean {
+    this.#readSinceTick = true;
+    this.#events.onData(bytes);
+    return true;
+  }
+
+  #writeQueued(): void {
+    this.#retryTimer = null;
+    try {
+      for (let head = this.#input[0]; head !== undefined && !this.#closed; head = this.#input[0]) {
+        const written = writeSync(this.#fd, head);
+        this.#queuedBytes -= written;
+        if (written === head.length) this.#input.shift();
+        else this.#input[0] = head.subarray(written);
+        if (written > 0) this.#retryMs = RETRY_FIRST_MS;
+      }
+    } catch (error) {
+      if (codeOf(error) === 'EAGAIN') this.#retryLater();
+      else this.#dropInput();
+    }
+    if (this.#wasHigh && this.#queuedBytes < bounds.inputLowWaterBytes) {
+      this.#wasHigh = false;
+      this.#events.onInputDrained();
+    }
+  }
+
+  #retryLater(): void {
+    this.#retryTimer = setTimeout(() => this.#writeQueued(), this.#retryMs);
+    this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MAX_MS);
+  }
+
+  #dropInput(): void {
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    this.#input.length = 0;
+    this.#queuedBytes = 0;
+  }
+
+  /** The process has ended; what it wrote may still be in the kernel, and its children may still write. */
+  #exited(code: number, signal: number): void {
+    this.#exit = signal === 0 ? { code, signal: null } : { code: null, signal: signalNames.get(signal) ?? `signal ${signal}` };
+    if (this.#closed) {
+      this.#finish();
+      return;
+    }
+    this.#stream.resume();
+    const deadline = Date.now() + bounds.exitDrainTotalMs;
+    this.#drainTimer = setInterval(() => {
+      if (!this.#readSinceTick || Date.now() > deadline) this.#stream.destroy();
+      this.#readSinceTick = false;
+    }, bounds.exitDrainMs);
+  }
+
+  #streamClosed(): void {
+    this.#closed = true;
+    this.#dropInput();
+    if (this.#exit !== null) this.#finish();
+    // Nothing can be seen or typed any more, so a process that lives on without its terminal is ended.
+    else this.end();
+  }
+
+  #finish(): void {
+    if (this.#ended || this.#exit === null) return;
+    this.#ended = true;
+    if (this.#drainTimer !== null) clearInterval(this.#drainTimer);
+    if (this.#killTimer !== null) {
+      clearTimeout(this.#killTimer);
+      signalSession(this.pid, 'SIGKILL');
+    }
+    this.#events.onExit(this.#exit);
+  }
+}

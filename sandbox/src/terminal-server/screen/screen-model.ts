@@ -1,0 +1,129 @@
+import { Unicode11Addon } from '@xterm/addon-unicode11';
+import headless, { type Terminal } from '@xterm/headless';
+import { clampTitle, type Size } from '@sac/contracts';
+import { bounds } from '../constants.ts';
+import { coreOf, PARSER_GROUND, type Cell, type Core } from './internals.ts';
+import { serializeScreen } from './serialize.ts';
+import { TrackedState } from './tracked-state.ts';
+
+/** Characters are as wide here as in the browser, which activates the same version. */
+export const UNICODE_VERSION = '11';
+
+export interface ScreenText {
+  /** The visible rows, without trailing blanks. */
+  readonly lines: readonly string[];
+  readonly cursor: { readonly x: number; readonly y: number };
+  readonly modes: { readonly bracketedPaste: boolean; readonly alternateScreen: boolean };
+}
+
+export interface ScreenModelEvents {
+  readonly onTitle: (title: string) => void;
+  /** The emulator answers a question in the output. */
+  readonly onReply: (data: string) => void;
+}
+
+const ESCAPE = 0x1b;
+const C1_LEAD = 0xc2;
+const c1Introducers = new Set([0x90, 0x98, 0x9b, 0x9d, 0x9e, 0x9f]);
+const OSC_SECOND_BYTES = new Set([0x5d, 0x9d]);
+/** Stand for a sequence too long to keep: everything up to its end is swallowed. The two kinds end differently. */
+const OVERLONG_OSC = Buffer.from('\x1b]9999;');
+const OVERLONG_STRING = Buffer.from('\x1b_');
+
+const lastIntroducer = (bytes: Uint8Array): number => {
+  for (let index = bytes.length - 1; index >= 0; index--) {
+    if (bytes[index] === ESCAPE) return index;
+    if (bytes[index] === C1_LEAD && c1Introducers.has(bytes[index + 1] ?? 0)) return index;
+  }
+  return -1;
+};
+
+/** One headless emulator: what a viewer that saw everything has on its screen. */
+export class ScreenModel {
+  readonly #terminal: Terminal;
+  readonly #core: Core;
+  readonly #tracked: TrackedState;
+  readonly #cells: readonly [Cell, Cell];
+  #pending: Uint8Array = new Uint8Array(0);
+
+  constructor(size: Size, events: ScreenModelEvents) {
+    this.#terminal = new headless.Terminal({
+      cols: size.columns, rows: size.rows, scrollback: bounds.scrollbackLines, allowProposedApi: true, logLevel: 'off',
+    });
+    const unicode = new Unicode11Addon();
+    // The add-on is typed for the browser's terminal; the two share the interface it uses.
+    this.#terminal.loadAddon(unicode as unknown as Parameters<Terminal['loadAddon']>[0]);
+    this.#terminal.unicode.activeVersion = UNICODE_VERSION;
+    this.#core = coreOf(this.#terminal);
+    this.#tracked = new TrackedState(this.#terminal);
+    const { normal } = this.#terminal.buffer;
+    this.#cells = [normal.getNullCell() as Cell, normal.getNullCell() as Cell];
+    this.#terminal.onData(events.onReply);
+    this.#terminal.onTitleChange((title) => {
+      this.#tracked.title = clampTitle(title);
+      events.onTitle(this.#tracked.title);
+    });
+  }
+
+  write(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#core.writeSync(bytes);
+    if (this.#core._inputHandler._parser.currentState === PARSER_GROUND) this.#pending = this.#partialCharacter();
+    else this.#keepUnfinished(bytes);
+  }
+
+  resize(size: Size): void {
+    this.#terminal.resize(size.columns, size.rows);
+  }
+
+  snapshot(maxBytes: number): Uint8Array {
+    return serializeScreen(this.#core, this.#tracked, this.#cells, { maxBytes, pending: this.#pending });
+  }
+
+  screen(): ScreenText {
+    const { active } = this.#terminal.buffer;
+    const lines = Array.from({ length: this.#terminal.rows }, (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '');
+    return {
+      lines,
+      cursor: { x: active.cursorX, y: active.cursorY },
+      modes: { bracketedPaste: this.#terminal.modes.bracketedPasteMode, alternateScreen: active.type === 'alternate' },
+    };
+  }
+
+  /** The last lines of the normal screen and its scrollback as plain text, at most `maxBytes` of UTF-8. */
+  text(maxBytes: number): string {
+    const { active } = this.#terminal.buffer;
+    const lines: string[] = [];
+    let bytes = 0;
+    for (let index = active.length - 1; index >= 0; index--) {
+      const line = active.getLine(index)?.translateToString(true) ?? '';
+      if (line === '' && lines.length === 0) continue;
+      bytes += Buffer.byteLength(line) + 1;
+      if (bytes > maxBytes) break;
+      lines.push(line);
+    }
+    return lines.reverse().join('\n');
+  }
+
+  dispose(): void {
+    this.#tracked.dispose();
+    this.#terminal.dispose();
+  }
+
+  /** Bytes of a character whose rest has not arrived. */
+  #partialCharacter(): Uint8Array {
+    const { interim } = this.#core._inputHandler._utf8Decoder;
+    if (interim[0] === 0) return new Uint8Array(0);
+    const end = interim.indexOf(0);
+    return Uint8Array.from(end === -1 ? interim : interim.subarray(0, end));
+  }
+
+  /** The parser is inside a sequence: keep its bytes from the introducer on. */
+  #keepUnfinished(bytes: Uint8Array): void {
+    const start = lastIntroducer(bytes);
+    const unfinished = start >= 0 ? Uint8Array.from(bytes.subarray(start)) : Buffer.concat([this.#pending, bytes]);
+    // A copy: a view would keep the whole batch alive, and grow with every one that follows.
+    if (unfinished.length <= bounds.pendingSequenceBytes) this.#pending = unfinished;
+    else this.#pending = OSC_SECOND_BYTES.has(unfinished[1] ?? 0) ? OVERLONG_OSC : OVERLONG_STRING;
+  }
+}
