@@ -1,0 +1,65 @@
+import { expect, test, type Page } from '@playwright/test';
+import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
+import { createAgent, expectOnScreen, expectState, makeAccount, person, screenText, send, waitForPrompt } from '../support/people.ts';
+
+interface Status {
+  readonly services: readonly { readonly name: string; readonly pid: number | null }[];
+}
+
+let sac: Installation;
+let page: Page;
+test.beforeAll(async ({ browser }) => {
+  sac = await createInstallation();
+  const link = linkIn(await sac.start());
+  ({ page } = await person(browser));
+  await makeAccount(page, link, 'ana');
+  await createAgent(page, 'Survivor');
+  await waitForPrompt(page);
+});
+test.afterAll(() => sac.destroy());
+
+async function pidOf(service: 'api' | 'ws' | 'db'): Promise<number> {
+  const status = JSON.parse(await sac.run('status', '--json')) as Status;
+  const pid = status.services.find(({ name }) => name === service)?.pid;
+  if (pid === undefined || pid === null) throw new Error(`no process for ${service}`);
+  return pid;
+}
+
+test('ws-proxy killed: the terminal comes back by itself with the exact screen', async () => {
+  await send(page, '[[final: Before the crash.]]');
+  await expectOnScreen(page, /● Before the crash/);
+  await expectState(page, 'ready');
+  const before = await screenText(page);
+  const pid = await pidOf('ws');
+  process.kill(pid, 'SIGKILL');
+  await expect.poll(() => pidOf('ws').catch(() => pid), { timeout: 30_000 }).not.toBe(pid);
+  await expect(page.getByTestId('terminal')).toHaveAttribute('data-phase', 'live');
+  await expect.poll(() => screenText(page)).toBe(before);
+  await send(page, '[[final: After the crash.]]');
+  await expectOnScreen(page, /● After the crash/);
+});
+
+test('PostgreSQL killed: an open terminal does not notice, the rest comes back', async () => {
+  await expectState(page, 'ready');
+  const pid = await pidOf('db');
+  process.kill(pid, 'SIGKILL');
+  await page.getByTestId('terminal').click();
+  await page.keyboard.type('typed without a database');
+  await expectOnScreen(page, /typed without a database/, 5_000);
+  await expect(page.getByTestId('terminal')).toHaveAttribute('data-phase', 'live');
+  for (let index = 0; index < 24; index++) await page.keyboard.press('Backspace');
+  await expect.poll(async () => (await fetch(`${sac.origin}/health/ready`)).status, { timeout: 60_000 }).toBe(200);
+  await send(page, '[[final: The database is back.]]');
+  await expectOnScreen(page, /● The database is back/);
+});
+
+test('the gateway killed: agents go on, and the next start finds them', async () => {
+  await expectState(page, 'ready');
+  await send(page, '[[slow: 150 100]] ');
+  await expectState(page, 'working');
+  process.kill(await pidOf('api'), 'SIGKILL');
+  await expectOnScreen(page, /word60/);
+  await sac.start();
+  await expectOnScreen(page, /word150/, 60_000);
+  await expectState(page, 'ready');
+});

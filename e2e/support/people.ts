@@ -1,0 +1,65 @@
+import { expect, type Browser, type BrowserContext, type Page } from '@playwright/test';
+import { password } from './api.ts';
+
+/** A person at a browser. The terminal keeps its lines as text, as for a screen reader, so that tests can read it. */
+export async function person(browser: Browser, options: { phone?: boolean } = {}): Promise<{ context: BrowserContext; page: Page }> {
+  const context = await browser.newContext(
+    options.phone === true ? { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } : {},
+  );
+  await context.addInitScript(() => {
+    localStorage.setItem('sac.terminal', JSON.stringify({ screenReader: true }));
+  });
+  return { context, page: await context.newPage() };
+}
+
+/** Fills the account form behind a first-admin or invite link and sends it. */
+export async function makeAccount(page: Page, link: string, username: string): Promise<void> {
+  await page.goto(link);
+  await page.locator('input[name=username]').fill(username);
+  await page.locator('input[name=new-password]').fill(password);
+  await page.locator('button[type=submit]').click();
+  await expect(page.getByTestId('new-agent').first()).toBeVisible();
+}
+
+export async function signIn(page: Page, origin: string, username: string): Promise<void> {
+  await page.goto(`${origin}/sign-in`);
+  await page.locator('input[name=username]').fill(username);
+  await page.locator('input[autocomplete=current-password]').fill(password);
+  await page.locator('button[type=submit]').click();
+  await expect(page.getByTestId('new-agent').first()).toBeVisible();
+}
+
+/** Creates an agent with the values the editor offers; a DEMO installation offers its scripted model. */
+export async function createAgent(page: Page, name: string): Promise<void> {
+  await page.getByTestId('new-agent').first().click();
+  await page.getByTestId('agent-name').fill(name);
+  await page.getByTestId('create-agent').click();
+  await expect(page).toHaveURL(/\/agents\/\d+$/);
+}
+
+/** Text on the screen of the terminal in front. */
+export const screenText = (page: Page): Promise<string> =>
+  page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('[data-testid=terminal] .xterm-accessibility-tree > *')]
+      .filter((line) => line.checkVisibility())
+      .map((line) => (line.textContent ?? '').replaceAll('\u00a0', ' ').trimEnd())
+      .join('\n')
+      .trimEnd(),
+  );
+
+export const expectOnScreen = (page: Page, text: string | RegExp, timeout = 30_000): Promise<void> =>
+  expect.poll(() => screenText(page), { timeout, message: `"${String(text)}" on the terminal's screen` }).toMatch(text);
+
+export const expectState = (page: Page, state: string | RegExp, timeout = 60_000): Promise<void> =>
+  expect(page.getByTestId('state-pill')).toHaveAttribute('data-state', state, { timeout });
+
+/** Waits for the CLI's prompt after the sandbox was started; the first start of all installs the CLI. */
+export async function waitForPrompt(page: Page, timeout = 180_000): Promise<void> {
+  await expectState(page, /ready|working|waiting/, timeout);
+  await expectOnScreen(page, '❯', 30_000);
+}
+
+export async function send(page: Page, prompt: string): Promise<void> {
+  await page.getByTestId('prompt-input').fill(prompt);
+  await page.getByTestId('prompt-input').press('Enter');
+}
