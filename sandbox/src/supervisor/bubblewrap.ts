@@ -30,16 +30,22 @@ const namespaceArgs = (config: SupervisorConfig): string[] => {
 };
 
 const etcArgs = (layout: Layout): string[] => [
-  '--perms', '0755', '--dir', '/etc',
   ...sharedEtc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
   ...['passwd', 'group', 'gitconfig'].flatMap((name) => ['--ro-bind', `${layout.host.etc}/${name}`, `/etc/${name}`]),
 ];
 
+/** Folders above the given paths, outermost first. bubblewrap would make missing ones readable by root only. */
+const foldersAbove = (paths: readonly string[]): string[] => {
+  const folders = new Set(paths.flatMap((path) => path.split('/').slice(1, -1).map((_, index, parts) => `/${parts.slice(0, index + 1).join('/')}`)));
+  return [...folders].sort((left, right) => left.length - right.length);
+};
+
 const folderArgs = (config: SupervisorConfig, layout: Layout): string[] => {
   const { host } = layout;
-  const folders = ['/home', '/opt', '/opt/sac', '/run', '/var'].flatMap((path) => ['--perms', '0755', '--dir', path]);
+  const targets = ['/home/agent', '/opt/sac/cli', '/opt/sac/node/bin/node', '/run/sac', '/var/tmp', '/etc/pki/tls/certs', '/etc/ssl/certs'];
+  const folders = foldersAbove([...targets, ...config.code.mounts.map(({ to }) => to)]).flatMap((path) => ['--perms', '0755', '--dir', path]);
   return [
-    '--ro-bind', '/usr', '/usr', ...systemArgs(), ...etcArgs(layout), ...folders,
+    '--ro-bind', '/usr', '/usr', ...systemArgs(), ...folders, ...etcArgs(layout),
     '--perms', '1777', '--dir', '/var/tmp',
     '--proc', '/proc', '--dev', '/dev', '--perms', '1777', '--tmpfs', '/dev/shm',
     '--bind', host.temporary, '/tmp',
@@ -51,7 +57,8 @@ const folderArgs = (config: SupervisorConfig, layout: Layout): string[] => {
     '--ro-bind', config.nodePath, '/opt/sac/node/bin/node',
     ...config.code.mounts.flatMap(({ from, to }) => ['--ro-bind', from, to]),
     '--remount-ro', '/',
-    '--chdir', '/workspace',
+    // The agent's own folders may be closed to us: its programs go there themselves.
+    '--chdir', '/',
   ];
 };
 

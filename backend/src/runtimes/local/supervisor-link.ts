@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SupervisorRecord, SupervisorStatus, type SupervisorRequest } from '@sac/contracts';
+import { Compile } from 'typebox/compile';
+
+const checkStatus = Compile(SupervisorStatus);
+const checkRecord = Compile(SupervisorRecord);
+
+/** Clock ticks from boot to the start of a process; null when there is none (a zombie counts as none). */
+const processStartTime = async (pid: number): Promise<string | null> => {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields === undefined || fields[0] === 'Z' ? null : (fields[19] ?? null);
+};
+
+/** Whether the process of a record still lives; a reused process id has another start time. */
+export const supervisorLives = async ({ pid, startTime }: Pick<SupervisorRecord, 'pid' | 'startTime'>): Promise<boolean> =>
+  (await processStartTime(pid)) === startTime;
+
+/** The record of a supervisor, null when there is none that can be read. */
+export const readRecord = async (path: string): Promise<SupervisorRecord | null> => {
+  const text = await readFile(path, 'utf8').catch(() => null);
+  if (text === null) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    return checkRecord.Check(value) ? value : null;
+  } catch {
+    return null;
+  }
+};
+
+const parseStatus = (line: string): SupervisorStatus | null => {
+  try {
+    const value: unknown = JSON.parse(line);
+    return checkStatus.Check(value) ? value : null;
+  } catch {
+    return null;
+  }
+};
+
+export interface LinkHandlers {
+  readonly onStatus: (status: SupervisorStatus) => void;
+  /** The supervisor is gone, or this link was closed by us. */
+  readonly onEnd: () => void;
+}
+
+/** Connection to one supervisor. Its end is the end of the supervisor: nothing has to be polled. */
+export class SupervisorLink {
+  readonly #socket: Socket;
+
+  private constructor(socket: Socket, handlers: LinkHandlers) {
+    this.#socket = socket;
+    const lines = createInterface({ input: socket });
+    lines.on('line', (line) => {
+      const status = parseStatus(line);
+      if (status !== null) handlers.onStatus(status);
+    });
+    lines.on('error', () => undefined);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', handlers.onEnd);
+  }
+
+  /** @throws when nobody listens at `path` */
+  static async open(path: string, handlers: LinkHandlers): Promise<SupervisorLink> {
+    const socket = connect(path);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    return new SupervisorLink(socket, handlers);
+  }
+
+  request(request: SupervisorRequest): void {
+    this.#socket.write(`${JSON.stringify(request)}\n`);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Resolves true when the process is gone, false after `timeoutMs`. */
+export const waitUntilGone = async (record: Pick<SupervisorRecord, 'pid' | 'startTime'>, timeoutMs: number): Promise<boolean> => {
+  const deadline = Date.now() + timeoutMs;
+  while (await supervisorLives(record)) {
+    if (Date.now() >= deadline) return false;
+    await delay(20);
+  }
+  return true;
+};
