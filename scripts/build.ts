@@ -1,27 +1,72 @@
 /**
- * Bundles the server side: backend/dist/*.js and sandbox/dist/*.js. Bundles start faster than a tree of a
- * thousand small files, and a sandbox can be given one read-only folder.
+ * Builds what changed since the last build: backend/dist/*.js, sandbox/dist/*.js and frontend/dist.
  *
- * node scripts/build.ts [--watch]
+ * node scripts/build.ts [server|frontend] [--force] [--watch]
+ *
+ * Files are replaced one by one, each in one step, and never a whole folder: a running server hands out
+ * frontend/dist, and running sandboxes have sandbox/dist mounted.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
-import { type BuildOptions, context } from 'esbuild';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { build, type BuildOptions, context } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
 const watch = process.argv.includes('--watch');
+const force = process.argv.includes('--force');
+const only = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
 
-/** Entry points of a workspace: every file in src/entrypoints, and every worker thread's own file (`x.worker.ts`). */
-const findEntries = async (workspace: string): Promise<{ in: string; out: string }[]> => {
-  const files = await readdir(join(root, workspace, 'src'), { recursive: true });
-  return files
-    .filter((file) => /^entrypoints\/[^/]+\.ts$/.test(file) || file.endsWith('.worker.ts'))
-    .filter((file) => !file.endsWith('.test.ts'))
-    .map((file) => ({ in: join(root, workspace, 'src', file), out: basename(file, '.ts') }));
+const filesBelow = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !/\/(dist|node_modules)\//.test(path))
+    .sort();
+
+/** Changes when any input of a build changes. */
+const digestOf = (paths: readonly string[]): string => {
+  const hash = createHash('sha256');
+  const files = paths.flatMap((path) => (path.includes('.') ? [join(root, path)] : filesBelow(path)));
+  for (const file of files) hash.update(file).update('\0').update(readFileSync(file)).update('\0');
+  return hash.digest('hex');
 };
 
-const options = (outdir: string): BuildOptions => ({
-  outdir,
+const replaceFile = (path: string, content: string | Uint8Array): void => {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, content);
+  renameSync(temporary, path);
+};
+
+const removeExcept = (folder: string, keep: ReadonlySet<string>): void => {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile() && !keep.has(path)) rmSync(path, { force: true });
+  }
+};
+
+/** Runs `work` unless `inputs` are the same as when it last ran. */
+const whenChanged = async (dist: string, inputs: readonly string[], work: () => Promise<void>): Promise<void> => {
+  const stamp = join(root, dist, '.built-from');
+  const digest = digestOf([...inputs, 'package-lock.json', 'tsconfig.base.json', 'scripts/build.ts']);
+  if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  process.stderr.write(`Building ${dirname(dist)} …\n`);
+  await work();
+  replaceFile(stamp, digest);
+};
+
+/** Entry points of a workspace: every file in src/entrypoints, and every worker thread's own file (`x.worker.ts`). */
+const findEntries = (workspace: string): { in: string; out: string }[] =>
+  filesBelow(`${workspace}/src`)
+    .filter((file) => /\/entrypoints\/[^/]+\.ts$/.test(file) || file.endsWith('.worker.ts'))
+    .filter((file) => !file.endsWith('.test.ts'))
+    .map((file) => ({ in: file, out: basename(file, '.ts') }));
+
+const serverOptions = (workspace: string): BuildOptions => ({
+  entryPoints: findEntries(workspace),
+  outdir: join(root, workspace, 'dist'),
   bundle: true,
   platform: 'node',
   target: 'node24',
@@ -36,14 +81,76 @@ const options = (outdir: string): BuildOptions => ({
   },
 });
 
-const build = async (workspace: string): Promise<void> => {
-  const outdir = join(root, workspace, 'dist');
-  if (!watch) await rm(outdir, { recursive: true, force: true });
-  await mkdir(outdir, { recursive: true });
-  const bundle = await context({ ...options(outdir), entryPoints: await findEntries(workspace) });
-  if (watch) return bundle.watch();
-  await bundle.rebuild();
-  await bundle.dispose();
+const buildServer = (workspace: string): Promise<void> =>
+  whenChanged(`${workspace}/dist`, [`${workspace}/src`, 'contracts/src'], async () => {
+    const { outputFiles } = await build({ ...serverOptions(workspace), write: false });
+    for (const file of outputFiles) replaceFile(file.path, file.contents);
+    removeExcept(join(root, workspace, 'dist'), new Set(outputFiles.map((file) => file.path)));
+  });
+
+const compressible = /\.(js|css|html|svg|json|webmanifest|map)$/;
+
+/** Compressed once here instead of at every request. */
+const compress = (path: string): string[] => {
+  const content = readFileSync(path);
+  if (!compressible.test(path) || content.length < 1024) return [];
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 9 };
+  replaceFile(`${path}.br`, brotliCompressSync(content, { params }));
+  replaceFile(`${path}.gz`, gzipSync(content, { level: 9 }));
+  return [`${path}.br`, `${path}.gz`];
 };
 
-await Promise.all([build('backend'), build('sandbox')]);
+/** Vite empties its output folder first, so it gets one of its own. Scripts come before the page that names them. */
+const buildFrontend = (): Promise<void> =>
+  whenChanged('frontend/dist', ['frontend', 'contracts/src', '.version'], async () => {
+    const fresh = join(root, 'frontend/node_modules/.build');
+    const dist = join(root, 'frontend/dist');
+    const args = [
+      'node_modules/vite/bin/vite.js',
+      'build',
+      'frontend',
+      '--outDir',
+      fresh,
+      '--emptyOutDir',
+      '--logLevel',
+      'warn',
+    ];
+    const { status } = spawnSync(process.execPath, [join(root, args[0] ?? ''), ...args.slice(1)], {
+      cwd: root,
+      stdio: 'inherit',
+    });
+    if (status !== 0) throw new Error('The frontend could not be built; the reason is above.');
+    mkdirSync(dist, { recursive: true });
+    const names = readdirSync(fresh, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(fresh.length + 1))
+      .sort((a, b) => Number(a.endsWith('.html')) - Number(b.endsWith('.html')));
+    const keep = new Set<string>();
+    for (const name of names) {
+      const target = join(dist, name);
+      mkdirSync(dirname(target), { recursive: true });
+      cpSync(join(fresh, name), `${target}.tmp`);
+      renameSync(`${target}.tmp`, target);
+      for (const path of [target, ...compress(target)]) keep.add(path);
+    }
+    removeExcept(dist, keep);
+    rmSync(fresh, { recursive: true, force: true });
+  });
+
+const watchServers = async (): Promise<void> => {
+  for (const workspace of ['backend', 'sandbox']) {
+    const watcher = await context(serverOptions(workspace));
+    await watcher.watch();
+  }
+};
+
+try {
+  if (watch) await watchServers();
+  else {
+    if (only !== 'frontend') await Promise.all([buildServer('backend'), buildServer('sandbox')]);
+    if (only !== 'server') await buildFrontend();
+  }
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

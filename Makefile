@@ -1,0 +1,93 @@
+# Every verb a person needs; `make help` explains them. All work from an empty checkout: Node 24 and the
+# dependencies are fetched when they are missing.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# `make start SAC_PORT=9000` and `SAC_PORT=9000 make start` mean the same; make passes both on.
+DEMO ?=
+HOST ?=
+SVC ?=
+FOLLOW ?=
+export SAC_DEMO := $(or $(SAC_DEMO),$(if $(filter-out 0,$(DEMO)),1))
+
+RUN := scripts/toolchain.sh
+SAC := $(RUN) node backend/dist/sac.js
+
+.PHONY: help deps build built start stop status restart logs admin-link dev test test-unit test-e2e lint format \
+	migrate-up migrate-seed bench version version-bump
+
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo '  Settings are variables, for example: make start SAC_PORT=9000 SAC_DATA_DIR=/srv/sac DEMO=1'
+
+deps: ## fetch Node 24 (when the machine has an older one) and the dependencies
+	@$(RUN) node scripts/dependencies.ts
+
+build: deps ## build what has changed
+	@$(RUN) node scripts/build.ts
+
+# Commands about a running server take the build that is there: they must not wait for, or fail with, a new one.
+built: deps
+	@[ -f backend/dist/sac.js ] || $(RUN) node scripts/build.ts server
+
+start: build ## start in the background and print one link (DEMO=1: with a scripted model, no key needed)
+	@$(SAC) start
+
+stop: built ## end everything: server, agents, database; data stay
+	@$(SAC) stop
+
+status: built ## show what runs
+	@$(SAC) status
+
+re# Commands about a running server take the build that is there: they must not wait for, or fail with, a new one.
+built: deps
+	@[ -f backend/dist/sac.js ] || $(RUN) node scripts/build.ts server
+
+start: build ## load a new build; agents go on (SVC=api|ws|fe|db restarts one part)
+	@case '$(SVC)' in \
+	  '') $(SAC) restart api ;; \
+	  fe) $(RUN) node scripts/build.ts frontend --force && echo 'The frontend was built anew; reload the page.' ;; \
+	  *) $(SAC) restart '$(SVC)' ;; \
+	esac
+
+logs: built ## show the log (SVC=api|ws|db|demo, FOLLOW=1 to go on reading)
+	@$(SAC) logs '$(or $(filter-out fe,$(SVC)),api)' $(if $(FOLLOW),--follow)
+
+admin-link: built ## print a single-use link that creates an admin, for when all are locked out
+	@$(SAC) admin-link
+
+dev: deps ## work on the code: rebuild and restart on change, Vite on http://127.0.0.1:5173 (HOST=0.0.0.0 to reach it from outside)
+	@$(RUN) node scripts/dev.ts $(if $(HOST),--host '$(HOST)')
+
+test: deps ## install what the tests need and run all of them; ends with the totals
+	@$(RUN) node scripts/test.ts all
+
+test-unit: deps ## vitest only (ARGS=path narrows it down)
+	@$(RUN) node scripts/test.ts unit $(ARGS)
+
+test-e2e: deps ## browser journeys only (ARGS=path narrows it down)
+	@$(RUN) node scripts/test.ts e2e $(ARGS)
+
+lint: deps ## types, ESLint, Prettier, unused code
+	@$(RUN) node scripts/lint.ts
+
+format: deps ## let Prettier rewrite the files
+	@$(RUN) prettier --log-level warn --write .
+
+migrate-up: build ## bring the database of SAC_DATABASE_URL up to date (make start does it for its own)
+	@$(RUN) node backend/dist/migrate.js
+
+migrate-seed: build ## fill a running DEMO=1 installation with an admin and example agents to look at
+	@$(RUN) node scripts/seed.ts
+
+bench: build ## measure what we publish and print figures with their conditions
+	@$(RUN) node scripts/bench.ts
+
+version: ## print the version
+	@cat .version
+
+version-bump: ## set the version (TO=1.2.3, or PART=major|minor|patch; default patch)
+	@$(RUN) node scripts/version-bump.ts '$(or $(TO),$(PART),patch)'
