@@ -54,6 +54,7 @@ const waitUntilReady = async (url: string, child: ChildProcess, log: () => strin
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
     const client = new pg.Client({ connectionString: url });
+    client.on('error', () => undefined);
     try {
       await client.connect();
       await client.query('select 1');

@@ -1,4 +1,3 @@
-import type { Logger } from 'pino';
 import { createAccountsService } from '../modules/auth/accounts.ts';
 import { createAttemptLimits } from '../modules/auth/attempts.ts';
 import { createLinksService, isAdminThere } from '../modules/auth/links.ts';
@@ -14,9 +13,9 @@ import { createUsersService } from '../modules/users/service.ts';
 import type { GatewayDeps } from './gateway-deps.ts';
 
 /** Accounts, settings and events: everything the gateway knows about people. */
-export const createAccountsPart = (deps: GatewayDeps & { readonly logger: Logger }) => {
+export const createAccountsPart = (deps: GatewayDeps) => {
   const { db, config, keys, logger } = deps;
-  const hasher = createPasswordHasher();
+  const hasher = createPasswordHasher(deps.tuning?.passwordHasher);
   const limits = createAttemptLimits();
   const settings = createSettingsService({ db, logger });
   const sessions = createSessionsService({ db, keys, logger });

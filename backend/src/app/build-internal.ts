@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { AppError } from '../lib/app-error.ts';
 import { sendError } from './error-mapper.ts';
@@ -12,7 +12,7 @@ import { DEFAULT_BODY_LIMIT_BYTES } from './build-server.ts';
 export const buildInternalServer = async (logger: Logger, register: (app: FastifyInstance) => void): Promise<FastifyInstance> => {
   const app = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: DEFAULT_BODY_LIMIT_BYTES,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { pipeline, Transform } from 'node:stream';
 import type { RouteDefinition } from '@sac/contracts';
 import cookie from '@fastify/cookie';
-import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { GatewayConfig } from '../config/config.ts';
 import type { Database } from '../db/database.ts';
@@ -55,7 +55,7 @@ const answerClientError = (err: NodeJS.ErrnoException, socket: Socket): void => 
 
 const serverOptions = (deps: ServerDeps): FastifyHttpOptions<Server, Logger> => ({
   loggerInstance: deps.logger,
-  disableRequestLogging: true,
+  logController: new LogController({ disableRequestLogging: true }),
   trustProxy: deps.config.trustedProxies.length === 0 ? false : [...deps.config.trustedProxies],
   bodyLimit: DEFAULT_BODY_LIMIT_BYTES,
   requestTimeout: REQUEST_TIMEOUT_MS,

@@ -6,6 +6,7 @@ import type { GatewayConfig } from '../config/config.ts';
 import type { Keys } from '../config/keys.ts';
 import type { Database } from '../db/database.ts';
 import type { NotificationHub } from '../db/listen.ts';
+import type { PasswordHasherOptions } from '../modules/auth/password-hasher.ts';
 import type { Runtime } from '../runtimes/runtime.ts';
 
 /** What the gateway asks of the catalog of installable CLIs. */
@@ -32,4 +33,6 @@ export interface GatewayDeps {
   readonly uploadDir: string;
   /** Built browser files; null when another server hands them out. */
   readonly frontendDir: string | null;
+  /** For tests. */
+  readonly tuning?: { readonly passwordHasher?: PasswordHasherOptions };
 }

@@ -42,7 +42,8 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   const metrics = createMetrics();
   const people = createAccountsPart(deps);
   const agents = createAgentFeatures({
-    ...deps,
+    db: deps.db, notifications: deps.notifications, runtime: deps.runtime, keys: deps.keys, logger: deps.logger, demo: deps.demo,
+    uploadDir: deps.uploadDir,
     allowUnisolated: deps.config.allowUnisolated,
     agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
   });

@@ -15,12 +15,19 @@ declare module 'fastify' {
 
 const accessRules: ReadonlySet<unknown> = new Set<AccessRule>(['public', 'user', 'admin', 'refresh', 'site', 'probe', 'loopback-or-admin']);
 
-/** Deny by default: boot fails for any route, of ours or of a plugin, that does not say who may call it. */
+/**
+ * Deny by default: boot fails for any route, of ours or of a plugin, that does not say who may call it.
+ * Checked when everything is registered, because the scope of a plugin speaks after this one.
+ */
 export const requireAccessRules = (app: FastifyInstance): void => {
+  const registered: RouteOptions[] = [];
   app.addHook('onRoute', (options: RouteOptions) => {
-    if (!accessRules.has(options.config?.access)) {
-      throw new Error(`route ${[options.method].flat().join(',')} ${options.url} declares no access rule`);
-    }
+    registered.push(options);
+  });
+  app.addHook('onReady', async () => {
+    const undeclared = registered.filter((options) => !accessRules.has(options.config?.access));
+    const names = undeclared.map((options) => `${[options.method].flat().join(',')} ${options.url}`);
+    if (names.length > 0) throw new Error(`routes without an access rule: ${names.join('; ')}`);
   });
 };
 

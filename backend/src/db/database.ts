@@ -42,9 +42,12 @@ export const createDatabase = (options: DatabaseOptions): Database => {
     query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
     idle_in_transaction_session_timeout: IDLE_TRANSACTION_TIMEOUT_MS,
   });
-  // Without this listener an idle connection that dies ends the process.
-  pool.on('error', (err) => {
+  const onLost = (err: Error): void => {
     options.logger.warn({ err }, 'database connection lost');
-  });
+  };
+  // Without listeners a connection that dies ends the process: the pool listens only to idle ones, so those that are
+  // taken but between two statements need their own.
+  pool.on('error', onLost);
+  pool.on('connect', (client) => client.on('error', onLost));
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 };

@@ -42,6 +42,12 @@ export const mapDatabaseError = (err: unknown): AppError | null => {
   switch (sqlState(err)) {
     case '53100':
       return new AppError('storage_full', 'The disk of the database is full. Free space on the server, then try again.', undefined, { cause: err });
+    // NUL in text, and numbers beyond their column: nothing a schema can always catch, and never a fault of ours.
+    case '22021':
+    case '22P05':
+      return new AppError('invalid_request', 'The request holds characters that cannot be stored, such as NUL.', undefined, { cause: err });
+    case '22003':
+      return new AppError('invalid_request', 'The request holds a number that is too large.', undefined, { cause: err });
     case '57014':
       return new AppError('unavailable', 'The database took too long to answer. Try again.', { retryAfterSeconds: 5 }, { cause: err });
     case '40001':

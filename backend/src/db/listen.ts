@@ -21,7 +21,9 @@ const channelPattern = /^[a-z_]{1,60}$/;
 
 export const createNotificationHub = (options: { readonly url: string; readonly logger: Pick<Logger, 'warn' | 'error'> }): NotificationHub => {
   const handlers = new Map<string, Set<NotificationHandler>>();
+  const listening = new Set<string>();
   let client: pg.Client | null = null;
+  let tail: Promise<void> = Promise.resolve();
   let retryMs = RECONNECT_MIN_MS;
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
@@ -43,34 +45,49 @@ export const createNotificationHub = (options: { readonly url: string; readonly 
   const lost = (from: pg.Client, err: unknown): void => {
     if (client !== from || closed) return;
     client = null;
+    listening.clear();
     options.logger.warn({ err }, 'listening connection lost');
-    void from.end().catch(() => undefined);
+    from.end().catch(() => undefined);
     schedule(retryMs, connect);
     retryMs = Math.min(retryMs * 2, RECONNECT_MAX_MS);
   };
 
-  const probe = (from: pg.Client): void => {
-    from.query('select 1').then(
-      () => client === from && schedule(PROBE_INTERVAL_MS, () => probe(from)),
-      (err: unknown) => lost(from, err),
-    );
-  };
-
   const listen = async (to: pg.Client, channel: string): Promise<void> => {
     await to.query(`listen ${channel}`);
+    listening.add(channel);
     for (const handler of handlers.get(channel) ?? []) call(handler, null);
   };
 
-  const open = async (next: pg.Client): Promise<void> => {
-    try {
-      await next.connect();
-      for (const channel of handlers.keys()) await listen(next, channel);
-      if (client !== next) return;
-      retryMs = RECONNECT_MIN_MS;
-      schedule(PROBE_INTERVAL_MS, () => probe(next));
-    } catch (err) {
-      lost(next, err);
+  const listenToNew = async (to: pg.Client): Promise<void> => {
+    for (;;) {
+      const next = [...handlers.keys()].find((channel) => !listening.has(channel));
+      if (next === undefined) return;
+      await listen(to, next);
     }
+  };
+
+  /** Whatever a connection does waits for what it did before: the driver takes one query at a time. */
+  const enqueue = (to: pg.Client, work: (to: pg.Client) => Promise<unknown>): void => {
+    tail = tail
+      .then(async () => {
+        if (client === to) await work(to);
+      })
+      .catch((err: unknown) => lost(to, err));
+  };
+
+  const probeLater = (to: pg.Client): void => {
+    schedule(PROBE_INTERVAL_MS, () => {
+      enqueue(to, () => to.query('select 1'));
+      enqueue(to, async () => probeLater(to));
+    });
+  };
+
+  const open = async (to: pg.Client): Promise<void> => {
+    listening.clear();
+    await to.connect();
+    await listenToNew(to);
+    retryMs = RECONNECT_MIN_MS;
+    probeLater(to);
   };
 
   const connect = (): void => {
@@ -81,7 +98,7 @@ export const createNotificationHub = (options: { readonly url: string; readonly 
     next.on('notification', ({ channel, payload }) => {
       for (const handler of handlers.get(channel) ?? []) call(handler, payload ?? '');
     });
-    void open(next);
+    enqueue(next, open);
   };
 
   const subscribe = (channel: string, handler: NotificationHandler): (() => void) => {
@@ -90,11 +107,8 @@ export const createNotificationHub = (options: { readonly url: string; readonly 
     if (existing === undefined) handlers.set(channel, new Set([handler]));
     else existing.add(handler);
     if (client === null && timer === null) connect();
-    else if (client !== null) {
-      // Listening twice does no harm; before the connection stands, `open` does it.
-      const current = client;
-      void listen(current, channel).catch((err: unknown) => lost(current, err));
-    }
+    else if (client !== null) enqueue(client, listenToNew);
+    if (listening.has(channel)) queueMicrotask(() => call(handler, null));
     return () => handlers.get(channel)?.delete(handler);
   };
 
