@@ -1,0 +1,277 @@
+import {
+  closeCodes,
+  encodeClientFrame,
+  EXTENSION_VERSION,
+  splitInput,
+  type ClientMessage,
+  type ServerMessage,
+  type Size,
+  type TerminalMode,
+} from '@sac/contracts';
+import { transition, type MachineEvent, type MachineState } from './connection-machine.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { OutputFlow, type ScreenSink } from './output-flow.ts';
+import { judgeClose, judgeTicketFailure, type TicketFailure, type Verdict } from './reconnect-policy.ts';
+import { TerminalSocket } from './socket.ts';
+import { initialStatus, type TerminalStatus } from './status.ts';
+
+const OPEN_TIMEOUT_MS = 15_000;
+
+export interface ConnectionOptions {
+  readonly mode: TerminalMode;
+  /** Address of a WebSocket with a fresh ticket. Rejects with what `ticketFailureOf` understands. */
+  readonly requestTicket: (signal: AbortSignal) => Promise<string>;
+  readonly ticketFailureOf: (error: unknown) => TicketFailure;
+  readonly screen: ScreenSink;
+  /** Size that fits the page now; null while that cannot be said. */
+  readonly proposedSize: () => Size | null;
+  readonly onStatus: (status: TerminalStatus) => void;
+}
+
+interface Attempt {
+  readonly abort: AbortController;
+  readonly timeout: ReturnType<typeof setTimeout>;
+  socket: TerminalSocket | null;
+}
+
+/**
+ * The connection of one terminal through all its sockets. Owns the socket, the timers and the place in the
+ * stream; an attempt that was replaced can no longer change anything.
+ */
+export class TerminalConnection {
+  readonly #options: ConnectionOptions;
+  readonly #flow: OutputFlow;
+  readonly #heartbeat: Heartbeat;
+  #machine: MachineState = { phase: 'idle' };
+  #status: TerminalStatus = initialStatus;
+  #attempt: Attempt | null = null;
+  #retryTimer: ReturnType<typeof setTimeout> | null = null;
+  #ticketRefusals = 0;
+  #visible = true;
+  /** The server was told to hold this viewer's output back. */
+  #paused = false;
+  /** Owned the size when the connection was last there; a page that just loaded may claim it too. */
+  #wantsOwnership = true;
+  #sentSize: Size | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#flow = new OutputFlow({
+      screen: options.screen,
+      send: (message) => this.#send(message),
+      onDiverged: () => this.#fail({ kind: 'retry', minimumDelayMs: 0 }),
+    });
+    this.#heartbeat = new Heartbeat({
+      send: (payload) => this.#send({ type: 'echoRequest', payload }),
+      onRoundTrip: (rttMs) => this.#update({ rttMs }),
+      onSilent: () => this.#fail({ kind: 'retry', minimumDelayMs: 0 }),
+      now: () => performance.now(),
+    });
+  }
+
+  get status(): TerminalStatus {
+    return this.#status;
+  }
+
+  /** Place in the stream up to which the screen has parsed. */
+  get position(): { readonly stream: string | null; readonly offset: number } {
+    return this.#flow.position;
+  }
+
+  connect(): void {
+    this.#ticketRefusals = 0;
+    this.#dispatch({ type: 'connect' });
+  }
+
+  /** Gives up what is open and connects anew. */
+  reconnect(): void {
+    this.#ticketRefusals = 0;
+    this.#dispatch({ type: 'reconnect' });
+  }
+
+  /** Ends everything; `connect` starts again where the screen is. */
+  disconnect(): void {
+    this.#dispatch({ type: 'disconnect' });
+  }
+
+  /** Online again, or looked at again: what waits tries now, what seems to live has to prove it. */
+  nudge(): void {
+    this.#dispatch({ type: 'nudge' });
+    this.#heartbeat.probe();
+  }
+
+  /** A hidden page takes no output; that stops neither the program nor other viewers. */
+  setVisible(visible: boolean): void {
+    if (visible === this.#visible) return;
+    this.#visible = visible;
+    if (this.#machine.phase === 'live') this.#applyVisibility();
+    if (visible) this.nudge();
+  }
+
+  /** False when it was not sent; keys typed while not connected are not kept for later. */
+  input(data: Uint8Array): boolean {
+    if (this.#machine.phase !== 'live' || this.#options.mode === 'view') return false;
+    return splitInput(data).every((piece) => this.#send({ type: 'input', data: piece }));
+  }
+
+  takeOwnership(): void {
+    this.#send({ type: 'takeOwnership' });
+  }
+
+  /** The page's box or font changed. */
+  sizeChanged(): void {
+    this.#offerSize(false);
+  }
+
+  #dispatch(event: MachineEvent): void {
+    const { state, command } = transition(this.#machine, event, Date.now(), Math.random());
+    this.#machine = state;
+    if (command !== 'none') this.#clearAttempt();
+    if (command === 'attempt') this.#startAttempt();
+    if (command === 'wait' && state.phase === 'reconnecting' && state.retryAt !== null) {
+      this.#retryTimer = setTimeout(() => this.#dispatch({ type: 'due' }), Math.max(0, state.retryAt - Date.now()));
+    }
+    this.#update({
+      phase: state.phase,
+      attempt: state.phase === 'reconnecting' ? state.attempt : 0,
+      retryAt: state.phase === 'reconnecting' ? state.retryAt : null,
+      refusal: state.phase === 'refused' ? state.refusal : null,
+      ...(state.phase === 'live' ? {} : { rttMs: null }),
+    });
+  }
+
+  #fail(verdict: Verdict): void {
+    this.#dispatch({ type: 'failed', verdict });
+  }
+
+  #startAttempt(): void {
+    const attempt: Attempt = {
+      abort: new AbortController(),
+      timeout: setTimeout(() => this.#fail({ kind: 'retry', minimumDelayMs: 0 }), OPEN_TIMEOUT_MS),
+      socket: null,
+    };
+    this.#attempt = attempt;
+    this.#options.requestTicket(attempt.abort.signal).then(
+      (url) => {
+        if (this.#attempt === attempt) attempt.socket = this.#openSocket(url);
+      },
+      (error: unknown) => {
+        if (this.#attempt === attempt) this.#fail(judgeTicketFailure(this.#options.ticketFailureOf(error)));
+      },
+    );
+  }
+
+  #openSocket(url: string): TerminalSocket {
+    return new TerminalSocket(url, {
+      onOpen: () => this.#sayHello(),
+      onMessage: (message) => {
+        this.#establish();
+        if (message.type === 'echoReply') this.#heartbeat.onReply(message.payload);
+        else this.#onServerMessage(message);
+      },
+      onBadFrame: () => {
+        this.#flow.forget();
+        this.#fail({ kind: 'retry', minimumDelayMs: 1_000 });
+      },
+      onClose: (code, reason) => {
+        const verdict = judgeClose(code, reason, this.#ticketRefusals);
+        if (code === closeCodes.ticket) this.#ticketRefusals += 1;
+        this.#fail(verdict);
+      },
+    });
+  }
+
+  #sayHello(): void {
+    this.#flow.restart();
+    this.#paused = false;
+    this.#sentSize = this.#options.proposedSize();
+    this.#send({
+      type: 'hello',
+      hello: {
+        AuthToken: '',
+        ...(this.#sentSize ?? {}),
+        sac: {
+          version: EXTENSION_VERSION,
+          mode: this.#options.mode,
+          wantsOwnership: this.#wantsOwnership && this.#options.mode === 'control',
+          ...this.#flow.resumeFrom,
+        },
+      },
+    });
+  }
+
+  /** The first frame is the proof: a refused ticket is a WebSocket that opens and closes. */
+  #establish(): void {
+    if (this.#machine.phase === 'live') return;
+    if (this.#attempt !== null) clearTimeout(this.#attempt.timeout);
+    this.#ticketRefusals = 0;
+    this.#dispatch({ type: 'established' });
+  }
+
+  /** Not for a stock ttyd: its pause does nothing, and its resume can lose output. */
+  #applyVisibility(): void {
+    if (this.#flow.extended !== true || this.#visible !== this.#paused) return;
+    this.#paused = !this.#visible;
+    this.#send({ type: this.#paused ? 'pause' : 'resume' });
+    if (this.#paused) this.#heartbeat.stop();
+    else this.#heartbeat.start();
+  }
+
+  #onServerMessage(message: ServerMessage): void {
+    const before = this.#flow.extended;
+    this.#flow.handle(message);
+    if (before === null && this.#flow.extended === true) {
+      this.#heartbeat.start();
+      this.#applyVisibility();
+    }
+    if (message.type === 'title') this.#update({ title: message.title });
+    if (message.type === 'sync')
+      this.#update({ size: { columns: message.sync.columns, rows: message.sync.rows }, exit: null });
+    if (message.type === 'state') {
+      const { owner, viewers, columns, rows, exit } = message.state;
+      const gained = owner && !this.#status.owner;
+      this.#wantsOwnership = owner;
+      this.#update({ owner, viewers, exit, size: { columns, rows } });
+      if (owner) this.#offerSize(gained);
+    }
+    if (this.#flow.extended !== null) this.#update({ resumable: this.#flow.extended });
+  }
+
+  /** Says what fits here, when this viewer owns the size (or there is nobody else to own it, as in ttyd). */
+  #offerSize(gained: boolean): void {
+    const plain = this.#flow.extended === false;
+    const size = this.#options.proposedSize();
+    if (size === null || this.#machine.phase !== 'live' || !(plain || this.#status.owner)) return;
+    const current = gained ? this.#status.size : this.#sentSize;
+    if (current?.columns === size.columns && current.rows === size.rows) return;
+    this.#sentSize = size;
+    this.#send({ type: 'resize', size });
+    if (!plain) return;
+    this.#options.screen.resize(size);
+    this.#update({ size });
+  }
+
+  #send(message: ClientMessage): boolean {
+    return this.#attempt?.socket?.send(encodeClientFrame(message)) ?? false;
+  }
+
+  #clearAttempt(): void {
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    this.#heartbeat.stop();
+    this.#flow.stop();
+    const attempt = this.#attempt;
+    this.#attempt = null;
+    if (attempt === null) return;
+    clearTimeout(attempt.timeout);
+    attempt.abort.abort();
+    attempt.socket?.close();
+  }
+
+  #update(change: Partial<TerminalStatus>): void {
+    const entries = Object.entries(change) as [keyof TerminalStatus, unknown][];
+    if (entries.every(([key, value]) => this.#status[key] === value)) return;
+    this.#status = { ...this.#status, ...change };
+    this.#options.onStatus(this.#status);
+  }
+}

@@ -1,0 +1,35 @@
+import { limits, type Size } from '@sac/contracts';
+
+/** What fits a box with the font it was measured with. */
+interface Dimensions {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+const SMALLEST_FONT = 4;
+/** Fonts are set in quarter pixels; finer steps only blur. */
+const FONT_STEP = 0.25;
+
+const within = (value: number, maximum: number): number => Math.max(1, Math.min(maximum, Math.floor(value)));
+
+/** Size for `base` pixels when `measured` was found with `current` pixels. Null when the box has no area yet. */
+export const sizeThatFits = (measured: Dimensions, current: number, base: number): Size | null => {
+  if (!Number.isFinite(measured.cols) || !Number.isFinite(measured.rows)) return null;
+  const ratio = current / base;
+  return {
+    columns: within(measured.cols * ratio, limits.maxColumns),
+    rows: within(measured.rows * ratio, limits.maxRows),
+  };
+};
+
+/** Largest font, not above `base`, with which `size` fits where `measured` fits with `current`. */
+export const fittedFontSize = (
+  size: Size,
+  measured: Dimensions,
+  font: { readonly current: number; readonly base: number },
+): number => {
+  if (!Number.isFinite(measured.cols) || !Number.isFinite(measured.rows)) return font.base;
+  const fitting = font.current * Math.min(measured.cols / size.columns, measured.rows / size.rows);
+  const stepped = Math.floor(fitting / FONT_STEP) * FONT_STEP;
+  return Math.max(SMALLEST_FONT, Math.min(font.base, stepped));
+};

@@ -1,0 +1,118 @@
+import type { ClientMessage, ServerMessage, Size } from '@sac/contracts';
+import { Acknowledger } from './acknowledger.ts';
+import { StreamPosition } from './stream-position.ts';
+
+/** The screen as the stream sees it. All calls take effect in order, after what was written before. */
+export interface ScreenSink {
+  /** `done` is called when the bytes have been parsed. */
+  write(data: Uint8Array, done: () => void): void;
+  /** Empties screen, scrollback, modes and half-read sequences. */
+  reset(size: Size | null): void;
+  resize(size: Size): void;
+}
+
+export interface OutputFlowOptions {
+  readonly screen: ScreenSink;
+  readonly send: (message: ClientMessage) => void;
+  /** The server goes on where this screen does not end; only a new connection with a snapshot helps. */
+  readonly onDiverged: () => void;
+}
+
+/** Brings what the server sends onto the screen, keeps the place in the stream and acknowledges. */
+export class OutputFlow {
+  readonly #options: OutputFlowOptions;
+  readonly #position = new StreamPosition();
+  readonly #acknowledger: Acknowledger;
+  #extended: boolean | null = null;
+
+  constructor(options: OutputFlowOptions) {
+    this.#options = options;
+    this.#acknowledger = new Acknowledger((offset) => options.send({ type: 'acknowledge', offset }));
+  }
+
+  /** True: the server numbers its stream; false: a stock ttyd; null: not known yet on this connection. */
+  get extended(): boolean | null {
+    return this.#extended;
+  }
+
+  get position(): { readonly stream: string | null; readonly offset: number } {
+    return { stream: this.#position.stream, offset: this.#position.processed };
+  }
+
+  get resumeFrom(): StreamPosition['resumeFrom'] {
+    return this.#position.resumeFrom;
+  }
+
+  /** A new connection begins. */
+  restart(): void {
+    this.#extended = null;
+    this.#acknowledger.restart(this.#position.received);
+  }
+
+  /** The connection ended; what the screen still has to parse stays queued there. */
+  stop(): void {
+    this.#acknowledger.stop();
+  }
+
+  /** The next connection starts with a snapshot. */
+  forget(): void {
+    this.#position.forget();
+  }
+
+  handle(message: ServerMessage): void {
+    const { screen } = this.#options;
+    this.#position.note(message.type === 'snapshot' || message.type === 'output' ? message.type : 'other');
+    switch (message.type) {
+      case 'sync':
+        this.#onSync(message.sync);
+        break;
+      case 'snapshot':
+        this.#onSnapshot(message.data);
+        break;
+      case 'output':
+        if (this.#extended === null) this.#startPlain();
+        this.#onOutput(message.data);
+        break;
+      case 'state':
+        screen.resize({ columns: message.state.columns, rows: message.state.rows });
+        break;
+      default:
+    }
+  }
+
+  #onSync(sync: Extract<ServerMessage, { type: 'sync' }>['sync']): void {
+    this.#extended = true;
+    if (!this.#position.sync(sync)) {
+      this.#position.forget();
+      this.#options.onDiverged();
+      return;
+    }
+    this.#acknowledger.restart(sync.offset);
+    const size = { columns: sync.columns, rows: sync.rows };
+    if (sync.kind === 'snapshot') this.#options.screen.reset(size);
+    else this.#options.screen.resize(size);
+  }
+
+  #onSnapshot(data: Uint8Array): void {
+    const { stream, received } = this.#position;
+    this.#options.screen.write(data, () => {
+      if (this.#position.stream === stream) this.#acknowledger.snapshotProcessed(received);
+    });
+  }
+
+  #onOutput(data: Uint8Array): void {
+    const { stream } = this.#position;
+    const end = this.#position.receive(data.length);
+    this.#options.screen.write(data, () => {
+      this.#position.process(stream, end);
+      if (this.#extended === true) this.#acknowledger.processed(this.#position.processed);
+    });
+  }
+
+  /** A stock ttyd starts a new program for every connection and numbers nothing. */
+  #startPlain(): void {
+    this.#extended = false;
+    this.#position.forget();
+    this.#options.screen.reset(null);
+  }
+}

@@ -1,0 +1,71 @@
+import { closeCodes, type ErrorCode } from '@sac/contracts';
+import type { Refusal } from './status.ts';
+
+const FIRST_DELAY_MS = 250;
+const LONGEST_DELAY_MS = 15_000;
+/** A server that asked for patience gets at least this. */
+const BUSY_DELAY_MS = 1_000;
+const NOT_READY_DELAY_MS = 500;
+
+/** Exponential with full jitter: thousands of clients that lost the same server do not return in step. */
+export const retryDelayMs = (attempt: number, random: number): number =>
+  Math.round(random * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1)));
+
+/** What follows from a failed attempt or a lost connection. */
+export type Verdict =
+  | { readonly kind: 'retry'; readonly minimumDelayMs: number }
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+const retry = (minimumDelayMs = 0): Verdict => ({ kind: 'retry', minimumDelayMs });
+const refused = (code: string, message: string, requestId = ''): Verdict => ({
+  kind: 'refused',
+  refusal: { code, message, requestId },
+});
+
+/** The part of an API error that decides. */
+export interface TicketFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly requestId: string;
+  readonly details?: { readonly retryAfterSeconds?: number } | undefined;
+}
+
+const passing = new Set<string>([
+  'network',
+  'timeout',
+  'internal',
+  'unavailable',
+  'database_unavailable',
+  'rate_limited',
+  'storage_full',
+  'generation_replaced',
+] satisfies (ErrorCode | 'network' | 'timeout')[]);
+
+/** The ticket request is where final reasons come from: a refused WebSocket tells a browser nothing. */
+export const judgeTicketFailure = (failure: TicketFailure): Verdict => {
+  if (failure.code === 'not_ready') return retry(NOT_READY_DELAY_MS);
+  if (!passing.has(failure.code)) return refused(failure.code, failure.message, failure.requestId);
+  return retry((failure.details?.retryAfterSeconds ?? 0) * 1000);
+};
+
+/**
+ * A close of the WebSocket. A ticket can be refused innocently (a clock, a restart), so the first time a new one
+ * is tried; a second refusal without a connection in between is final.
+ */
+export const judgeClose = (code: number, reason: string, earlierTicketRefusals: number): Verdict => {
+  switch (code) {
+    case closeCodes.processEnded:
+      return { kind: 'ended' };
+    case closeCodes.gone:
+      return refused('gone', reason);
+    case closeCodes.refused:
+      return refused('refused', reason);
+    case closeCodes.ticket:
+      return earlierTicketRefusals > 0 ? refused('ticket', reason) : retry();
+    case closeCodes.tryLater:
+      return retry(BUSY_DELAY_MS);
+    default:
+      return retry();
+  }
+};

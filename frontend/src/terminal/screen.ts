@@ -1,0 +1,240 @@
+import { SCREEN_UNICODE_VERSION, type Size } from '@sac/contracts';
+import { ClipboardAddon, type ClipboardSelectionType, type IClipboardProvider } from '@xterm/addon-clipboard';
+import { FitAddon } from '@xterm/addon-fit';
+import { SearchAddon, type ISearchOptions } from '@xterm/addon-search';
+import { Unicode11Addon } from '@xterm/addon-unicode11';
+import { WebLinksAddon } from '@xterm/addon-web-links';
+import { WebglAddon } from '@xterm/addon-webgl';
+import { Terminal, type ITheme } from '@xterm/xterm';
+import '@xterm/xterm/css/xterm.css';
+import { fittedFontSize, sizeThatFits } from './fit.ts';
+import type { ScreenSink } from './output-flow.ts';
+import type { TerminalSettings } from './settings.ts';
+
+const LINE_HEIGHT = 1.3;
+/** Programs bring colours made for dark pages; on a light one they would vanish. */
+const MINIMUM_CONTRAST = 4.5;
+/** Aborts whatever sequence the parser is in the middle of. */
+const CANCEL = new Uint8Array([0x18]);
+
+export interface ScreenHooks {
+  /** Keys, pastes and the screen's own answers, as one piece each. */
+  readonly onInput: (data: Uint8Array) => void;
+  /** Called before the screen acts on a key; true: the key is dealt with or not the terminal's. */
+  readonly interceptKey: (event: KeyboardEvent) => boolean;
+  /** A program wants to put text on the clipboard (OSC 52). */
+  readonly onClipboardWrite: (text: string) => Promise<void>;
+  /** A link was clicked with the modifier; http and https only. */
+  readonly onLink: (address: string) => void;
+  readonly onLinkHover: (address: string | null) => void;
+  readonly onParsed: () => void;
+  readonly onSelection: (hasSelection: boolean) => void;
+}
+
+export interface ScreenOptions {
+  readonly host: HTMLElement;
+  readonly settings: TerminalSettings;
+  readonly theme: ITheme;
+  readonly fontFamily: string;
+  readonly cursorBlink: boolean;
+  readonly hooks: ScreenHooks;
+}
+
+const isWebAddress = (address: string): boolean => ['http:', 'https:'].includes(URL.parse(address)?.protocol ?? '');
+
+/** xterm.js with its addons on one element; `dispose` ends all of them. */
+export class Screen implements ScreenSink {
+  readonly search = new SearchAddon();
+  readonly #terminal: Terminal;
+  readonly #fit = new FitAddon();
+  readonly #hooks: ScreenHooks;
+  readonly #encoder = new TextEncoder();
+  #webgl: WebglAddon | null = null;
+  #baseFontSize: number;
+  #scaled = false;
+
+  constructor(options: ScreenOptions) {
+    const { settings, hooks } = options;
+    this.#hooks = hooks;
+    this.#baseFontSize = settings.fontSize;
+    this.#terminal = new Terminal({
+      allowProposedApi: true,
+      cursorBlink: options.cursorBlink,
+      fontFamily: options.fontFamily,
+      fontSize: settings.fontSize,
+      lineHeight: LINE_HEIGHT,
+      linkHandler: this.#linkHandler(),
+      logLevel: 'off',
+      minimumContrastRatio: MINIMUM_CONTRAST,
+      screenReaderMode: settings.screenReader,
+      scrollback: settings.scrollbackLines,
+      theme: options.theme,
+    });
+    this.#loadAddons();
+    this.#terminal.open(options.host);
+    if (settings.renderer === 'auto') this.#useWebgl();
+    this.#listen();
+  }
+
+  get renderer(): 'webgl' | 'dom' {
+    return this.#webgl === null ? 'dom' : 'webgl';
+  }
+
+  get modes(): Terminal['modes'] {
+    return this.#terminal.modes;
+  }
+
+  get selection(): string {
+    return this.#terminal.getSelection();
+  }
+
+  /** Lines on the screen as text, without trailing blanks. */
+  get text(): string {
+    const { active } = this.#terminal.buffer;
+    const lines = Array.from(
+      { length: this.#terminal.rows },
+      (_, row) => active.getLine(active.viewportY + row)?.translateToString(true) ?? '',
+    );
+    return lines.join('\n').trimEnd();
+  }
+
+  write(data: Uint8Array, done: () => void): void {
+    this.#terminal.write(data, done);
+  }
+
+  reset(size: Size | null): void {
+    this.#terminal.write(CANCEL, () => {
+      this.#terminal.reset();
+      if (size !== null) this.#terminal.resize(size.columns, size.rows);
+    });
+  }
+
+  /** Takes its turn behind what was written: a resize reflows, so the bytes around it must not move across it. */
+  resize(size: Size): void {
+    this.#terminal.write('', () => this.#terminal.resize(size.columns, size.rows));
+  }
+
+  /** Text as if pasted: bracketed when the program wants that. */
+  paste(text: string): void {
+    this.#terminal.paste(text);
+  }
+
+  focus(): void {
+    this.#terminal.focus();
+  }
+
+  clearSelection(): void {
+    this.#terminal.clearSelection();
+  }
+
+  scrollLines(lineCount: number): void {
+    this.#terminal.scrollLines(lineCount);
+  }
+
+  /** Size that fills the box with the chosen font; null while the box is not laid out. */
+  proposedSize(): Size | null {
+    const proposed = this.#fit.proposeDimensions();
+    return proposed === undefined ? null : sizeThatFits(proposed, this.#fontSize, this.#baseFontSize);
+  }
+
+  /**
+   * The owner's font is the chosen one. Others see the owner's size: with a smaller font when it does not fit
+   * their box, so that the whole screen is there.
+   */
+  scaleTo(size: Size | null): void {
+    const proposed = size === null ? undefined : this.#fit.proposeDimensions();
+    const next =
+      size === null || proposed === undefined
+        ? this.#baseFontSize
+        : fittedFontSize(size, proposed, { current: this.#fontSize, base: this.#baseFontSize });
+    this.#scaled = next !== this.#baseFontSize;
+    if (next !== this.#fontSize) this.#terminal.options.fontSize = next;
+  }
+
+  find(term: string, direction: 'next' | 'previous', options: ISearchOptions): boolean {
+    return direction === 'next' ? this.search.findNext(term, options) : this.search.findPrevious(term, options);
+  }
+
+  setTheme(theme: ITheme): void {
+    this.#terminal.options.theme = theme;
+  }
+
+  applySettings(settings: TerminalSettings): void {
+    this.#baseFontSize = settings.fontSize;
+    if (!this.#scaled) this.#terminal.options.fontSize = settings.fontSize;
+    this.#terminal.options.scrollback = settings.scrollbackLines;
+    this.#terminal.options.screenReaderMode = settings.screenReader;
+    if (settings.renderer === 'dom') this.#dropWebgl();
+    else if (this.#webgl === null) this.#useWebgl();
+  }
+
+  dispose(): void {
+    this.#dropWebgl();
+    this.#terminal.dispose();
+  }
+
+  get #fontSize(): number {
+    return this.#terminal.options.fontSize ?? this.#baseFontSize;
+  }
+
+  #loadAddons(): void {
+    const clipboard: IClipboardProvider = {
+      // What a person has copied is never given to a program that asks.
+      readText: (_selection: ClipboardSelectionType) => '',
+      writeText: (_selection: ClipboardSelectionType, text: string) => this.#hooks.onClipboardWrite(text),
+    };
+    const addons = [
+      this.#fit,
+      this.search,
+      new Unicode11Addon(),
+      new ClipboardAddon(undefined, clipboard),
+      new WebLinksAddon((event, address) => this.#follow(event, address), {
+        hover: (_event, address) => this.#hooks.onLinkHover(address),
+        leave: () => this.#hooks.onLinkHover(null),
+      }),
+    ];
+    for (const addon of addons) this.#terminal.loadAddon(addon);
+    this.#terminal.unicode.activeVersion = SCREEN_UNICODE_VERSION;
+  }
+
+  #linkHandler() {
+    return {
+      activate: (event: MouseEvent, address: string) => this.#follow(event, address),
+      hover: (_event: MouseEvent, address: string) => this.#hooks.onLinkHover(address),
+      leave: () => this.#hooks.onLinkHover(null),
+    };
+  }
+
+  #follow(event: MouseEvent, address: string): void {
+    if ((event.ctrlKey || event.metaKey) && isWebAddress(address)) this.#hooks.onLink(address);
+  }
+
+  #listen(): void {
+    this.#terminal.onData((text) => this.#hooks.onInput(this.#encoder.encode(text)));
+    // Old mouse reports are bytes, not text: each character is one.
+    this.#terminal.onBinary((text) =>
+      this.#hooks.onInput(Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff)),
+    );
+    this.#terminal.onWriteParsed(() => this.#hooks.onParsed());
+    this.#terminal.onSelectionChange(() => this.#hooks.onSelection(this.#terminal.hasSelection()));
+    this.#terminal.attachCustomKeyEventHandler((event) => !this.#hooks.interceptKey(event));
+  }
+
+  /** A page has few WebGL contexts and a driver can take one away; the other renderer always works. */
+  #useWebgl(): void {
+    const addon = new WebglAddon();
+    try {
+      this.#terminal.loadAddon(addon);
+    } catch {
+      addon.dispose();
+      return;
+    }
+    addon.onContextLoss(() => this.#dropWebgl());
+    this.#webgl = addon;
+  }
+
+  #dropWebgl(): void {
+    this.#webgl?.dispose();
+    this.#webgl = null;
+  }
+}
