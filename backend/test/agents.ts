@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { errorTable, type CreateAgentBody, type RouteName, type SandboxReport, type ServerEvent, type Terminal } from '@sac/contracts';
-import Fastify, { type FastifyInstance } from 'fastify';
+import type { CreateAgentBody, RouteName, SandboxReport, ServerEvent, Terminal } from '@sac/contracts';
+import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
+import { buildInternalServer } from '../src/app/build-internal.ts';
 import type { Keys } from '../src/config/keys.ts';
 import { createNotificationHub } from '../src/db/listen.ts';
-import { AppError } from '../src/lib/app-error.ts';
 import type { AuthenticatedUser, Handlers } from '../src/lib/handlers.ts';
 import { internalCredential } from '../src/lib/agent-keys.ts';
 import { createAgentFeatures, type AgentFeatures } from '../src/modules/agent-features.ts';
@@ -75,16 +75,6 @@ export const sandboxReport = (changes: Partial<SandboxReport> = {}): SandboxRepo
   ...changes,
 });
 
-const createInternal = async (features: AgentFeatures): Promise<{ internal: FastifyInstance; internalUrl: string }> => {
-  const internal = Fastify({ logger: false });
-  internal.setErrorHandler((error, _request, reply) => {
-    if (!(error instanceof AppError)) return reply.code(500).send(String(error));
-    return reply.code(errorTable[error.code].httpStatus).send({ code: error.code, message: error.message });
-  });
-  features.registerInternalRoutes(internal);
-  return { internal, internalUrl: await internal.listen({ port: 0, host: '127.0.0.1' }) };
-};
-
 /** Everything around agents on a real database, with a runtime in memory. */
 export const createAgentsFixture = async (options: { readonly start?: boolean; readonly demo?: { modelUrl: string } } = {}): Promise<AgentsFixture> => {
   const database = await createTestDatabase();
@@ -99,7 +89,8 @@ export const createAgentsFixture = async (options: { readonly start?: boolean; r
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },
   });
-  const { internal, internalUrl } = await createInternal(features);
+  const internal = await buildInternalServer(logger, features.registerInternalRoutes);
+  const internalUrl = await internal.listen({ port: 0, host: '127.0.0.1' });
   if (options.start ?? true) await features.start();
 
   const fixture: AgentsFixture = {

@@ -92,6 +92,26 @@ export const abandonCommand = async (db: DatabaseOrTransaction, id: string): Pro
   return numUpdatedRows > 0n;
 };
 
+/** Gives the open command of a prompt to another sandbox; false when there is none. */
+export const readdressPromptCommand = async (db: DatabaseOrTransaction, promptId: string, generation: number): Promise<boolean> => {
+  const { numUpdatedRows } = await db
+    .updateTable('commands')
+    .set({ generation })
+    .where('prompt_id', '=', promptId)
+    .where('state', '=', 'pending')
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
+};
+
+export const abandonPromptCommand = async (db: DatabaseOrTransaction, promptId: string): Promise<void> => {
+  await db
+    .updateTable('commands')
+    .set({ state: 'abandoned', settled_at: sql`now()` })
+    .where('prompt_id', '=', promptId)
+    .where('state', '=', 'pending')
+    .execute();
+};
+
 /** Commands addressed to sandboxes of this agent that are gone for good. */
 export const lockStaleCommands = (db: DatabaseOrTransaction, agentId: string, currentGeneration: number): Promise<CommandRow[]> =>
   db

@@ -4,8 +4,8 @@ import type { CommandRow, PromptRow } from '../../db/agent-tables.ts';
 import type { Database } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
 import { inTransaction } from '../../db/transaction.ts';
-import { AGENTS_CHANNEL, COMMANDS_CHANNEL, notify } from '../agents/channels.ts';
-import { abandonCommand, insertCommand, lockStaleCommands } from '../commands/repository.ts';
+import { COMMAND_RESULTS_CHANNEL, COMMANDS_CHANNEL, notify } from '../agents/channels.ts';
+import { abandonCommand, insertCommand, lockStaleCommands, readdressPromptCommand } from '../commands/repository.ts';
 import { publishEvent } from '../events/publish.ts';
 import { movePrompt, presentPrompt } from './repository.ts';
 
@@ -24,14 +24,18 @@ export const settlePrompt = async (trx: Transaction<Tables>, ownerId: string, co
   await notify(trx, COMMANDS_CHANNEL, command.agent_id);
 };
 
-const LOST_REASON = 'The sandbox was replaced while this was being sent. Look in the conversation whether it arrived before you send it again.';
-
+/**
+ * A prompt goes back into its place of the queue and keeps its command: the next sandbox gets the same
+ * command id, and its sidecar finds out whether the prompt had arrived before it sends anything. Everything
+ * else was meant for the sandbox that is gone.
+ */
 const settleStale = async (trx: Transaction<Tables>, ownerId: string, command: CommandRow): Promise<void> => {
-  await abandonCommand(trx, command.id);
-  if (command.prompt_id === null) return;
-  // What never left the gateway cannot have arrived: it waits in its old place of the queue.
-  const to = command.attempts === 0 ? ({ to: 'queued' } as const) : ({ to: 'unknown', reason: LOST_REASON } as const);
-  const row = await movePrompt(trx, { agentId: command.agent_id, promptId: command.prompt_id, from: ['delivering'], ...to });
+  if (command.prompt_id === null) {
+    await abandonCommand(trx, command.id);
+    await notify(trx, COMMAND_RESULTS_CHANNEL, command.id);
+    return;
+  }
+  const row = await movePrompt(trx, { agentId: command.agent_id, promptId: command.prompt_id, from: ['delivering'], to: 'queued' });
   if (row) await publishPrompt(trx, ownerId, row);
 };
 
@@ -44,7 +48,6 @@ export const settleStaleCommands = (db: Database, agentId: string, sandboxGone: 
     if (!agent) return;
     const stale = await lockStaleCommands(trx, agentId, agent.generation + (sandboxGone ? 1 : 0));
     for (const command of stale) await settleStale(trx, agent.owner_id, command);
-    if (stale.length > 0) await notify(trx, AGENTS_CHANNEL, agentId);
   });
 
 /**
@@ -76,7 +79,9 @@ export const dispatchNextPrompt = (db: Database, agentId: string, generation: nu
     if (next?.state !== 'queued') return false;
     const row = await movePrompt(trx, { agentId, promptId: next.id, from: ['queued'], to: 'delivering' });
     if (!row) return false;
-    await insertCommand(trx, { agentId, generation, kind: 'prompt', promptId: next.id, payload: { promptId: next.id, text: next.text } });
+    if (!(await readdressPromptCommand(trx, next.id, generation))) {
+      await insertCommand(trx, { agentId, generation, kind: 'prompt', promptId: next.id, payload: { promptId: next.id, text: next.text } });
+    }
     await publishPrompt(trx, agent.owner_id, row);
     return true;
   });

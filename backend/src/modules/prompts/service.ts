@@ -7,6 +7,7 @@ import { COMMANDS_CHANNEL, notify } from '../agents/channels.ts';
 import { touchAgent } from '../agents/repository.ts';
 import type { AgentService } from '../agents/service.ts';
 import type { CommandBus } from '../commands/command-bus.ts';
+import { abandonPromptCommand } from '../commands/repository.ts';
 import { requireRunning } from '../terminals/require-running.ts';
 import { publishPrompt } from './dispatcher.ts';
 import { countQueued, findByClientRequest, insertPrompt, listPrompts, movePrompt, presentPrompt } from './repository.ts';
@@ -64,6 +65,7 @@ export const createPromptService = (deps: { readonly db: Database; readonly agen
       await agents.own(owner, agentId, trx);
       const row = await movePrompt(trx, { agentId, promptId, from: ['queued', 'failed', 'unknown'], to: 'cancelled' });
       if (row) {
+        await abandonPromptCommand(trx, promptId);
         await publishPrompt(trx, owner.id, row);
         await notify(trx, COMMANDS_CHANNEL, agentId);
         return;

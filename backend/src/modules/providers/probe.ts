@@ -95,27 +95,50 @@ const withModels = (target: ProbeTarget, known: readonly string[] | null): Resul
   };
 };
 
-/** One token of output: the cheapest question that goes through authentication, address and model name. */
-const askOneToken = async (target: ProbeTarget, signal: AbortSignal): Promise<Result> => {
-  const [model] = target.models;
-  if (model === undefined) {
-    return { ok: true, message: 'The provider answers. It keeps no list of models and no model name is set, so token and model could not be tried.', unknownModels: [] };
-  }
-  const anthropic = target.protocol === 'anthropic';
-  const url = at(target.baseUrl, anthropic ? '/v1/messages' : '/responses');
-  const body = anthropic
-    ? { model, max_tokens: 1, messages: [{ role: 'user', content: 'hi' }] }
-    : { model, max_output_tokens: 16, input: 'hi' };
+const postTo = (target: ProbeTarget, signal: AbortSignal, body: object): { url: URL; answer: Promise<BoundedAnswer> } => {
+  const url = at(target.baseUrl, target.protocol === 'anthropic' ? '/v1/messages' : '/responses');
   const headers = { ...headersOf(target), 'content-type': 'application/json' };
-  const answer = await safeFetch({ method: 'POST', url, headers, body: JSON.stringify(body), proxy: target.proxy, signal });
+  return { url, answer: safeFetch({ method: 'POST', url, headers, body: JSON.stringify(body), proxy: target.proxy, signal }) };
+};
+
+const notJson = (url: URL): Result => failed(`${url.host} does not answer with JSON. Check the base URL.`);
+
+/** One token of output: the cheapest question that goes through authentication, address and model name. */
+const askOneToken = async (target: ProbeTarget, model: string, signal: AbortSignal): Promise<Result> => {
+  const anthropic = { model, max_tokens: 1, messages: [{ role: 'user', content: 'hi' }] };
+  const { url, answer: pending } = postTo(target, signal, target.protocol === 'anthropic' ? anthropic : { model, max_output_tokens: 16, input: 'hi' });
+  const answer = await pending;
   const problem = explainStatus(answer, url);
   if (problem) return problem;
   if (answer.status === 404) {
     return failed(`${url.host} does not know ${url.pathname}, or not the model ${model} (status 404). Check base URL and model name.${ownWords(answer)}`);
   }
   if (answer.status >= 400) return failed(`The provider refuses a request for ${model} (status ${answer.status}).${ownWords(answer)}`);
-  if (!isRecord(parseJson(answer.text))) return failed(`${url.host} does not answer with JSON. Check the base URL.`);
+  if (!isRecord(parseJson(answer.text))) return notJson(url);
   return { ok: true, message: `The provider answers and accepts the token; ${model} works.`, unknownModels: [] };
+};
+
+/** Without a model name: an empty question costs nothing, and is refused for its emptiness only by those who accept the token. */
+const askNothing = async (target: ProbeTarget, signal: AbortSignal): Promise<Result> => {
+  const { url, answer: pending } = postTo(target, signal, {});
+  const answer = await pending;
+  const problem = explainStatus(answer, url);
+  if (problem) return problem;
+  if (answer.status === 404) return failed(`${url.host} does not know ${url.pathname} (status 404). The base URL is probably wrong.${ownWords(answer)}`);
+  if (!isRecord(parseJson(answer.text))) return notJson(url);
+  return { ok: true, message: 'The provider answers and accepts the token. No model name is set, so none was tried.', unknownModels: [] };
+};
+
+const ask = (target: ProbeTarget, signal: AbortSignal): Promise<Result> => {
+  const [model] = target.models;
+  return model === undefined ? askNothing(target, signal) : askOneToken(target, model, signal);
+};
+
+/** Some providers show their list of models to everybody; it then says nothing about the token. */
+const listIsPublic = async (target: ProbeTarget, url: URL, signal: AbortSignal): Promise<boolean> => {
+  if (target.token === null) return false;
+  const answer = await safeFetch({ method: 'GET', url, headers: headersOf({ ...target, token: null }), proxy: target.proxy, signal });
+  return answer.status === 200 && modelNames(parseJson(answer.text)) !== null;
 };
 
 const NO_LIST_STATUSES = [400, 404, 405, 501];
@@ -125,14 +148,18 @@ export const probe = async (target: ProbeTarget, signal: AbortSignal): Promise<R
   const url = at(target.baseUrl, listPath[target.protocol]);
   const answer = await safeFetch({ method: 'GET', url, headers: headersOf(target), proxy: target.proxy, signal });
   const known = answer.status === 200 ? modelNames(parseJson(answer.text)) : null;
-  if (known) return withModels(target, known);
+  if (known) {
+    const listed = withModels(target, known);
+    if (target.protocol === 'gemini' || !(await listIsPublic(target, url, signal))) return listed;
+    const asked = await ask(target, signal);
+    return asked.ok && listed.unknownModels.length > 0 ? listed : asked;
+  }
   // Google answers a wrong key with 400.
   if (answer.status === 400 && target.protocol === 'gemini') return failed(`The provider refuses the token (status 400).${ownWords(answer)}`);
   // Compatible servers often have no list of models; some answer unknown paths with a page.
-  if (target.protocol !== 'gemini' && (NO_LIST_STATUSES.includes(answer.status) || (answer.status === 200 && !looksLikeHtml(answer))) && !isWrongBase(answer)) {
-    return askOneToken(target, signal);
+  const noList = NO_LIST_STATUSES.includes(answer.status) || (answer.status === 200 && !looksLikeHtml(answer));
+  if (noList && target.protocol !== 'gemini') {
+    return ask(target, signal);
   }
   return explainStatus(answer, url) ?? failed(`${url.host} does not know ${url.pathname} (status ${answer.status}). The base URL is probably wrong.${ownWords(answer)}`);
 };
-
-const isWrongBase = (answer: BoundedAnswer): boolean => answer.status === 200 && looksLikeHtml(answer);

@@ -1,4 +1,4 @@
-import { lookup as systemLookup } from 'node:dns';
+import { lookup as systemLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import type { ProxySettings } from '@sac/contracts';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
@@ -36,19 +36,29 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
  * Resolves once; the connection goes to exactly the addresses that were checked, so a name that changes
  * between check and use gains nothing.
  */
-const checkedLookup: LookupFunction = (hostname, options, callback) => {
-  systemLookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error) {
-      callback(error, '', 0);
-      return;
-    }
-    const bad = addresses.find(({ address }) => isRefusedAddress(address));
-    const [first] = addresses;
-    if (bad || !first) callback(new AddressRefused(hostname, bad?.address ?? 'nothing'), '', 0);
-    else if (options.all) callback(null, addresses);
-    else callback(null, first.address, first.family);
-  });
-};
+type LookupAll = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
+export const createCheckedLookup =
+  (lookup: LookupAll): LookupFunction =>
+  (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error) {
+        callback(error, '', 0);
+        return;
+      }
+      const bad = addresses.find(({ address }) => isRefusedAddress(address));
+      const [first] = addresses;
+      if (bad || !first) callback(new AddressRefused(hostname, bad?.address ?? 'nothing'), '', 0);
+      else if (options.all) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+
+const checkedLookup = createCheckedLookup(systemLookup);
 
 const matchesNoProxy = (hostname: string, noProxy: string | null): boolean =>
   (noProxy ?? '')

@@ -1,0 +1,192 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Agent, Prompt } from '@sac/contracts';
+import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../test/agents.ts';
+import { connectSidecar, done, type TestSidecar } from '../../../test/sidecar.ts';
+import type { AuthenticatedUser } from '../../lib/handlers.ts';
+import { MAX_QUEUED_PROMPTS } from './service.ts';
+
+let fixture: AgentsFixture;
+let ada: AuthenticatedUser;
+let agent: Agent;
+let sidecars: TestSidecar[] = [];
+let counter = 0;
+
+beforeAll(async () => {
+  fixture = await createAgentsFixture();
+  fixture.settings.agentsPerUser = 100;
+  ada = await fixture.person('ada');
+});
+beforeEach(async () => {
+  agent = await fixture.call('createAgent', ada, { body: agentBody() });
+});
+afterEach(() => {
+  for (const sidecar of sidecars) sidecar.disconnect();
+  sidecars = [];
+});
+afterAll(() => fixture.close());
+
+const params = () => ({ params: { agentId: agent.id } });
+const send = (text: string, clientRequestId = `request-${(counter += 1)}`) => fixture.call('sendPrompt', ada, { ...params(), body: { clientRequestId, text } });
+const list = async () => (await fixture.call('listPrompts', ada, params())).prompts;
+const cancel = (prompt: Prompt) => fixture.call('cancelPrompt', ada, { params: { agentId: agent.id, promptId: prompt.id } });
+const report = (state: 'ready' | 'working' | 'waiting', generation = 1) =>
+  fixture.report(agent.uid, generation, { activity: { state, since: new Date().toISOString(), text: null } });
+const run = async (generation = 1): Promise<void> => {
+  await fixture.call('openSession', ada, { body: { agentId: agent.id } });
+  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ generation, state: 'running' }), 5_000);
+};
+const connect = async (generation = 1): Promise<TestSidecar> => {
+  const sidecar = await connectSidecar(fixture.internalUrl, fixture.sidecar(agent.uid, generation));
+  sidecars.push(sidecar);
+  return sidecar;
+};
+const received = (sidecar: TestSidecar, count: number) => vi.waitFor(() => expect(sidecar.commands).toHaveLength(count), 5_000);
+const states = async () => (await list()).map(({ state }) => state);
+const pause = () => new Promise((resolve) => setTimeout(resolve, 150));
+
+describe('sending a prompt', () => {
+  it('gives the same prompt for the same request id, also when sent ten times at once', async () => {
+    const sent = await Promise.all(Array.from({ length: 10 }, () => send('hello', 'request-same')));
+    expect(new Set(sent.map(({ id }) => id)).size).toBe(1);
+    await expect(send('other text', 'request-same')).rejects.toMatchObject({ code: 'conflict' });
+    expect(await list()).toHaveLength(1);
+  });
+
+  it('measures the limit in bytes', async () => {
+    await expect(send('語'.repeat(21_846))).rejects.toMatchObject({ code: 'payload_too_large', details: { limitBytes: 65_536, sizeBytes: 65_538 } });
+    await expect(send('語'.repeat(21_845))).resolves.toMatchObject({ state: 'queued' });
+  });
+
+  it('bounds the queue, also under a flood', async () => {
+    const results = await Promise.allSettled(Array.from({ length: MAX_QUEUED_PROMPTS + 10 }, () => send('x')));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(MAX_QUEUED_PROMPTS);
+    expect(results.find((result) => result.status === 'rejected')?.reason).toMatchObject({ code: 'limit_reached' });
+  });
+
+  it('waits while the agent is asleep and never wakes it', async () => {
+    await send('later');
+    await pause();
+    expect(await states()).toEqual(['queued']);
+    expect(fixture.runtime.observed().has(agent.uid)).toBe(false);
+  });
+});
+
+describe('delivery', () => {
+  it('sends one at a time, in order, when the CLI is ready', async () => {
+    for (const text of ['one', 'two', 'three']) await send(text);
+    await run();
+    const sidecar = await connect();
+    await report('working');
+    await pause();
+    expect(sidecar.commands).toEqual([]);
+    await report('ready');
+    await received(sidecar, 1);
+    await pause();
+    expect(sidecar.commands).toHaveLength(1);
+    expect(await states()).toEqual(['delivering', 'queued', 'queued']);
+    for (let count = 1; count <= 3; count += 1) {
+      await received(sidecar, count);
+      await sidecar.answer(sidecar.commands[count - 1]?.id ?? '', done);
+    }
+    await vi.waitFor(async () => expect(await states()).toEqual(['delivered', 'delivered', 'delivered']));
+    expect(sidecar.commands.map((command) => command.kind === 'prompt' && command.text)).toEqual(['one', 'two', 'three']);
+  });
+
+  it.each([
+    ['failed', 'the terminal is gone'],
+    ['unknown', 'cannot tell'],
+  ] as const)('that is %s says why, stays in the list until dismissed, and does not block the next', async (outcome, reason) => {
+    const first = await send('one');
+    await send('two');
+    await run();
+    const sidecar = await connect();
+    await report('ready');
+    await received(sidecar, 1);
+    await sidecar.answer(sidecar.commands[0]?.id ?? '', { outcome, reason });
+    await received(sidecar, 2);
+    expect((await list())[0]).toMatchObject({ id: first.id, state: outcome, reason });
+    await cancel(first);
+    expect(await states()).toEqual(['delivering']);
+  });
+
+  it('tells the browser every change', async () => {
+    const prompt = await send('one');
+    await run();
+    const sidecar = await connect();
+    await report('ready');
+    await received(sidecar, 1);
+    await sidecar.answer(sidecar.commands[0]?.id ?? '', done);
+    const events = (await fixture.events(ada)).flatMap((event) => (event.type === 'prompt' && event.prompt.id === prompt.id ? [event.prompt.state] : []));
+    expect(events).toEqual(['queued', 'delivering', 'delivered']);
+  });
+
+  it('goes on after the sidecar lost its connection, with the same command', async () => {
+    await send('one');
+    await run();
+    const first = await connect();
+    await report('ready');
+    await received(first, 1);
+    first.disconnect();
+    const second = await connect();
+    await received(second, 1);
+    expect(second.commands).toEqual(first.commands);
+  });
+
+  it('goes on after a restart of the sandbox, with the same command, and nothing is sent twice', async () => {
+    await send('one');
+    await send('two');
+    await run();
+    const first = await connect();
+    await report('ready');
+    await received(first, 1);
+    await fixture.call('restartAgent', ada, params());
+    await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ generation: 2, state: 'running' }));
+    await vi.waitFor(async () => expect(await states()).toEqual(['queued', 'queued']));
+    const second = await connect(2);
+    await report('ready', 2);
+    await received(second, 1);
+    expect(second.commands[0]?.id).toBe(first.commands[0]?.id);
+    await second.answer(second.commands[0]?.id ?? '', done);
+    await received(second, 2);
+    expect(second.commands[1]).toMatchObject({ text: 'two' });
+  });
+
+  it('waits again when the agent is put to sleep meanwhile', async () => {
+    await send('one');
+    await run();
+    const sidecar = await connect();
+    await report('ready');
+    await received(sidecar, 1);
+    await fixture.call('sleepAgent', ada, params());
+    await vi.waitFor(async () => expect(await states()).toEqual(['queued']));
+  });
+});
+
+describe('taking a prompt back', () => {
+  it('works while it waits and not once it is under way', async () => {
+    const [first, second] = [await send('one'), await send('two')];
+    await run();
+    const sidecar = await connect();
+    await report('ready');
+    await received(sidecar, 1);
+    await cancel(second);
+    await cancel(second);
+    await expect(cancel(first)).rejects.toMatchObject({ code: 'conflict' });
+    await sidecar.answer(sidecar.commands[0]?.id ?? '', done);
+    await expect(cancel(first)).rejects.toMatchObject({ code: 'conflict' });
+    await report('ready');
+    await pause();
+    expect(sidecar.commands).toHaveLength(1);
+  });
+});
+
+describe('stop', () => {
+  it('reaches a running agent only', async () => {
+    await expect(fixture.call('interrupt', ada, params())).rejects.toMatchObject({ code: 'asleep' });
+    await run();
+    const sidecar = await connect();
+    await fixture.call('interrupt', ada, params());
+    await received(sidecar, 1);
+    expect(sidecar.commands[0]?.kind).toBe('interrupt');
+  });
+});

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Agent, ServerEvent } from '@sac/contracts';
+import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../test/agents.ts';
+import { verifyInternalCredential } from '../../lib/agent-keys.ts';
+import type { AuthenticatedUser } from '../../lib/handlers.ts';
+import { DELETION_GRACE_MS, UNDO_WINDOW_MS } from '../agents/lifetimes.ts';
+import { createReconciler } from './reconciler.ts';
+
+let fixture: AgentsFixture;
+let ada: AuthenticatedUser;
+
+beforeAll(async () => {
+  fixture = await createAgentsFixture({ demo: { modelUrl: 'http://127.0.0.1:4711' } });
+  ada = await fixture.person('ada');
+});
+afterAll(() => fixture.close());
+
+const get = (agent: Agent) => fixture.call('getAgent', ada, { params: { agentId: agent.id } });
+const open = async (changes = {}): Promise<Agent> => {
+  const agent = await fixture.call('createAgent', ada, { body: agentBody(changes) });
+  await fixture.call('openSession', ada, { body: { agentId: agent.id } });
+  return agent;
+};
+const becomes = (agent: Agent, state: string, generation?: number) =>
+  vi.waitFor(async () => expect(await get(agent)).toMatchObject({ status: { state }, ...(generation !== undefined && { generation }) }), 5_000);
+const ready = async (agent: Agent, generation = 1): Promise<void> => {
+  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ state: 'running', generation }), 5_000);
+  expect(await fixture.report(agent.uid, generation)).toBe(204);
+  await becomes(agent, 'ready', generation);
+};
+const free = () => fixture.database.db.deleteFrom('agents').execute();
+
+describe('an agent', () => {
+  it('answers at once, starts, becomes ready, and tells the browser each step once', async () => {
+    const agent = await fixture.call('createAgent', ada, { body: agentBody({ name: 'First', providerToken: 'sk-1' }) });
+    const { session, agent: answered } = await fixture.call('openSession', ada, { body: { agentId: agent.id } });
+    expect(session.agentId).toBe(agent.id);
+    expect(answered.status.state).toBe('starting');
+    await ready(agent);
+    const spec = fixture.runtime.specs.get(agent.uid);
+    expect(spec).toMatchObject({ agentUid: agent.uid, generation: 1, providerToken: 'sk-1', agentName: 'First' });
+    expect(verifyInternalCredential(fixture.keys.master, spec?.internalCredential ?? '')).toEqual({ agentUid: agent.uid, generation: 1 });
+    await fixture.report(agent.uid, 1, { activity: { state: 'working', since: new Date().toISOString(), text: 'Bash: ls' } });
+    await becomes(agent, 'working');
+    const states = await vi.waitFor(async () => {
+      const events = (await fixture.events(ada)).filter((event): event is Extract<ServerEvent, { type: 'agent' }> => event.type === 'agent' && event.agent.id === agent.id);
+      expect(events.at(-1)?.agent.status).toMatchObject({ state: 'working', activity: 'Bash: ls' });
+      return events.map((event) => JSON.stringify(event));
+    });
+    expect(new Set(states).size).toBe(states.length);
+    await free();
+  });
+
+  it('is started once, however many sessions are opened at the same time', async () => {
+    fixture.runtime.calls.length = 0;
+    const agent = await fixture.call('createAgent', ada, { body: agentBody() });
+    const opened = await Promise.all(Array.from({ length: 8 }, () => fixture.call('openSession', ada, { body: { agentId: agent.id } })));
+    expect(new Set(opened.map(({ session }) => session.id)).size).toBe(8);
+    await ready(agent);
+    expect(fixture.runtime.calls).toEqual(['ensure 1']);
+    await free();
+  });
+
+  it('is not disturbed by changes, says when a restart is due, and restarts when told', async () => {
+    const agent = await open();
+    await ready(agent);
+    fixture.runtime.calls.length = 0;
+    const update = (body: object) => fixture.call('updateAgent', ada, { params: { agentId: agent.id }, body });
+    expect((await update({ name: 'Renamed', icon: 'bug', description: 'x' })).status.restartRequired).toBe(false);
+    expect((await update({ instructions: 'New.' })).status).toMatchObject({ restartRequired: true, state: 'ready' });
+    expect((await update({ instructions: '' })).status.restartRequired).toBe(false);
+    expect((await update({ providerToken: 'other' })).status.restartRequired).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(fixture.runtime.calls).toEqual([]);
+    expect((await fixture.call('restartAgent', ada, { params: { agentId: agent.id } })).status.state).toBe('starting');
+    await ready(agent, 2);
+    expect((await get(agent)).status.restartRequired).toBe(false);
+    expect(fixture.runtime.specs.get(agent.uid)?.providerToken).toBe('other');
+    await free();
+  });
+
+  it('sleeps and wakes with a new generation', async () => {
+    const agent = await open();
+    await ready(agent);
+    await fixture.call('sleepAgent', ada, { params: { agentId: agent.id } });
+    await becomes(agent, 'asleep');
+    expect((await fixture.events(ada)).filter((event) => event.type === 'terminals').at(-1)).toMatchObject({ terminals: [] });
+    await fixture.call('openSession', ada, { body: { agentId: agent.id } });
+    await ready(agent, 2);
+    const starts = await fixture.database.db.selectFrom('sandbox_starts').select(['generation', 'result']).where('agent_id', '=', agent.id).orderBy('id').execute();
+    expect(starts).toEqual([{ generation: 1, result: 'ended' }, { generation: 2, result: 'running' }]);
+    await free();
+  });
+
+  it('is mended when its sandbox ends by itself', async () => {
+    const agent = await open();
+    await ready(agent);
+    fixture.runtime.becomes(agent.uid, 'gone');
+    await ready(agent, 2);
+    await free();
+  });
+
+  it('shows why it could not start and tries again only when told', async () => {
+    fixture.runtime.ensureError = new Error('no space left');
+    const agent = await open();
+    await becomes(agent, 'failed');
+    expect((await get(agent)).status.failure).toMatchObject({ code: 'sandbox_start_failed', reason: expect.stringContaining('no space left') as string });
+    fixture.runtime.ensureError = null;
+    fixture.runtime.calls.length = 0;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(fixture.runtime.calls).toEqual([]);
+    await fixture.call('restartAgent', ada, { params: { agentId: agent.id } });
+    await becomes(agent, 'starting');
+    await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'));
+    await free();
+  });
+
+  it('uses the address the demo model has now', async () => {
+    const provider = { preset: 'demo', protocol: 'anthropic' as const, baseUrl: 'http://127.0.0.1:1', models: { main: null, strong: null, small: null } };
+    const agent = await open({ provider });
+    await ready(agent);
+    expect(fixture.runtime.specs.get(agent.uid)).toMatchObject({ providerToken: 'demo', provider: { baseUrl: 'http://127.0.0.1:4711' } });
+    await free();
+  });
+});
+
+describe('a deleted agent', () => {
+  const age = (agent: Agent, ms: number) =>
+    fixture.database.db.updateTable('agents').set({ deleted_at: new Date(Date.now() - ms) }).where('id', '=', agent.id).execute();
+  const wake = (agent: Agent) => fixture.database.db.selectNoFrom((eb) => eb.fn('pg_notify', [eb.val('sac_agents'), eb.val(agent.id)]).as('n')).execute();
+
+  it('runs on while undo is offered, then stops, then goes with everything', async () => {
+    const agent = await open();
+    await ready(agent);
+    await fixture.call('deleteAgent', ada, { params: { agentId: agent.id } });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running');
+    expect(await fixture.call('restoreAgent', ada, { params: { agentId: agent.id } })).toMatchObject({ generation: 1, status: { state: 'ready' } });
+    await fixture.call('deleteAgent', ada, { params: { agentId: agent.id } });
+    await age(agent, UNDO_WINDOW_MS + 1);
+    await wake(agent);
+    await vi.waitFor(() => expect(fixture.runtime.observed().has(agent.uid)).toBe(false));
+    await age(agent, DELETION_GRACE_MS + 1);
+    await wake(agent);
+    await vi.waitFor(async () => expect(await fixture.database.db.selectFrom('agents').select('id').where('id', '=', agent.id).execute()).toEqual([]));
+    expect(fixture.runtime.calls.at(-1)).toBe('remove');
+  });
+});
+
+describe('a server that starts again', () => {
+  it('finds what runs and disturbs nothing; two servers have one leader', async () => {
+    const agent = await open();
+    await ready(agent);
+    fixture.runtime.calls.length = 0;
+    const { db } = fixture.database;
+    const deps = {
+      db, runtime: fixture.runtime, keys: fixture.keys, demo: fixture.settings.demo, allowUnisolated: false,
+      logger: (await import('pino')).default({ level: 'silent' }), notifications: { subscribe: () => () => undefined, close: () => Promise.resolve() },
+      resyncMs: 50, leadership: { retryMs: 20, probeMs: 20 },
+    };
+    const second = createReconciler(deps);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(fixture.runtime.calls).toEqual([]);
+    expect(await get(agent)).toMatchObject({ generation: 1, status: { state: 'ready' } });
+    await second.close();
+    await free();
+  });
+
+  it('stops sandboxes of agents that no longer exist', async () => {
+    const agent = await open();
+    await ready(agent);
+    await free();
+    fixture.runtime.calls.length = 0;
+    const { features } = fixture;
+    await features.close();
+    await features.start();
+    await vi.waitFor(() => expect(fixture.runtime.observed().size).toBe(0), 5_000);
+    expect(fixture.runtime.calls).toContain('stop');
+  });
+});
