@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Isolation, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { CliInstallError } from './cli-install-error.ts';
 import type { InstallProgress } from './cli-catalog.ts';
+import { makeReadableForAll } from './folder.ts';
 import { notProbed, probeIsolation, type LocalIsolation } from './isolation.ts';
 import { beginPhase, endPhase, failActivePhase, pendingPhases, progressPhase } from './phases.ts';
 import { placesOf, sandboxCode, type SandboxCode } from './places.ts';
@@ -87,8 +88,17 @@ class LocalRuntime implements Runtime {
 
   async start(): Promise<void> {
     this.#isolation = await (this.#options.probe ?? probeIsolation)();
+    await this.#openCode();
     const uids = await readdir(join(this.#options.dataDir, 'agents')).catch(() => []);
     await Promise.all(uids.map((agentUid) => this.#adopt(agentUid)));
+  }
+
+  /** A strict umask at build time would keep a sandbox of another user from running our programs. */
+  async #openCode(): Promise<void> {
+    if (this.#isolation.configFor('probe').kind !== 'separate-user') return;
+    for (const path of [...this.#code.folders, this.#options.nodePath ?? process.execPath]) {
+      await makeReadableForAll(path).catch((error: unknown) => this.#options.logger.warn({ path, error }, 'could not be made readable for sandboxes'));
+    }
   }
 
   async ensure(spec: SandboxSpec): Promise<void> {

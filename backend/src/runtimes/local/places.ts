@@ -34,6 +34,8 @@ export const placesOf = (dataDir: string, runDir: string, agentUid: string) => {
 export interface SandboxCode {
   /** Entry file of the supervisor, on the host. */
   readonly supervisor: string;
+  /** Bundles that sandboxes of another user must be able to read; empty when running from source. */
+  readonly folders: readonly string[];
   codeFor(isolated: boolean): SupervisorConfig['code'];
 }
 
@@ -54,6 +56,7 @@ export const sandboxCode = (sandboxDir: string): SandboxCode => {
   if (!existsSync(supervisor)) throw new Error(`${supervisor} does not exist: the installation is incomplete, build it first.`);
   return {
     supervisor,
+    folders: bundled ? shown.map((name) => join(root, name)) : [],
     codeFor: (isolated) => {
       const entry = (name: string): string => join(isolated ? INSIDE : root, folder, `${name}.${extension}`);
       return {

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import type { HookEvent } from '../hooks/hook-event.ts';
+import { ActivityTracker, oneLine, QUIET_READY_MS } from './activity.ts';
+import type { ControlState } from './control-client.ts';
+
+const running: ControlState['main'] = { running: true, pid: 20, startedAt: '2026-01-01T00:00:00.000Z', restarts: 0, gaveUp: false, exit: null, output: null };
+const hook = (event: string, fields: Partial<HookEvent> = {}): HookEvent => ({
+  cli: 'claude-code', event, sessionId: 's', subagentId: null, prompt: null, toolName: null, toolDetail: null, source: null, reason: null,
+  notification: null, backgroundTasks: null, ...fields,
+});
+
+const claude = () => {
+  const tracker = new ActivityTracker('claude');
+  tracker.setMain(running, 0);
+  const after = (...events: HookEvent[]) => {
+    events.forEach((event, index) => tracker.hook(event, 1_000 + index));
+    return tracker.current(2_000);
+  };
+  return { tracker, after };
+};
+
+describe('a turn told by hooks', () => {
+  const prompt = hook('UserPromptSubmit', { prompt: 'hi' });
+  it.each([
+    ['started', [hook('SessionStart', { source: 'startup' })], 'ready', null],
+    ['prompted', [prompt], 'working', null],
+    ['in a tool', [prompt, hook('PreToolUse', { toolName: 'Bash', toolDetail: 'npm test' })], 'working', 'Bash: npm test'],
+    ['asking', [prompt, hook('PreToolUse', { toolName: 'Bash' }), hook('PermissionRequest', { toolName: 'Bash', toolDetail: 'rm x' })], 'waiting', 'allow Bash: rm x?'],
+    ['answered', [prompt, hook('PermissionRequest', { toolName: 'Bash' }), hook('PostToolUse', { toolName: 'Bash' })], 'working', null],
+    ['done', [prompt, hook('Stop', { backgroundTasks: 0 })], 'ready', null],
+    ['failed', [prompt, hook('StopFailure')], 'ready', null],
+    ['agents in the background', [prompt, hook('Stop', { backgroundTasks: 2 })], 'working', '2 background tasks'],
+    ['last background agent noted', [prompt, hook('Stop', { backgroundTasks: 1 }), prompt, hook('Stop', { backgroundTasks: 0 })], 'ready', null],
+    ['subagent stopped', [prompt, hook('Stop', { subagentId: 'a' })], 'working', null],
+    ['compacted in a turn', [prompt, hook('SessionStart', { source: 'compact' })], 'working', null],
+    ['gemini', [hook('BeforeAgent', { prompt: 'x' }), hook('AfterAgent')], 'ready', null],
+  ] as const)('%s', (_name, events, state, text) => {
+    expect(claude().after(...events)).toEqual({ state, text });
+  });
+});
+
+describe("Claude's state file", () => {
+  it('ends a turn that Esc interrupted without a hook', () => {
+    const { tracker, after } = claude();
+    after(hook('UserPromptSubmit'));
+    tracker.claudeState({ status: 'idle', waitingFor: null, sessionId: null, updatedAtMs: 1_500 });
+    expect(tracker.current(2_000).state).toBe('ready');
+  });
+
+  it('is ignored when a hook is newer', () => {
+    const { tracker, after } = claude();
+    after(hook('UserPromptSubmit'));
+    tracker.claudeState({ status: 'idle', waitingFor: null, sessionId: null, updatedAtMs: 900 });
+    expect(tracker.current(2_000).state).toBe('working');
+  });
+
+  it('does not end what goes on in the background', () => {
+    const { tracker, after } = claude();
+    after(hook('UserPromptSubmit'), hook('Stop', { backgroundTasks: 1 }));
+    tracker.claudeState({ status: 'idle', waitingFor: null, sessionId: null, updatedAtMs: 1_500 });
+    expect(tracker.current(2_000).state).toBe('working');
+  });
+
+  it('tells of a question no hook told of, and of its answer', () => {
+    const { tracker, after } = claude();
+    after(hook('UserPromptSubmit'));
+    tracker.claudeState({ status: 'waiting', waitingFor: 'input needed', sessionId: null, updatedAtMs: 1_500 });
+    expect(tracker.current(2_000)).toEqual({ state: 'waiting', text: 'input needed' });
+    tracker.claudeState({ status: 'busy', waitingFor: null, sessionId: null, updatedAtMs: 1_600 });
+    expect(tracker.current(2_000).state).toBe('working');
+  });
+});
+
+describe('the process', () => {
+  it('is starting until the CLI speaks, and again after a restart', () => {
+    const { tracker, after } = claude();
+    expect(tracker.current(60_000).state).toBe('starting');
+    expect(after(hook('UserPromptSubmit')).state).toBe('working');
+    tracker.setMain({ ...running, pid: 21, startedAt: '2026-01-01T00:01:00.000Z', restarts: 1 }, 5_000);
+    expect(tracker.current(5_000).state).toBe('starting');
+  });
+
+  it('of a CLI whose hooks are silent before the first prompt is ready after a while', () => {
+    const tracker = new ActivityTracker('hooks');
+    tracker.setMain(running, 0);
+    expect(tracker.current(QUIET_READY_MS - 1).state).toBe('starting');
+    expect(tracker.current(QUIET_READY_MS).state).toBe('ready');
+  });
+
+  it('of a shell is ready at once', () => {
+    const tracker = new ActivityTracker('none');
+    tracker.setMain(running, 0);
+    expect(tracker.current(0).state).toBe('ready');
+  });
+
+  it.each([
+    [{ running: false, gaveUp: true, exit: { code: 1, signal: null } }, 'crashed'],
+    [{ running: false, gaveUp: true, exit: { code: 0, signal: null } }, 'ended'],
+    [{ running: false, gaveUp: false, restarts: 2, exit: { code: 1, signal: null } }, 'starting'],
+  ] as const)('ended: %o', (change, state) => {
+    const tracker = new ActivityTracker('claude');
+    tracker.setMain({ ...running, ...change }, 0);
+    expect(tracker.current(0).state).toBe(state);
+  });
+});
+
+it('texts are one line without anything that could mislead', () => {
+  expect(oneLine('a\u001b[31m\tb\n\u202ec')).toBe('a [31m b c');
+  expect(oneLine('x'.repeat(500))).toHaveLength(200);
+});

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { boxShowsPrompt, holdsPrompt, inputBoxText, isBuiltIn } from './prompt-text.ts';
+
+const screen = (...lines: string[]) => ({ lines, cursor: { x: 0, y: 0 } });
+
+describe('holdsPrompt', () => {
+  it.each([
+    ['hello', 'hello'],
+    ['a  b\n', 'a\tb'],
+    ['<pasted_content id="1">\nline one\nline two\n</pasted_content>', 'line one\r\nline two  '],
+    ['left over text hello', 'hello'],
+  ])('%j holds %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(true));
+  it.each([['hello', 'hello you'], ['', 'x'], ['x', '  ']])('%j does not hold %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(false));
+});
+
+describe('inputBoxText', () => {
+  it("reads Claude's box and not the prompts above it", () => {
+    expect(inputBoxText(screen('❯ earlier prompt', '● answer', '────', '❯ [[hang]] line one', '  line two', '────'))).toBe('[[hang]] line one');
+    expect(inputBoxText(screen('❯ earlier prompt', '────', '❯ \u00a0', '────'))).toBe('');
+  });
+  it("takes placeholders for empty", () => {
+    expect(inputBoxText(screen('› Ask Codex to do anything'))).toBe('');
+    expect(inputBoxText(screen('│ >   Type your message or @path/to/file   │'))).toBe('');
+  });
+  it('is null when there is no box', () => expect(inputBoxText(screen('hello', 'world'))).toBeNull());
+});
+
+it('boxShowsPrompt recognises the text and the sign of a large paste', () => {
+  expect(boxShowsPrompt('[[hang]] line one', '[[hang]] line one\nline two')).toBe(true);
+  expect(boxShowsPrompt('[Pasted text #1 +60 lines]', 'x\n'.repeat(60))).toBe(true);
+  expect(boxShowsPrompt('something else', 'hello')).toBe(false);
+  expect(boxShowsPrompt('', 'hello')).toBe(false);
+});
+
+it('isBuiltIn tells commands from paths', () => {
+  expect(['/clear', '/model opus', ' /help '].map(isBuiltIn)).toEqual([true, true, true]);
+  expect(['/etc/passwd is odd', 'see /clear', 'hello'].map(isBuiltIn)).toEqual([false, false, false]);
+});
