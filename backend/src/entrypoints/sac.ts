@@ -89,7 +89,8 @@ const runtimeFactory =
 /** The server itself. As a child of `sac start` it reports over IPC; in the foreground it prints. */
 const run = async (installation: Installation): Promise<void> => {
   const report = (message: DaemonMessage): void => {
-    if (process.send !== undefined) process.send(message);
+    // The command that started us may have been interrupted; then nobody listens, and that is all right.
+    if (process.send !== undefined) process.send(message, undefined, undefined, () => undefined);
     else if (message.type !== 'ready') process.stderr.write(`${message.text}\n`);
     else process.stdout.write(`${message.welcome.adminLink ?? message.welcome.url}\n`);
   };
@@ -113,7 +114,7 @@ const run = async (installation: Installation): Promise<void> => {
     process.on('SIGINT', () => void machine.stop({ keep: false }));
     process.on('SIGHUP', () => void machine.stop({ keep: true }));
     report({ type: 'ready', welcome: await machine.welcome() });
-    if (process.connected) process.disconnect();
+    process.channel?.unref(); // the command that started us closes it
     await machine.ended;
     process.exit(0); // whatever a library still holds open
   } catch (error) {

@@ -21,7 +21,8 @@ const STABLE_AFTER_MS = 60_000;
 /** Replaying the log after a crash may take minutes; the server answers "starting up" during that time. */
 const READY_TIMEOUT_MS = 600_000;
 const STOP_GRACE_MS = 30_000;
-const READY_POLL_MS = 25;
+const READY_POLL_MIN_MS = 20;
+const READY_POLL_MAX_MS = 500;
 const ORPHAN_WAIT_ATTEMPTS = 20;
 const ORPHAN_WAIT_MS = 500;
 
@@ -41,6 +42,9 @@ const settings: Readonly<Record<string, string>> = {
   max_parallel_workers: '0',
   max_logical_replication_workers: '0',
   max_wal_senders: '0',
+  // After a crash: one call for the whole disk instead of one per file, which takes seconds.
+  recovery_init_sync_method: 'syncfs',
+  hot_standby: 'off',
   wal_level: 'minimal',
   log_timezone: 'UTC',
   TimeZone: 'UTC',
@@ -73,7 +77,8 @@ export class EmbeddedPostgres {
   readonly #host: PostgresHost;
   #server: ProcessIdentity | null = null;
   #watcher: NodeJS.Timeout | null = null;
-  #busy = false;
+  #lastWork: Promise<void> = Promise.resolve();
+  #waiting = 0;
   #restarts = 0;
   #delayMs = RESTART_MIN_MS;
   #startedAtMs = 0;
@@ -120,20 +125,34 @@ export class EmbeddedPostgres {
   /** Ends the server cleanly; open transactions are rolled back. */
   async stop(): Promise<void> {
     this.release();
-    const server = this.#findRunning();
-    // SIGINT is PostgreSQL's "fast" shutdown: it does not wait for clients.
-    if (server !== null) await endProcess(server, { signal: 'SIGINT', graceMs: STOP_GRACE_MS });
-    this.#server = null;
+    await this.#alone(async () => {
+      const server = this.#findRunning();
+      // SIGINT is PostgreSQL's "fast" shutdown: it does not wait for clients.
+      if (server !== null) await endProcess(server, { signal: 'SIGINT', graceMs: STOP_GRACE_MS });
+      this.#server = null;
+    });
   }
 
-  async restart(): Promise<void> {
-    this.#busy = true;
-    try {
+  restart(): Promise<void> {
+    return this.#alone(async () => {
       const server = this.#findRunning();
       if (server !== null) await endProcess(server, { signal: 'SIGINT', graceMs: STOP_GRACE_MS });
       await this.#adoptOrLaunch();
+    });
+  }
+
+  /** Starting and ending wait for each other: two starts at once would fight for the files. */
+  async #alone(work: () => Promise<void>): Promise<void> {
+    const before = this.#lastWork;
+    const mine = Promise.withResolvers<void>();
+    this.#lastWork = mine.promise;
+    this.#waiting += 1;
+    try {
+      await before;
+      await work();
     } finally {
-      this.#busy = false;
+      this.#waiting -= 1;
+      mine.resolve();
     }
   }
 
@@ -240,6 +259,7 @@ export class EmbeddedPostgres {
   async #waitUntilReady(failure: () => Error | null = () => null): Promise<void> {
     const deadline = Date.now() + READY_TIMEOUT_MS;
     let announced = false;
+    let pollMs = READY_POLL_MIN_MS;
     for (;;) {
       const problem = await this.#probe();
       if (problem === null) return;
@@ -250,7 +270,8 @@ export class EmbeddedPostgres {
         announced = true;
         this.#options.onProgress?.('The database repairs itself after a crash …');
       }
-      await sleep(READY_POLL_MS);
+      await sleep(pollMs);
+      pollMs = Math.min(pollMs * 1.5, READY_POLL_MAX_MS);
     }
   }
 
@@ -294,15 +315,10 @@ export class EmbeddedPostgres {
   }
 
   #check(): void {
-    if (this.#busy || (this.#server !== null && isAlive(this.#server))) return;
-    this.#busy = true;
-    this.#revive().then(
-      () => (this.#busy = false),
-      (error: unknown) => {
-        this.#busy = false;
-        this.#options.logger.error({ err: error }, 'PostgreSQL could not be started again');
-      },
-    );
+    if (this.#waiting > 0 || (this.#server !== null && isAlive(this.#server))) return;
+    this.#alone(() => this.#revive()).catch((err: unknown) => {
+      this.#options.logger.error({ err }, 'PostgreSQL could not be started again');
+    });
   }
 
   async #revive(): Promise<void> {
