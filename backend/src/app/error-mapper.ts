@@ -60,6 +60,8 @@ export const sendError = (err: unknown, request: FastifyRequest, reply: FastifyR
     .code(httpStatus)
     .header('content-type', 'application/json; charset=utf-8')
     .header('cache-control', 'no-store')
+    // Said here as well: for a broken address no hook runs.
+    .header('x-request-id', request.id)
     .serializer((payload: unknown) => JSON.stringify(payload))
     .send(envelopeOf(error, request.id));
 };
