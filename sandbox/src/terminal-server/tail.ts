@@ -10,7 +10,7 @@ export interface SizeEvent {
 
 /** The last bytes of a stream, by absolute offset, with the size changes that lie among them. */
 export class Tail {
-  readonly #ring: Buffer;
+  #ring: Buffer;
   #end = 0;
   #kept = 0;
   #baseSize: Size;
@@ -39,6 +39,7 @@ export class Tail {
 
   append(bytes: Uint8Array): void {
     const capacity = this.#ring.length;
+    if (capacity === 0) return;
     const kept = bytes.length > capacity ? bytes.subarray(bytes.length - capacity) : bytes;
     const from = (this.#end + bytes.length - kept.length) % capacity;
     const first = Math.min(kept.length, capacity - from);
@@ -77,6 +78,13 @@ export class Tail {
   eventFrom(sequence: number): SizeEvent | undefined {
     const first = this.#events[0];
     return first === undefined ? undefined : this.#events[Math.max(0, sequence - first.sequence)];
+  }
+
+  /** Gives the memory back. From then on nothing before the end can be replayed. */
+  release(): void {
+    this.#kept = 0;
+    this.#ring = Buffer.alloc(0);
+    this.#forgetEventsBefore(this.#end);
   }
 
   /** Copies bytes `from` .. `to` (both within the tail) into `target` at `at`. */

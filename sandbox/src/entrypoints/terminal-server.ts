@@ -1,0 +1,36 @@
+import { parseArgs } from 'node:util';
+import pino from 'pino';
+import { readLaunchSpec } from '../launch-spec.ts';
+import { parseListen } from '../terminal-server/listen.ts';
+import { createTerminalServer } from '../terminal-server/server.ts';
+
+/** Runs in the sandbox: `node terminal-server.js --spec <file>`; sockets come from SAC_TERMINAL_LISTEN and SAC_CONTROL_LISTEN. */
+const logger = pino({ name: 'terminal-server' });
+
+const fail = (error: unknown): never => {
+  logger.fatal({ err: error }, 'the terminal server cannot go on');
+  process.exit(1);
+};
+
+const main = async (): Promise<void> => {
+  const { values } = parseArgs({ options: { spec: { type: 'string' } } });
+  if (values.spec === undefined) throw new Error('--spec <file> is missing');
+  const terminalListen = parseListen('SAC_TERMINAL_LISTEN', process.env['SAC_TERMINAL_LISTEN']);
+  const controlListen = parseListen('SAC_CONTROL_LISTEN', process.env['SAC_CONTROL_LISTEN']);
+  if (controlListen.port !== undefined) throw new Error('SAC_CONTROL_LISTEN: tcp is not allowed, it would be open to everything in the sandbox');
+  const server = await createTerminalServer({ spec: readLaunchSpec(values.spec), terminalListen, controlListen, onFatal: fail });
+  logger.info({ address: server.address, pid: server.terminals.state.main.pid }, 'ready');
+  let ending = false;
+  const end = (signal: NodeJS.Signals): void => {
+    if (ending) return;
+    ending = true;
+    logger.info({ signal }, 'ending');
+    server.close().then(() => process.exit(0), fail);
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+};
+
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+main().catch(fail);

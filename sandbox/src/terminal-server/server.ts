@@ -1,0 +1,77 @@
+import type { AddressInfo, ListenOptions } from 'node:net';
+import { closeCodes } from '@sac/contracts';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { LaunchSpec } from '../launch-spec.ts';
+import { registerConnections } from './connections.ts';
+import { registerControl } from './control.ts';
+import { InnerTokens } from './inner-token.ts';
+import { removeStaleSocket } from './listen.ts';
+import { Screens } from './screen/screens.ts';
+import { Terminals } from './terminals.ts';
+
+export interface TerminalServerOptions {
+  readonly spec: LaunchSpec;
+  readonly terminalListen: ListenOptions;
+  readonly controlListen: ListenOptions;
+  /** Something broke that only a new process can mend. */
+  readonly onFatal: (error: Error) => void;
+}
+
+export interface TerminalServer {
+  /** Where viewers connect; the port that was really taken for tcp. */
+  readonly address: AddressInfo | string | null;
+  readonly terminals: Terminals;
+  /** Tells viewers, ends all processes (HUP, KILL after the grace time), closes both sockets. */
+  close(): Promise<void>;
+}
+
+const REQUEST_TIMEOUT_MS = 120_000;
+const createApp = (): FastifyInstance =>
+  fastify({
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+  });
+
+const listen = async (app: FastifyInstance, options: ListenOptions): Promise<void> => {
+  await app.ready();
+  removeStaleSocket(options);
+  await new Promise<void>((resolve, reject) => {
+    app.server.once('error', reject);
+    app.server.listen(options, () => {
+      app.server.off('error', reject);
+      resolve();
+    });
+  });
+};
+
+const closeApp = async (app: FastifyInstance): Promise<void> => {
+  // Fastify closes what it was told to listen on; these servers listen by descriptor or path themselves.
+  const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
+  app.server.closeAllConnections();
+  await app.close();
+  await closed;
+};
+
+/** Starts `main` and serves viewers and the sidecar. */
+export const createTerminalServer = async (options: TerminalServerOptions): Promise<TerminalServer> => {
+  const screens = new Screens(options.onFatal);
+  const terminals = new Terminals(options.spec, screens);
+  const viewers = createApp();
+  const control = createApp();
+  const close = async (): Promise<void> => {
+    await terminals.close(closeCodes.goingAway, 'the sandbox is ending');
+    await Promise.all([closeApp(viewers), closeApp(control)]);
+    await screens.close();
+  };
+  try {
+    await registerConnections(viewers, terminals, new InnerTokens(options.spec));
+    await registerControl(control, terminals, options.spec.workspaceDir);
+    await listen(control, options.controlListen);
+    await listen(viewers, options.terminalListen);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { address: viewers.server.address(), terminals, close };
+};

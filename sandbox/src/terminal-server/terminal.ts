@@ -1,0 +1,326 @@
+import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
+import type { ClientMessage, ExitStatus, Hello, Size, Terminal as TerminalInfo } from '@sac/contracts';
+import type { LaunchCommand } from '../launch-spec.ts';
+import { Coalescer } from './coalescer.ts';
+import { bounds } from './constants.ts';
+import { Pty } from './pty.ts';
+import { isTerminalReport } from './reports.ts';
+import type { ScreenText } from './screen/screen-model.ts';
+import type { Screen, Screens, Snapshot } from './screen/screens.ts';
+import { Tail } from './tail.ts';
+import type { Viewer, ViewerIdentity, ViewerLink } from './viewer.ts';
+import { Viewers, type ViewedTerminal } from './viewers.ts';
+
+export interface TerminalEvents {
+  /** Title, viewers or exit changed. */
+  readonly onChange: () => void;
+  /** Once, after the last output; `output` is what the screen showed, at most 8 KiB of plain text. */
+  readonly onEnd: (exit: ExitStatus, output: string) => void;
+}
+
+const startSize: Size = { columns: bounds.defaultColumns, rows: bounds.defaultRows };
+const sameSize = (a: Size, b: Size): boolean => a.columns === b.columns && a.rows === b.rows;
+
+/**
+ * One PTY and everything that watches it. Its life is that of its process; no viewer can end or stop it.
+ * The stream of output bytes is numbered from the start of the PTY under a random id.
+ */
+export class Terminal implements ViewedTerminal {
+  readonly name: string;
+  readonly stream = randomUUID();
+  readonly tail = new Tail(bounds.tailBytes, startSize);
+  readonly pid: number;
+  readonly startedAt = new Date();
+  title = '';
+  foreground: string | null = null;
+  exit: ExitStatus | null = null;
+  readonly #command: string;
+  readonly #events: TerminalEvents;
+  readonly #pty: Pty;
+  readonly #screen: Screen;
+  readonly #viewers: Viewers;
+  readonly #coalescer = new Coalescer((bytes) => this.#flushed(bytes));
+  readonly #heldViewers = new Set<Viewer>();
+  readonly #gone = Promise.withResolvers<void>();
+  #ending: Promise<void> | null = null;
+  #final: Snapshot | null = null;
+  #finalText: ScreenText | null = null;
+  #parsedOffset = 0;
+  #viewersBehind = false;
+  #modelBehind = false;
+  /** Questions before this offset had nobody to answer them, so the model does. */
+  #attendedFrom = Infinity;
+  #size = startSize;
+  #wantedSize: Size | null = null;
+  #sizeTimer: NodeJS.Timeout | null = null;
+  #lastSizeMs = -Infinity;
+  #titleTimer: NodeJS.Timeout | null = null;
+  #foregroundTimer: NodeJS.Timeout | null = null;
+  #releaseTimer: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(name: string, launch: LaunchCommand, screens: Screens, events: TerminalEvents) {
+    this.name = name;
+    this.#events = events;
+    this.#command = basename(launch.command);
+    this.#viewers = new Viewers(this);
+    this.#screen = screens.open(startSize, {
+      onTitle: (title) => this.#setTitle(title),
+      onReply: (data, offset) => this.#answer(data, offset),
+      onParsed: (offset) => this.#parsed(offset),
+      onLost: () => this.#rebuildModel(),
+    });
+    this.#pty = new Pty(launch, startSize, {
+      onData: (bytes) => this.#coalescer.push(bytes),
+      onExit: (status) => this.#exited(status),
+      onInputDrained: () => this.#releaseHeldViewers(),
+    });
+    this.pid = this.#pty.pid;
+  }
+
+  get info(): TerminalInfo {
+    return { name: this.name, title: this.title || this.#command, running: this.exit === null, viewers: this.#viewers.count, exit: this.exit };
+  }
+
+  get viewerCount(): number {
+    return this.#viewers.count;
+  }
+
+  /** Settles when the process has ended. */
+  get whenGone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  /** The caller has checked the limit of viewers. */
+  attach(link: ViewerLink, identity: ViewerIdentity, hello: Hello): Viewer {
+    this.#coalescer.flush();
+    return this.#viewers.join(link, identity, hello);
+  }
+
+  detach(viewer: Viewer): void {
+    this.#heldViewers.delete(viewer);
+    this.#viewers.leave(viewer);
+  }
+
+  /** Some bytes of this viewer left for the kernel. */
+  drained(viewer: Viewer): void {
+    this.#viewers.progress(viewer);
+  }
+
+  /** @returns what was wrong with the message, for the client; null when it was fine */
+  receive(viewer: Viewer, message: ClientMessage): string | null {
+    switch (message.type) {
+      case 'hello':
+        return 'hello: sent twice';
+      case 'input':
+        return this.#typed(viewer, message.data);
+      case 'resize':
+        if (viewer.mode !== 'control') return null;
+        viewer.wishedSize = message.size;
+        if (this.#viewers.isOwner(viewer)) this.#wantSize(message.size);
+        return null;
+      case 'pause':
+      case 'resume':
+        this.#viewers.setPaused(viewer, message.type === 'pause');
+        return null;
+      case 'acknowledge': {
+        const plausible = viewer.acknowledge(message.offset);
+        this.#viewers.progress(viewer);
+        return plausible ? null : `acknowledge: ${message.offset} is more than the ${viewer.sent} bytes sent`;
+      }
+      case 'takeOwnership':
+        return this.#viewers.take(viewer) ? null : 'take ownership: refused in view mode';
+      case 'echoRequest':
+        viewer.echo(message.payload);
+        return null;
+    }
+  }
+
+  /** Input from the product, whole and in order with what viewers type. False: the queue is full or the process has ended. */
+  input(data: Uint8Array): boolean {
+    this.#coalescer.noteInput();
+    return this.#pty.write(data);
+  }
+
+  async screen(): Promise<ScreenText> {
+    this.#coalescer.flush();
+    await this.#ending;
+    return this.#finalText ?? this.#screen.screen();
+  }
+
+  async takeSnapshot(): Promise<Snapshot> {
+    this.#coalescer.flush();
+    if (this.#ending === null) return this.#screen.snapshot();
+    await this.#ending;
+    if (this.#final === null) throw new Error(`terminal ${this.name}: its last screen could not be kept`);
+    return this.#final;
+  }
+
+  /** HUP now, KILL after the grace time. */
+  end(): void {
+    this.#pty.end();
+  }
+
+  /** Forgets the terminal: viewers still here are told with this code. Ends the process if it runs. */
+  close(code: number, reason: string): void {
+    this.#closed = true;
+    this.end();
+    this.#coalescer.flush();
+    this.#viewers.close(code, reason);
+    this.#screen.close();
+    for (const timer of [this.#sizeTimer, this.#titleTimer, this.#foregroundTimer, this.#releaseTimer]) if (timer !== null) clearTimeout(timer);
+  }
+
+  setViewersBehind(behind: boolean): void {
+    this.#viewersBehind = behind;
+    this.#pace();
+  }
+
+  ownerChanged(owner: Viewer | null): void {
+    if (owner !== null && owner.wishedSize !== null) this.#wantSize(owner.wishedSize);
+  }
+
+  answererChanged(present: boolean): void {
+    this.#attendedFrom = present ? this.tail.end : Infinity;
+  }
+
+  viewersChanged(): void {
+    this.#events.onChange();
+  }
+
+  #typed(viewer: Viewer, data: Uint8Array): string | null {
+    if (viewer.mode !== 'control') return 'input: refused in view mode';
+    if (this.exit !== null) return null;
+    if (isTerminalReport(data) && !this.#viewers.mayAnswer(viewer)) return null;
+    viewer.lastActiveMs = performance.now();
+    if (!this.input(data)) return `input: more than ${bounds.inputQueueBytes} bytes wait for the program to read them`;
+    if (this.#pty.queuedInputBytes > bounds.inputHighWaterBytes) {
+      this.#heldViewers.add(viewer);
+      viewer.link.pauseInput();
+    }
+    return null;
+  }
+
+  #releaseHeldViewers(): void {
+    for (const viewer of this.#heldViewers) viewer.link.resumeInput();
+    this.#heldViewers.clear();
+  }
+
+  #flushed(bytes: Buffer): void {
+    if (this.#closed) return;
+    const from = this.tail.end;
+    this.tail.append(bytes);
+    this.#screen.write(bytes);
+    this.#viewers.broadcast(bytes, from, this.tail.end);
+    this.#checkModelLag();
+    this.#foregroundTimer ??= setTimeout(() => this.#lookAtForeground(), bounds.foregroundIntervalMs);
+  }
+
+  #parsed(offset: number): void {
+    this.#parsedOffset = offset;
+    this.#checkModelLag();
+  }
+
+  /** The model must not fall behind what the tail can replay to it and after it. */
+  #checkModelLag(): void {
+    const limit = this.#viewers.snapshotsDue > 0 ? bounds.modelLagDuringSnapshotBytes : bounds.modelLagBytes;
+    const lag = this.tail.end - this.#parsedOffset;
+    this.#modelBehind = lag > (this.#modelBehind ? limit / 2 : limit);
+    this.#pace();
+  }
+
+  #pace(): void {
+    if (this.#viewersBehind || this.#modelBehind) this.#pty.pause();
+    else this.#pty.resume();
+  }
+
+  #rebuildModel(): void {
+    const from = this.tail.start;
+    const { size } = this.tail.sizeAt(from);
+    let event = this.tail.eventFrom(0);
+    this.#parsedOffset = from;
+    this.#screen.reopen({ offset: from, size, nextSequence: event?.sequence ?? this.tail.nextSequence });
+    let at = from;
+    while (at < this.tail.end || event !== undefined) {
+      const to = Math.min(event?.offset ?? this.tail.end, at + bounds.modelBatchBytes);
+      const piece = Buffer.allocUnsafe(to - at);
+      this.tail.copy(at, to, piece, 0);
+      this.#screen.write(piece);
+      at = to;
+      if (event === undefined || event.offset !== at) continue;
+      this.#screen.resize(event.size, event.sequence + 1);
+      event = event.sequence + 1 < this.tail.nextSequence ? this.tail.eventFrom(event.sequence + 1) : undefined;
+    }
+  }
+
+  #answer(data: Uint8Array, offset: number): void {
+    if (offset < this.#attendedFrom && this.exit === null) this.#pty.write(data);
+  }
+
+  #setTitle(title: string): void {
+    this.title = title;
+    this.#titleTimer ??= setTimeout(() => {
+      this.#titleTimer = null;
+      this.#viewers.sendTitle(this.title);
+      this.#events.onChange();
+    }, bounds.titleIntervalMs);
+  }
+
+  #lookAtForeground(): void {
+    this.#foregroundTimer = null;
+    const now = this.#pty.foreground();
+    if (now === this.foreground) return;
+    this.foreground = now === null ? null : basename(now).slice(0, bounds.titleCharacters);
+    this.#viewers.announce();
+  }
+
+  /** At most one change per interval, the last one wins: nobody can make everyone reflow thousands of times a second. */
+  #wantSize(size: Size): void {
+    this.#wantedSize = size;
+    const delayMs = this.#lastSizeMs + bounds.resizeIntervalMs - performance.now();
+    if (delayMs <= 0) this.#applySize();
+    else this.#sizeTimer ??= setTimeout(() => this.#applySize(), delayMs);
+  }
+
+  #applySize(): void {
+    this.#sizeTimer = null;
+    const size = this.#wantedSize;
+    if (size === null || sameSize(size, this.#size) || this.exit !== null) return;
+    this.#lastSizeMs = performance.now();
+    this.#coalescer.flush();
+    this.#size = size;
+    this.tail.resize(size);
+    this.#screen.resize(size, this.tail.nextSequence);
+    this.#pty.resize(size);
+    this.#viewers.advanceAll();
+  }
+
+  #exited(status: ExitStatus): void {
+    this.#coalescer.flush();
+    this.exit = status;
+    this.foreground = null;
+    this.#gone.resolve();
+    if (this.#closed) return;
+    this.#releaseHeldViewers();
+    this.#ending = this.#keepLastScreen(status);
+    this.#viewers.finish();
+    this.#releaseTimer = setTimeout(() => this.tail.release(), bounds.endedTailMs);
+  }
+
+  /** The model gives way to its last snapshot, which serves everyone who looks later. */
+  async #keepLastScreen(status: ExitStatus): Promise<void> {
+    let output = '';
+    try {
+      const [snapshot, screen, text] = await Promise.all([this.#screen.snapshot(), this.#screen.screen(), this.#screen.text()]);
+      this.#final = snapshot;
+      this.#finalText = screen;
+      output = text;
+      this.#screen.close();
+    } catch {
+      // Closed meanwhile, or the worker was lost: the exit still has to be reported.
+    }
+    this.#events.onEnd(status, output);
+    this.#events.onChange();
+  }
+}
