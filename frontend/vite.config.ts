@@ -1,27 +1,38 @@
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 import vue from '@vitejs/plugin-vue';
 import { defineConfig, type Plugin } from 'vite';
 
 const serverUrl = `http://127.0.0.1:${process.env['SAC_PORT'] ?? '8080'}`;
+const brotli = promisify(brotliCompress);
+const zip = promisify(gzip);
 const compressible = /\.(?:js|css|html|svg|json)$/;
 const smallestWorthCompressingBytes = 1024;
 
-/** Writes `x.js.br` and `x.js.gz` beside every text file, so that the server never compresses on the way out. */
+/**
+ * Writes `x.js.br` and `x.js.gz` beside every text file, so that the server never compresses on the way out. Works on
+ * the files as written: other plugins still change the code while the bundle is generated.
+ */
 const precompress = (): Plugin => ({
   name: 'precompress',
   apply: 'build',
-  enforce: 'post',
-  generateBundle(_options, bundle) {
-    for (const file of Object.values(bundle)) {
-      if (!compressible.test(file.fileName)) continue;
-      const source = Buffer.from(file.type === 'chunk' ? file.code : file.source);
-      if (source.byteLength < smallestWorthCompressingBytes) continue;
-      const br = brotliCompressSync(source, { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } });
-      this.emitFile({ type: 'asset', fileName: `${file.fileName}.br`, source: br });
-      this.emitFile({ type: 'asset', fileName: `${file.fileName}.gz`, source: gzipSync(source, { level: 9 }) });
-    }
+  async writeBundle({ dir = 'dist' }, bundle) {
+    const files = Object.keys(bundle).filter((file) => compressible.test(file));
+    await Promise.all(files.map((file) => compressFile(join(dir, file))));
   },
 });
+
+const compressFile = async (path: string): Promise<void> => {
+  const source = await readFile(path);
+  if (source.byteLength < smallestWorthCompressingBytes) return;
+  const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+  await Promise.all([
+    brotli(source, { params }).then((data) => writeFile(`${path}.br`, data)),
+    zip(source, { level: 9 }).then((data) => writeFile(`${path}.gz`, data)),
+  ]);
+};
 
 export default defineConfig({
   root: import.meta.dirname,
@@ -52,5 +63,18 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     chunkSizeWarningLimit: 1200,
+    rolldownOptions: {
+      output: {
+        // The bundler names shared pieces after all pages that use them.
+        chunkFileNames: (chunk) => `assets/${chunk.name.startsWith('shared~') ? 'shared' : '[name]'}-[hash].js`,
+        codeSplitting: {
+          groups: [
+            // What every page needs is one file instead of forty; what pages share comes in pieces worth a request.
+            { name: 'main', tags: ['$initial'], priority: 2 },
+            { name: 'shared', minShareCount: 2, entriesAware: true, entriesAwareMergeThreshold: 24_000, priority: 1 },
+          ],
+        },
+      },
+    },
   },
 });
