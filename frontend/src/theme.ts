@@ -125,7 +125,37 @@ export const installTokens = (target: Document): void => {
 };
 
 export const naiveTheme = (name: ThemeName): GlobalTheme | null => (name === 'dark' ? darkTheme : null);
-export const naiveOverrides = (name: ThemeName): GlobalThemeOverrides => overrides[name] as GlobalThemeOverrides;
+
+/** On a phone everything that is touched is 44 high, and inputs use 16 px so that iOS does not zoom in. */
+const phoneOverrides: GlobalThemeOverrides = {
+  common: { heightSmall: '44px', heightMedium: '44px', heightLarge: '44px', heightTiny: '36px' },
+  Input: { fontSizeSmall: '16px', fontSizeMedium: '16px' },
+  Dropdown: { optionHeightMedium: '44px' },
+};
+
+/** The parts of Naive UI that the mock-ups do not show: a chosen radio button is tinted, not filled, because one button of a screen is. */
+const supplement = (name: ThemeName): GlobalThemeOverrides => {
+  const t = tokens[name];
+  return {
+    Radio: {
+      buttonColor: t.page,
+      buttonColorActive: t['accent-soft'],
+      buttonTextColorActive: t['accent-text'],
+      buttonBorderColorActive: t.accent,
+    },
+  };
+};
+
+export const naiveOverrides = (name: ThemeName, phone: boolean): GlobalThemeOverrides => {
+  const base = { ...(overrides[name] as GlobalThemeOverrides), ...supplement(name) };
+  if (!phone) return base;
+  return {
+    ...base,
+    common: { ...base.common, ...phoneOverrides.common },
+    Input: { ...base.Input, ...phoneOverrides.Input },
+    Dropdown: { ...base.Dropdown, ...phoneOverrides.Dropdown },
+  };
+};
 
 /** Selection has its own alpha: xterm.js draws it over the cell background. */
 const withAlpha = (hex: string, alpha: string): string => `${hex}${alpha}`;

@@ -45,7 +45,8 @@ const readLease = (storage: Storage, key: string): Lease | null => {
 
 /** Lock by a lease in `storage`, for pages that are no secure context. */
 export const createLeaseLock = (storage: Storage, owner: string, now: () => number = Date.now): BrowserLock => {
-  const write = (key: string) => storage.setItem(key, JSON.stringify({ owner, expiresAt: now() + leaseMs } satisfies Lease));
+  const write = (key: string) =>
+    storage.setItem(key, JSON.stringify({ owner, expiresAt: now() + leaseMs } satisfies Lease));
   const acquire = async (key: string, signal?: AbortSignal): Promise<void> => {
     for (;;) {
       signal?.throwIfAborted();
@@ -79,7 +80,10 @@ export const createLeaseLock = (storage: Storage, owner: string, now: () => numb
           release(key);
         }
       });
-      queues.set(name, turn.catch(() => undefined));
+      queues.set(
+        name,
+        turn.catch(() => undefined),
+      );
       return turn;
     },
   };
@@ -94,7 +98,6 @@ const createWebLock = (locks: LockManager): BrowserLock => ({
 export const randomId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 
-export const browserLock: BrowserLock =
-  typeof navigator !== 'undefined' && 'locks' in navigator && navigator.locks !== undefined
-    ? createWebLock(navigator.locks)
-    : createLeaseLock(localStorage, randomId());
+/** Absent outside secure contexts, whatever the types say. */
+const webLocks = navigator.locks as LockManager | null | undefined;
+export const browserLock: BrowserLock = webLocks ? createWebLock(webLocks) : createLeaseLock(localStorage, randomId());

@@ -20,7 +20,9 @@ type Part<K extends string, T> = [T] extends [undefined]
     : { readonly [P in K]: T };
 
 /** Path parameters, query and body of a route; only the parts it declares, each required unless it may be empty. */
-export type CallInput<R extends RouteDefinition> = Part<'params', ParamsOf<R>> & Part<'query', QueryOf<R>> & Part<'body', BodyOf<R>>;
+export type CallInput<R extends RouteDefinition> = Part<'params', ParamsOf<R>> &
+  Part<'query', QueryOf<R>> &
+  Part<'body', BodyOf<R>>;
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -29,7 +31,9 @@ export interface CallOptions {
 }
 
 type CallArguments<R extends RouteDefinition> =
-  Record<never, never> extends CallInput<R> ? [input?: CallInput<R>, options?: CallOptions] : [input: CallInput<R>, options?: CallOptions];
+  Record<never, never> extends CallInput<R>
+    ? [input?: CallInput<R>, options?: CallOptions]
+    : [input: CallInput<R>, options?: CallOptions];
 
 const defaultTimeoutMs = 30_000;
 
@@ -53,7 +57,12 @@ export const urlOf = (definition: RouteDefinition, input: LooseInput): string =>
   return query.size > 0 ? `${path}?${query}` : path;
 };
 
-const send = async (definition: RouteDefinition, input: LooseInput, headers: Headers, options: CallOptions): Promise<Response> => {
+const send = async (
+  definition: RouteDefinition,
+  input: LooseInput,
+  headers: Headers,
+  options: CallOptions,
+): Promise<Response> => {
   const timeout = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs);
   const body = definition.body ? JSON.stringify(input.body ?? {}) : null;
   if (body !== null) headers.set('content-type', 'application/json');
@@ -112,7 +121,10 @@ const respond = async (definition: RouteDefinition, input: LooseInput, options: 
  * Calls a route of the contract. Rejects with ApiError, or with the caller's AbortError.
  * Streams and uploads have their own functions.
  */
-const call = async <N extends RouteName>(name: N, ...[input, options]: CallArguments<Routes[N]>): Promise<ResponseOf<Routes[N]>> => {
+const call = async <N extends RouteName>(
+  name: N,
+  ...[input, options]: CallArguments<Routes[N]>
+): Promise<ResponseOf<Routes[N]>> => {
   const definition: RouteDefinition = routes[name];
   try {
     const response = await respond(definition, (input ?? {}) as LooseInput, options ?? {});

@@ -103,7 +103,8 @@ export class Credentials {
   }
 
   private async refreshAlone(rejected: string | undefined): Promise<AccessToken> {
-    if (this.access && this.access.token !== rejected && this.access.expiresAtMs - renewBeforeMs > this.now()) return this.access;
+    if (this.access && this.access.token !== rejected && this.access.expiresAtMs - renewBeforeMs > this.now())
+      return this.access;
     const secret = this.deps.storage.getItem(secretKey);
     if (secret === null) throw new ApiError({ code: 'unauthenticated', message: 'Sign in to go on.', status: 401 });
     try {

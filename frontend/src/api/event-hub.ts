@@ -59,9 +59,12 @@ export class EventHub {
     };
     this.channel.postMessage({ type: 'hello' } satisfies HubMessage);
     const { signal } = this.stopping;
-    void deps.lock.run(`events.${accountId}`, () => this.lead(), signal).catch((error: unknown) => {
-      if (!signal.aborted) console.error('The event stream ended for good.', error);
-    });
+    // Only a broken lock ends here unasked; then no tab leads, and the frame says that the connection is lost.
+    deps.lock
+      .run(`events.${accountId}`, () => this.lead(), signal)
+      .catch(() => {
+        if (!signal.aborted) this.setLink({ phase: 'waiting', retryAtMs: null });
+      });
   }
 
   /** Ends the stream or the wait for leadership. The hub cannot be started again. */

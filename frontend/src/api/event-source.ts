@@ -29,7 +29,10 @@ const read = async (body: ReadableStream<Uint8Array>, onText: (text: string) => 
     for (;;) {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const silence = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new ApiError({ code: 'timeout', message: 'The event stream fell silent.' })), silenceMs);
+        timer = setTimeout(
+          () => reject(new ApiError({ code: 'timeout', message: 'The event stream fell silent.' })),
+          silenceMs,
+        );
       });
       const { done, value } = await Promise.race([reader.read(), silence]).finally(() => clearTimeout(timer));
       if (done) return;
@@ -44,7 +47,12 @@ export const openEventStream: OpenEventStream = async ({ lastEventId, onOpen, on
   const response = await withToken(async (token) => {
     const headers = new Headers({ authorization: `Bearer ${token}`, accept: 'text/event-stream' });
     if (lastEventId !== null) headers.set('last-event-id', lastEventId);
-    const answer = await fetch(routes.streamEvents.path, { headers, cache: 'no-store', credentials: 'same-origin', signal });
+    const answer = await fetch(routes.streamEvents.path, {
+      headers,
+      cache: 'no-store',
+      credentials: 'same-origin',
+      signal,
+    });
     if (!answer.ok) throw await errorOfResponse(answer);
     return answer;
   });

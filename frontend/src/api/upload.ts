@@ -40,10 +40,17 @@ const sendFile = (url: string, token: string, file: Blob, options: UploadOptions
   });
 
 /** Puts a file into the workspace of a running sandbox. Rejects with ApiError, or AbortError when cancelled. */
-export const uploadFile = async (agentId: string, file: Blob, name: string, options: UploadOptions = {}): Promise<UploadedFile> => {
+export const uploadFile = async (
+  agentId: string,
+  file: Blob,
+  name: string,
+  options: UploadOptions = {},
+): Promise<UploadedFile> => {
   if (options.signal?.aborted) throw new DOMException('The upload was cancelled.', 'AbortError');
   try {
-    return await withToken((token) => sendFile(urlOf(routes.uploadFile, { params: { agentId }, query: { name } }), token, file, options));
+    return await withToken((token) =>
+      sendFile(urlOf(routes.uploadFile, { params: { agentId }, query: { name } }), token, file, options),
+    );
   } catch (error) {
     throw error instanceof ApiError ? error : errorOfFailure(error);
   }

@@ -11,10 +11,16 @@ export interface DescribedError {
 /** Words for any failure. The server's own sentence wins: it knows the limit and the value. */
 export const describeError = (error: unknown, t: Translate): DescribedError => {
   if (!(error instanceof ApiError)) {
-    return { message: t('errors.page', { reason: error instanceof Error ? error.message : String(error) }), requestId: '' };
+    return {
+      message: t('errors.page', { reason: error instanceof Error ? error.message : String(error) }),
+      requestId: '',
+    };
   }
-  if (error.code === 'network' || error.code === 'timeout') return { message: t(`errors.${error.code}`), requestId: '' };
-  const problems = error.fields.map((field) => (field.path ? `${field.path.slice(1)}: ${field.message}` : field.message));
+  if (error.code === 'network' || error.code === 'timeout')
+    return { message: t(`errors.${error.code}`), requestId: '' };
+  const problems = error.fields.map((field) =>
+    field.path ? `${field.path.slice(1)}: ${field.message}` : field.message,
+  );
   const retry = error.details?.retryAfterSeconds;
   const parts = [error.message, ...problems, ...(retry === undefined ? [] : [t('errors.retryAfter', { n: retry })])];
   return { message: parts.join(' '), requestId: error.requestId };

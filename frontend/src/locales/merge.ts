@@ -4,5 +4,8 @@ export type Area = Record<string, string | Record<string, string>>;
 /** `./en/agent.ts` → `agent`. */
 export const mergeAreas = (modules: Record<string, { default: Area }>): Record<string, Area> =>
   Object.fromEntries(
-    Object.entries(modules).map(([path, module]) => [path.slice(path.lastIndexOf('/') + 1).replace(/\.ts$/, ''), module.default]),
+    Object.entries(modules).map(([path, module]) => [
+      path.slice(path.lastIndexOf('/') + 1).replace(/\.ts$/, ''),
+      module.default,
+    ]),
   );

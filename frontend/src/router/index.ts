@@ -1,5 +1,11 @@
 import { shallowRef } from 'vue';
-import { createRouter, createWebHistory, type RouteLocationNormalized, type RouteRecordRaw, type Router } from 'vue-router';
+import {
+  createRouter,
+  createWebHistory,
+  type RouteLocationNormalized,
+  type RouteRecordRaw,
+  type Router,
+} from 'vue-router';
 import { linkSecret } from '../features/auth/link-secret.ts';
 import { useAccountStore } from '../stores/account.ts';
 
@@ -20,16 +26,41 @@ export const bootError = shallowRef<unknown>(null);
 const pages: RouteRecordRaw[] = [
   { path: '', name: 'home', component: () => import('../features/home/HomePage.vue'), meta: { title: 'home.title' } },
   { path: 'agents/new', name: 'agent-new', component: () => import('../features/agent-editor/AgentEditorPage.vue') },
-  { path: 'agents/:agentId(\\d+)', name: 'agent', component: () => import('../features/agent/AgentPage.vue'), props: true },
-  { path: 'agents/:agentId(\\d+)/edit', name: 'agent-edit', component: () => import('../features/agent-editor/AgentEditorPage.vue'), props: true },
+  {
+    path: 'agents/:agentId(\\d+)',
+    name: 'agent',
+    component: () => import('../features/agent/AgentPage.vue'),
+    props: true,
+  },
+  {
+    path: 'agents/:agentId(\\d+)/edit',
+    name: 'agent-edit',
+    component: () => import('../features/agent-editor/AgentEditorPage.vue'),
+    props: true,
+  },
   {
     path: 'settings',
     component: () => import('../features/account/SettingsLayout.vue'),
     redirect: { name: 'profile' },
     children: [
-      { path: 'profile', name: 'profile', component: () => import('../features/account/ProfilePage.vue'), meta: { title: 'account.profile' } },
-      { path: 'password', name: 'password', component: () => import('../features/account/PasswordPage.vue'), meta: { title: 'account.password' } },
-      { path: 'sessions', name: 'sessions', component: () => import('../features/account/SessionsPage.vue'), meta: { title: 'account.sessions' } },
+      {
+        path: 'profile',
+        name: 'profile',
+        component: () => import('../features/account/ProfilePage.vue'),
+        meta: { title: 'account.profile' },
+      },
+      {
+        path: 'password',
+        name: 'password',
+        component: () => import('../features/account/PasswordPage.vue'),
+        meta: { title: 'account.password' },
+      },
+      {
+        path: 'sessions',
+        name: 'sessions',
+        component: () => import('../features/account/SessionsPage.vue'),
+        meta: { title: 'account.sessions' },
+      },
     ],
   },
   {
@@ -38,15 +69,35 @@ const pages: RouteRecordRaw[] = [
     redirect: { name: 'admin-users' },
     meta: { access: 'admin' },
     children: [
-      { path: 'users', name: 'admin-users', component: () => import('../features/admin/UsersPage.vue'), meta: { title: 'admin.users' } },
-      { path: 'settings', name: 'admin-settings', component: () => import('../features/admin/SettingsPage.vue'), meta: { title: 'admin.settings' } },
+      {
+        path: 'users',
+        name: 'admin-users',
+        component: () => import('../features/admin/UsersPage.vue'),
+        meta: { title: 'admin.users' },
+      },
+      {
+        path: 'settings',
+        name: 'admin-settings',
+        component: () => import('../features/admin/SettingsPage.vue'),
+        meta: { title: 'admin.settings' },
+      },
     ],
   },
-  { path: ':rest(.*)*', name: 'not-found', component: () => import('../features/home/NotFoundPage.vue'), meta: { title: 'home.notFoundTitle' } },
+  {
+    path: ':rest(.*)*',
+    name: 'not-found',
+    component: () => import('../features/home/NotFoundPage.vue'),
+    meta: { title: 'home.notFoundTitle' },
+  },
 ];
 
 const routes: RouteRecordRaw[] = [
-  { path: '/sign-in', name: 'sign-in', component: () => import('../features/auth/SignInPage.vue'), meta: { access: 'public', title: 'auth.signIn' } },
+  {
+    path: '/sign-in',
+    name: 'sign-in',
+    component: () => import('../features/auth/SignInPage.vue'),
+    meta: { access: 'public', title: 'auth.signIn' },
+  },
   {
     path: '/welcome',
     name: 'welcome',
@@ -59,7 +110,12 @@ const routes: RouteRecordRaw[] = [
     component: () => import('../features/auth/RegisterPage.vue'),
     meta: { access: 'public', takesSecret: true, title: 'auth.join' },
   },
-  { path: '/register', name: 'register', component: () => import('../features/auth/RegisterPage.vue'), meta: { access: 'public', title: 'auth.register' } },
+  {
+    path: '/register',
+    name: 'register',
+    component: () => import('../features/auth/RegisterPage.vue'),
+    meta: { access: 'public', title: 'auth.register' },
+  },
   { path: '/', component: () => import('../features/frame/FrameLayout.vue'), children: pages },
 ];
 

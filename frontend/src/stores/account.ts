@@ -58,7 +58,12 @@ export const useAccountStore = defineStore('account', () => {
       onEvent,
       onLink: (state) => {
         link.value = state;
-        offlineSinceMs.value = state.phase === 'open' ? null : state.phase === 'waiting' ? (offlineSinceMs.value ?? Date.now()) : offlineSinceMs.value;
+        offlineSinceMs.value =
+          state.phase === 'open'
+            ? null
+            : state.phase === 'waiting'
+              ? (offlineSinceMs.value ?? Date.now())
+              : offlineSinceMs.value;
       },
     });
     void agents.load();

@@ -21,7 +21,8 @@ const groupOf: Record<AgentState, AgentGroupName> = {
 
 const lastUse = (agent: Agent): string => agent.lastActiveAt ?? agent.createdAt;
 /** Longest first, so that a row keeps its place while nothing happens to it. */
-const bySince = (a: Agent, b: Agent): number => a.status.since.localeCompare(b.status.since) || a.name.localeCompare(b.name);
+const bySince = (a: Agent, b: Agent): number =>
+  a.status.since.localeCompare(b.status.since) || a.name.localeCompare(b.name);
 const byLastUse = (a: Agent, b: Agent): number => lastUse(b).localeCompare(lastUse(a)) || a.name.localeCompare(b.name);
 
 /** Waiting for you, working, recent; empty groups are left out. */

@@ -1,9 +1,10 @@
-import type { Agent, Prompt, ServerEvent, Terminal } from '@sac/contracts';
+import type { Agent, ServerEvent, Terminal } from '@sac/contracts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import type { ApiError } from '../api/api-error.ts';
 import { api } from '../api/client.ts';
-import { agentGroups, insertPrompt } from './agent-order.ts';
+import { agentGroups } from './agent-order.ts';
+import { usePromptLists } from './prompt-lists.ts';
 import { useUnread } from './unread.ts';
 
 /** Own agents, kept live by the event stream, with their terminals and prompts. */
@@ -14,7 +15,7 @@ export const useAgentsStore = defineStore('agents', () => {
   const loading = ref(false);
   const error = shallowRef<ApiError | null>(null);
   const terminals = shallowRef<ReadonlyMap<string, readonly Terminal[]>>(new Map());
-  const prompts = shallowRef<ReadonlyMap<string, readonly Prompt[]>>(new Map());
+  const prompts = usePromptLists();
   const unread = useUnread();
 
   /** Counts events, so that a list that was asked for earlier never overwrites what came since. */
@@ -72,48 +73,26 @@ export const useAgentsStore = defineStore('agents', () => {
   /** Loads the list; never rejects, the outcome is in `loaded` and `error`. */
   const load = (): Promise<void> => (inFlight ??= fetchAll());
 
-  const putPrompt = (prompt: Prompt): void => {
-    const list = insertPrompt(prompts.value.get(prompt.agentId) ?? [], prompt);
-    prompts.value = new Map(prompts.value).set(prompt.agentId, list);
-  };
-
-  const promptLoads = new Map<string, Promise<void>>();
-  /** Loads the open and newest prompts of an agent. Rejects with ApiError. */
-  const loadPrompts = (agentId: string): Promise<void> => {
-    const running = promptLoads.get(agentId);
-    if (running) return running;
-    const loadedNow = api
-      .call('listPrompts', { params: { agentId } })
-      .then((answer) => {
-        for (const prompt of answer.prompts) putPrompt(prompt);
-      })
-      .finally(() => promptLoads.delete(agentId));
-    promptLoads.set(agentId, loadedNow);
-    return loadedNow;
-  };
-
   const setTerminals = (agentId: string, list: readonly Terminal[]): void => {
     terminals.value = new Map(terminals.value).set(agentId, list);
   };
 
   const resync = async (): Promise<void> => {
-    const open = [...prompts.value.keys()];
-    prompts.value = new Map();
-    await Promise.all([load(), ...open.map((agentId) => loadPrompts(agentId).catch(() => undefined))]);
+    await Promise.all([load(), prompts.reload()]);
   };
 
   const apply = (event: ServerEvent): void => {
     if (event.type === 'agent') put(event.agent);
     else if (event.type === 'agent-deleted') remove(event.agentId);
     else if (event.type === 'terminals') setTerminals(event.agentId, event.terminals);
-    else if (event.type === 'prompt') putPrompt(event.prompt);
+    else if (event.type === 'prompt') prompts.put(event.prompt);
     else if (event.type === 'resync') void resync();
   };
 
   const reset = (): void => {
     byIdMap.value = new Map();
     terminals.value = new Map();
-    prompts.value = new Map();
+    prompts.reset();
     changedAt.clear();
     loaded.value = false;
     limit.value = null;
@@ -129,14 +108,14 @@ export const useAgentsStore = defineStore('agents', () => {
     error,
     byId: (agentId: string): Agent | undefined => byIdMap.value.get(agentId),
     terminalsOf: (agentId: string): readonly Terminal[] => terminals.value.get(agentId) ?? [],
-    promptsOf: (agentId: string): readonly Prompt[] => prompts.value.get(agentId) ?? [],
+    promptsOf: prompts.of,
     isUnread: unread.isUnread,
     setViewing: unread.setViewing,
     load,
-    loadPrompts,
+    loadPrompts: prompts.load,
     setTerminals,
     put,
-    putPrompt,
+    putPrompt: prompts.put,
     remove,
     apply,
     reset,

@@ -11,7 +11,13 @@ export const useUiStore = defineStore('ui', () => {
   const themeChoice = useLocalStorage<ThemeChoice>('sac.theme', 'dark');
   const prefersLight = useMediaQuery('(prefers-color-scheme: light)');
   const theme = computed<ThemeName>(() =>
-    themeChoice.value === 'system' ? (prefersLight.value ? 'light' : 'dark') : themeChoice.value === 'light' ? 'light' : 'dark',
+    themeChoice.value === 'system'
+      ? prefersLight.value
+        ? 'light'
+        : 'dark'
+      : themeChoice.value === 'light'
+        ? 'light'
+        : 'dark',
   );
   watchEffect(() => {
     document.documentElement.dataset['theme'] = theme.value;

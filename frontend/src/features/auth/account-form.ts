@@ -58,6 +58,10 @@ export const passwordStrength = (password: string): 0 | 1 | 2 | 3 | 4 => {
   const kinds = [/\p{Ll}/u, /\p{Lu}/u, /\d/, /[^\p{L}\d]/u].filter((kind) => kind.test(password)).length;
   const distinct = new Set(password).size;
   if (distinct < 5) return 1;
-  const points = (password.length >= 12 ? 1 : 0) + (password.length >= 16 ? 1 : 0) + (password.length >= 20 ? 1 : 0) + (kinds >= 3 ? 1 : 0);
+  const points =
+    (password.length >= 12 ? 1 : 0) +
+    (password.length >= 16 ? 1 : 0) +
+    (password.length >= 20 ? 1 : 0) +
+    (kinds >= 3 ? 1 : 0);
   return Math.min(4, 1 + points) as 1 | 2 | 3 | 4;
 };

@@ -2,7 +2,9 @@ import { ref } from 'vue';
 
 const remembered = (): string | null => {
   const state: unknown = history.state;
-  return typeof state === 'object' && state !== null && 'secret' in state && typeof state.secret === 'string' ? state.secret : null;
+  return typeof state === 'object' && state !== null && 'secret' in state && typeof state.secret === 'string'
+    ? state.secret
+    : null;
 };
 
 /** Secret of the first-admin or invite link this page was opened with. */

@@ -22,10 +22,15 @@ export const useLinkCheck = (kind: 'admin' | 'invite') => {
     error.value = null;
     if (linkSecret.value === null) return;
     try {
-      info.value = await api.call('checkLink', { body: { kind, secret: linkSecret.value } }, { signal: current.signal });
+      info.value = await api.call(
+        'checkLink',
+        { body: { kind, secret: linkSecret.value } },
+        { signal: current.signal },
+      );
     } catch (cause) {
       // A secret of the wrong shape is refused as a bad request; for a person it is a link that does not work.
-      if (cause instanceof ApiError && (cause.code === 'link_invalid' || cause.code === 'invalid_request')) bad.value = true;
+      if (cause instanceof ApiError && (cause.code === 'link_invalid' || cause.code === 'invalid_request'))
+        bad.value = true;
       else if (!isAbort(cause)) error.value = cause;
     }
   };

@@ -3,9 +3,11 @@ import { useRoute, useRouter } from 'vue-router';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { useUiStore } from '../../stores/ui.ts';
 
-const inTerminal = (target: EventTarget | null): boolean => target instanceof Element && target.closest('.xterm') !== null;
+const inTerminal = (target: EventTarget | null): boolean =>
+  target instanceof Element && target.closest('.xterm') !== null;
 const isTyping = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName));
+  target instanceof HTMLElement &&
+  (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName));
 
 /** Index of the neighbour in a ring of `count`; from nowhere, down is the first and up the last. */
 export const neighbour = (index: number, count: number, step: 1 | -1): number =>
@@ -49,10 +51,15 @@ export const useFrameShortcuts = (): void => {
     return false;
   };
 
-  useEventListener(window, 'keydown', (event) => {
-    if (!event.isComposing && handle(event)) {
-      event.preventDefault();
-      event.stopPropagation();
-    }
-  }, { capture: true });
+  useEventListener(
+    window,
+    'keydown',
+    (event) => {
+      if (!event.isComposing && handle(event)) {
+        event.preventDefault();
+        event.stopPropagation();
+      }
+    },
+    { capture: true },
+  );
 };

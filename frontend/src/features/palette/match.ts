@@ -10,7 +10,11 @@ export interface Match {
   readonly parts: readonly LabelPart[];
 }
 
-const isWordStart = (text: string, index: number): boolean => index === 0 || !/[\p{L}\p{N}]/u.test(text[index - 1] ?? '');
+/** Hints are long; two letters are found in nearly all of them. */
+const hintFromCharacters = 3;
+
+const isWordStart = (text: string, index: number): boolean =>
+  index === 0 || !/[\p{L}\p{N}]/u.test(text[index - 1] ?? '');
 
 /** Finds `query` in label or hint, without regard to case. Null: it does not match. An empty query matches everything. */
 export const matchLabel = (label: string, hint: string, query: string): Match | null => {
@@ -20,7 +24,10 @@ export const matchLabel = (label: string, hint: string, query: string): Match | 
   const found: number[] = [];
   for (let index = lower.indexOf(wanted); index >= 0; index = lower.indexOf(wanted, index + 1)) found.push(index);
   const at = found.find((index) => isWordStart(lower, index)) ?? found[0];
-  if (at === undefined) return hint.toLowerCase().includes(wanted) ? { rank: 3, parts: [{ text: label, hit: false }] } : null;
+  if (at === undefined)
+    return wanted.length >= hintFromCharacters && hint.toLowerCase().includes(wanted)
+      ? { rank: 3, parts: [{ text: label, hit: false }] }
+      : null;
   const parts = [
     { text: label.slice(0, at), hit: false },
     { text: label.slice(at, at + wanted.length), hit: true },

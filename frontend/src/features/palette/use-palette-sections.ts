@@ -42,7 +42,10 @@ export const usePaletteSections = (): ComputedRef<readonly PaletteSection[]> => 
     page('password', t('frame.password'), 'key'),
     page('sessions', t('frame.sessions'), 'monitor'),
     ...(account.isAdmin
-      ? [page('admin-users', `${t('frame.admin')}: ${t('admin.users')}`, 'users'), page('admin-settings', `${t('frame.admin')}: ${t('admin.settings')}`, 'sliders')]
+      ? [
+          page('admin-users', `${t('frame.admin')}: ${t('admin.users')}`, 'users'),
+          page('admin-settings', `${t('frame.admin')}: ${t('admin.settings')}`, 'sliders'),
+        ]
       : []),
   ]);
 
@@ -50,13 +53,35 @@ export const usePaletteSections = (): ComputedRef<readonly PaletteSection[]> => 
     const other = ui.theme === 'dark' ? 'light' : 'dark';
     const otherName = t(other === 'dark' ? 'frame.themeDark' : 'frame.themeLight');
     return [
-      { id: 'action:new-agent', label: t('frame.newAgent'), icon: 'plus', run: () => void router.push({ name: 'agent-new' }) },
-      { id: 'action:theme', label: t('palette.toggleTheme', { theme: otherName }), icon: other === 'dark' ? 'moon' : 'sun', run: () => (ui.themeChoice = other) },
+      {
+        id: 'action:new-agent',
+        label: t('frame.newAgent'),
+        icon: 'plus',
+        run: () => void router.push({ name: 'agent-new' }),
+      },
+      {
+        id: 'action:theme',
+        label: t('palette.toggleTheme', { theme: otherName }),
+        icon: other === 'dark' ? 'moon' : 'sun',
+        run: () => (ui.themeChoice = other),
+      },
       ...(ui.phone
         ? []
-        : [{ id: 'action:rail', label: t('palette.collapseRail'), icon: 'sidebar' as const, run: () => (ui.railCollapsed = !ui.railCollapsed) }]),
+        : [
+            {
+              id: 'action:rail',
+              label: t('palette.collapseRail'),
+              icon: 'sidebar' as const,
+              run: () => (ui.railCollapsed = !ui.railCollapsed),
+            },
+          ]),
       { id: 'action:shortcuts', label: t('frame.shortcuts'), icon: 'keyboard', run: () => (ui.shortcutsOpen = true) },
-      { id: 'action:sign-out', label: t('frame.signOut'), icon: 'sign-out', run: () => void account.signOut().catch(() => undefined) },
+      {
+        id: 'action:sign-out',
+        label: t('frame.signOut'),
+        icon: 'sign-out',
+        run: () => void account.signOut().catch(() => undefined),
+      },
     ];
   });
 

@@ -27,7 +27,8 @@ export default {
   removeAdminTitle: 'Remove admin from {name}?',
   removeAdminText: 'Goes: access to these pages, and all browser sessions of the account. Stays: its agents and files.',
   disableTitle: 'Disable {name}?',
-  disableText: 'Goes: all browser sessions, at once, and sign-in. Stays: its agents and files; you can enable the account again.',
+  disableText:
+    'Goes: all browser sessions, at once, and sign-in. Stays: its agents and files; you can enable the account again.',
   nobody: 'Nobody found.',
   anyone: 'Anyone with the link',
   noInvites: 'No open invitations. An invitation is a link that works once.',

@@ -13,6 +13,8 @@ export default {
   createAccount: 'Create account',
   askInvite: 'New here? Ask your admin for an invitation link.',
   askAccount: 'New here? Registration is closed; ask your admin.',
+  loginMissing: 'Enter your username or e-mail.',
+  passwordMissing: 'Enter your password.',
   noAdminYet: 'There is no admin yet. Open the link that {start} printed, or print a new one with {link}.',
   version: 'Version {version}',
   setUp: 'Set up this installation',
@@ -25,7 +27,8 @@ export default {
   signsYouIn: 'Signs you in on this device.',
   linkBadTitle: 'This link does not work any more',
   adminLinkBad: 'It was used, has expired, or is not complete. On the machine where SAC runs, print a new one:',
-  inviteBad: 'The invitation was used, withdrawn, has expired, or the link is not complete. Ask the person who sent it for a new one.',
+  inviteBad:
+    'The invitation was used, withdrawn, has expired, or the link is not complete. Ask the person who sent it for a new one.',
   toSignIn: 'Go to sign-in',
   join: 'Join SAC',
   register: 'Create an account',

@@ -1,0 +1,134 @@
+import type { Agent, AgentState, Prompt } from '@sac/contracts';
+import { createPinia, setActivePinia } from 'pinia';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { api } from '../api/client.ts';
+import { insertPrompt } from './agent-order.ts';
+import { useAgentsStore } from './agents.ts';
+
+const agent = (id: string, state: AgentState, minute: number, generation = 1): Agent => ({
+  id,
+  uid: `u${id}`,
+  name: `Agent ${id}`,
+  icon: 'star',
+  description: '',
+  instructions: '',
+  cli: 'claude-code',
+  permissionMode: 'default',
+  provider: null,
+  proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
+  environment: [],
+  hasProviderToken: false,
+  generation,
+  status: {
+    state,
+    since: `2026-11-21T10:${String(minute).padStart(2, '0')}:00.000Z`,
+    activity: null,
+    phases: [],
+    failure: null,
+    restartRequired: false,
+    isolated: true,
+  },
+  createdAt: '2026-11-20T00:00:00.000Z',
+  updatedAt: '2026-11-20T00:00:00.000Z',
+  lastActiveAt: `2026-11-21T10:${String(minute).padStart(2, '0')}:00.000Z`,
+});
+const prompt = (id: string, state: Prompt['state']): Prompt => ({
+  id,
+  agentId: '1',
+  clientRequestId: `request-${id}`,
+  text: 'x',
+  state,
+  reason: null,
+  createdAt: '2026-11-21T10:00:00.000Z',
+  settledAt: null,
+});
+
+describe('agents store', () => {
+  beforeEach(() => {
+    setActivePinia(createPinia());
+    localStorage.clear();
+  });
+
+  it('orders waiting, working, recent; longest first, last used first', () => {
+    const store = useAgentsStore();
+    for (const entry of [
+      agent('1', 'asleep', 1),
+      agent('2', 'working', 9),
+      agent('3', 'waiting', 5),
+      agent('4', 'starting', 3),
+      agent('5', 'failed', 8),
+      agent('6', 'waiting', 2),
+    ]) {
+      store.apply({ type: 'agent', agent: entry });
+    }
+    expect(store.groups.map((group) => [group.name, group.agents.map(({ id }) => id)])).toEqual([
+      ['waiting', ['6', '3']],
+      ['working', ['4', '2']],
+      ['recent', ['5', '1']],
+    ]);
+  });
+
+  it('a list that was asked for before an event does not undo the event', async () => {
+    const store = useAgentsStore();
+    let answer: (value: unknown) => void = () => undefined;
+    vi.spyOn(api, 'call').mockReturnValueOnce(new Promise((resolve) => (answer = resolve)) as never);
+    store.apply({ type: 'agent', agent: agent('9', 'ready', 1) });
+    const loading = store.load();
+    store.apply({ type: 'agent', agent: agent('1', 'working', 5) });
+    store.apply({ type: 'agent-deleted', agentId: '2' });
+    store.apply({ type: 'agent', agent: agent('3', 'ready', 5) });
+    answer({ agents: [agent('1', 'asleep', 1), agent('2', 'asleep', 1), agent('4', 'asleep', 1)], limit: 7 });
+    await loading;
+    expect(store.agents.map(({ id, status }) => `${id} ${status.state}`).sort()).toEqual([
+      '1 working',
+      '3 ready',
+      '4 asleep',
+    ]);
+    expect(store.limit).toBe(7);
+  });
+
+  it('an answer about an older sandbox never replaces a newer one', () => {
+    const store = useAgentsStore();
+    store.put(agent('1', 'ready', 5, 3));
+    store.put(agent('1', 'asleep', 4, 2));
+    expect(store.byId('1')?.status.state).toBe('ready');
+  });
+
+  it('marks as unread what finished while nobody looked', () => {
+    const store = useAgentsStore();
+    store.put(agent('1', 'working', 1));
+    store.put(agent('2', 'working', 1));
+    store.setViewing('2');
+    store.put(agent('1', 'ready', 2));
+    store.put(agent('2', 'ready', 2));
+    expect([store.isUnread('1'), store.isUnread('2')]).toEqual([true, false]);
+    store.setViewing('1');
+    expect(store.isUnread('1')).toBe(false);
+  });
+
+  it('keeps prompts in order, newest state wins, cancelled ones go', () => {
+    const store = useAgentsStore();
+    store.apply({ type: 'prompt', prompt: prompt('10', 'queued') });
+    store.apply({ type: 'prompt', prompt: prompt('9', 'queued') });
+    store.apply({ type: 'prompt', prompt: prompt('10', 'delivered') });
+    expect(store.promptsOf('1').map(({ id, state }) => `${id} ${state}`)).toEqual(['9 queued', '10 delivered']);
+    store.apply({ type: 'prompt', prompt: prompt('9', 'cancelled') });
+    expect(store.promptsOf('1')).toHaveLength(1);
+  });
+
+  it('forgets old delivered prompts but no open one', () => {
+    let list: readonly Prompt[] = [prompt('1', 'queued')];
+    for (let id = 2; id < 300; id++) list = insertPrompt(list, prompt(String(id), 'delivered'));
+    expect(list).toHaveLength(101);
+    expect(list[0]?.state).toBe('queued');
+  });
+
+  it('loads lists anew after a resync', () => {
+    const store = useAgentsStore();
+    const call = vi.spyOn(api, 'call').mockResolvedValue({ agents: [], limit: 1 } as never);
+    call.mockClear();
+    store.apply({ type: 'resync' });
+    expect(call).toHaveBeenCalledWith('listAgents');
+    call.mockRestore();
+  });
+});
