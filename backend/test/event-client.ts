@@ -22,7 +22,10 @@ export class EventClient {
   constructor(app: FastifyInstance, headers: Record<string, string>, lastEventId?: string) {
     const { port } = app.server.address() as AddressInfo;
     this.#request = request({
-      port, host: '127.0.0.1', path: '/api/events', agent: false,
+      port,
+      host: '127.0.0.1',
+      path: '/api/events',
+      agent: false,
       headers: { ...headers, ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) },
     });
     this.#request.on('response', (response) => this.#read(response));
@@ -53,7 +56,8 @@ export class EventClient {
   async until(what: string, isTrue: (client: EventClient) => boolean, timeoutMs = 10_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (!isTrue(this)) {
-      if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms; status ${this.status}, got ${this.types.join(', ')}`);
+      if (Date.now() > deadline)
+        throw new Error(`${what}: not within ${timeoutMs} ms; status ${this.status}, got ${this.types.join(', ')}`);
       await sleep(10);
     }
   }

@@ -2,7 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { REFRESH_SECRET_HEADER, routes, type ErrorEnvelope, type ResponseOf, type RouteName, type Routes, type SignedIn, type User } from '@sac/contracts';
+import {
+  REFRESH_SECRET_HEADER,
+  routes,
+  type ErrorEnvelope,
+  type ResponseOf,
+  type RouteName,
+  type Routes,
+  type SignedIn,
+  type User,
+} from '@sac/contracts';
 import type { FastifyInstance } from 'fastify';
 import pino, { type Logger } from 'pino';
 import type { GatewayConfig } from '../src/config/config.ts';
@@ -54,7 +63,12 @@ export class TestBrowser {
   /** A second tab: same cookie, storage and token at this moment. */
   copy(): TestBrowser {
     const tab = new TestBrowser(this.#app, this.remoteAddress);
-    Object.assign(tab, { cookie: this.cookie, refreshSecret: this.refreshSecret, accessToken: this.accessToken, user: this.user });
+    Object.assign(tab, {
+      cookie: this.cookie,
+      refreshSecret: this.refreshSecret,
+      accessToken: this.accessToken,
+      user: this.user,
+    });
     return tab;
   }
 
@@ -81,7 +95,13 @@ export class TestBrowser {
     const set = answer.cookies.find((cookie) => cookie.name.startsWith('sac_refresh'));
     if (set !== undefined) this.cookie = set.value === '' ? '' : `${set.name}=${set.value}`;
     const body: unknown = answer.body === '' ? undefined : (JSON.parse(answer.body) as unknown);
-    if (answer.statusCode < 300 && body !== undefined && typeof body === 'object' && body !== null && 'refreshSecret' in body) {
+    if (
+      answer.statusCode < 300 &&
+      body !== undefined &&
+      typeof body === 'object' &&
+      body !== null &&
+      'refreshSecret' in body
+    ) {
       const signedIn = body as SignedIn;
       this.accessToken = signedIn.accessToken;
       this.refreshSecret = signedIn.refreshSecret;
@@ -138,15 +158,27 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
   const keys: Keys = { master: randomBytes(48), accessToken: signingKey('a'), terminalTicket: signingKey('t') };
   const uploadDir = await mkdtemp(join(tmpdir(), 'sac-uploads-'));
   const gateway = await createGateway({
-    config: config(options.config ?? {}), db, notifications, runtime, keys, logger, demo: null, clis: { list: () => [] },
-    handUpgrade: (_request, socket) => socket.destroy(), uploadDir, frontendDir: null,
+    config: config(options.config ?? {}),
+    db,
+    notifications,
+    runtime,
+    keys,
+    logger,
+    demo: null,
+    clis: { list: () => [] },
+    handUpgrade: (_request, socket) => socket.destroy(),
+    uploadDir,
+    frontendDir: null,
     tuning: { passwordHasher: { cost: 4, threads: 1 } },
     ...options.deps,
   });
   let addresses = 0;
   const browser = (remoteAddress?: string): TestBrowser => {
     addresses += 1;
-    return new TestBrowser(gateway.app, remoteAddress ?? `10.0.${Math.floor(addresses / 250)}.${(addresses % 250) + 1}`);
+    return new TestBrowser(
+      gateway.app,
+      remoteAddress ?? `10.0.${Math.floor(addresses / 250)}.${(addresses % 250) + 1}`,
+    );
   };
 
   const admin = async (): Promise<TestBrowser> => {
@@ -154,7 +186,9 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
     const first = await page.call('signIn', { body: { login: 'root', password: PASSWORD } });
     if (first.status === 200) return page;
     const { secret } = await createAdminLink(db);
-    const made = await page.call('redeemAdminLink', { body: { secret, username: 'root', displayName: 'Root', password: PASSWORD } });
+    const made = await page.call('redeemAdminLink', {
+      body: { secret, username: 'root', displayName: 'Root', password: PASSWORD },
+    });
     if (made.status !== 201) throw new Error(`no admin: ${made.error.message}`);
     return page;
   };
@@ -162,7 +196,9 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
   const person: TestGateway['person'] = async (username, role = 'user') => {
     const invite = await (await admin()).call('createInvite', { body: { role, expiresInHours: 1 } });
     const page = browser();
-    const made = await page.call('register', { body: { invite: invite.body.secret, username, displayName: username, password: PASSWORD } });
+    const made = await page.call('register', {
+      body: { invite: invite.body.secret, username, displayName: username, password: PASSWORD },
+    });
     if (made.status !== 201) throw new Error(`no account: ${made.error.message}`);
     return page;
   };

@@ -31,7 +31,9 @@ const setup = async (project: TestProject): Promise<() => Promise<void>> => {
       await client.query('create database template_sac');
     });
     await withClient(server.urlOf('template_sac'), async (client) => {
-      for (const file of readdirSync(migrations).filter((name) => name.endsWith('.sql')).sort()) {
+      for (const file of readdirSync(migrations)
+        .filter((name) => name.endsWith('.sql'))
+        .sort()) {
         await client.query(readFileSync(join(migrations, file), 'utf8'));
       }
     });

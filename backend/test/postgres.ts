@@ -26,7 +26,10 @@ interface Launcher {
 }
 
 const run = async (command: string, args: readonly string[], uid: number | undefined): Promise<string> => {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(uid === undefined ? {} : { uid, gid: uid }) });
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid === undefined ? {} : { uid, gid: uid }),
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -39,7 +42,17 @@ const run = async (command: string, args: readonly string[], uid: number | undef
 const chooseLauncher = async (): Promise<Launcher> => {
   const plain = (program: string, args: readonly string[]) => [program, args] as const;
   if (process.getuid?.() !== 0) return { command: plain, uid: undefined };
-  const namespaceArgs = ['--dev-bind', '/', '/', '--unshare-user', '--uid', '1000', '--gid', '1000', '--die-with-parent'];
+  const namespaceArgs = [
+    '--dev-bind',
+    '/',
+    '/',
+    '--unshare-user',
+    '--uid',
+    '1000',
+    '--gid',
+    '1000',
+    '--die-with-parent',
+  ];
   try {
     await run('bwrap', [...namespaceArgs, 'true'], undefined);
     // Its own PID namespace: killing bwrap takes the postmaster and all its children along at once.
@@ -63,7 +76,8 @@ const waitUntilReady = async (url: string, child: ChildProcess, log: () => strin
     } catch (err) {
       await client.end().catch(() => undefined);
       if (child.exitCode !== null) throw new Error(`PostgreSQL ended while starting: ${log()}`, { cause: err });
-      if (Date.now() > deadline) throw new Error(`PostgreSQL not ready after ${START_TIMEOUT_MS} ms: ${log()}`, { cause: err });
+      if (Date.now() > deadline)
+        throw new Error(`PostgreSQL not ready after ${START_TIMEOUT_MS} ms: ${log()}`, { cause: err });
       await sleep(25);
     }
   }
@@ -76,7 +90,17 @@ const initialise = async (directory: string, launcher: Launcher, initdb: string)
     chownSync(directory, launcher.uid, launcher.uid);
     chownSync(data, launcher.uid, launcher.uid);
   }
-  const args = ['-D', data, '-U', 'postgres', '--auth=trust', '--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-sync'];
+  const args = [
+    '-D',
+    data,
+    '-U',
+    'postgres',
+    '--auth=trust',
+    '--encoding=UTF8',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--no-sync',
+  ];
   await run(...launcher.command(initdb, args), launcher.uid);
   return data;
 };
@@ -97,7 +121,14 @@ export const startTestPostgres = async (): Promise<TestPostgres> => {
 
   const start = async (): Promise<void> => {
     let log = '';
-    const settings = ['listen_addresses=', 'fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=200', 'shared_buffers=32MB'];
+    const settings = [
+      'listen_addresses=',
+      'fsync=off',
+      'synchronous_commit=off',
+      'full_page_writes=off',
+      'max_connections=200',
+      'shared_buffers=32MB',
+    ];
     const args = ['-D', data, '-k', directory, ...settings.flatMap((setting) => ['-c', setting])];
     const [command, commandArgs] = launcher.command(postgres, args);
     const uid = launcher.uid === undefined ? {} : { uid: launcher.uid, gid: launcher.uid };

@@ -1,9 +1,11 @@
-import { createAccountsService } from '../modules/auth/accounts.ts';
 import { createAttemptLimits } from '../modules/auth/attempts.ts';
 import { createLinksService, isAdminThere } from '../modules/auth/links.ts';
+import { createNewAccountsService } from '../modules/auth/new-accounts.ts';
+import { createOwnAccountService } from '../modules/auth/own-account.ts';
 import { createPasswordHasher } from '../modules/auth/password-hasher.ts';
 import { authHandlers } from '../modules/auth/routes.ts';
 import { createSessionsService } from '../modules/auth/sessions.ts';
+import { createSignIn } from '../modules/auth/sign-in.ts';
 import { eventHandlers } from '../modules/events/routes.ts';
 import { createEventsService } from '../modules/events/service.ts';
 import { settingHandlers } from '../modules/settings/routes.ts';
@@ -20,12 +22,30 @@ export const createAccountsPart = (deps: GatewayDeps) => {
   const settings = createSettingsService({ db, logger });
   const sessions = createSessionsService({ db, keys, logger });
   const links = createLinksService({ db });
-  const accounts = createAccountsService({ db, hasher, sessions, settings, limits });
+  const signIn = createSignIn({ db, hasher, sessions, limits });
+  const newAccounts = createNewAccountsService({ db, hasher, sessions, settings, limits });
+  const ownAccount = createOwnAccountService({ db, hasher, sessions, limits });
   const users = createUsersService({ db, sessions });
-  const events = createEventsService({ db, notifications: deps.notifications, logger, version: config.version, isAllowed: sessions.isLive });
+  const events = createEventsService({
+    db,
+    notifications: deps.notifications,
+    logger,
+    version: config.version,
+    isAllowed: sessions.isLive,
+  });
 
   const auth = authHandlers({
-    accounts, sessions, links, settings, limits, config, keys, isAdminThere: () => isAdminThere(db), isDemo: deps.demo !== null,
+    signIn,
+    newAccounts,
+    ownAccount,
+    sessions,
+    links,
+    settings,
+    limits,
+    config,
+    keys,
+    isAdminThere: () => isAdminThere(db),
+    isDemo: deps.demo !== null,
   });
   return {
     handlers: { ...auth, ...userHandlers({ users, links }), ...settingHandlers(settings), ...eventHandlers(events) },

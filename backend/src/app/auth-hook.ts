@@ -14,7 +14,8 @@ const REQUESTS_PER_ACCOUNT = 3_000;
 
 const bearerOf = (request: FastifyRequest): string => {
   const match = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i.exec(request.headers.authorization ?? '');
-  if (match?.[1] === undefined) throw new AppError('unauthenticated', 'Sign in first: the request carries no access token.');
+  if (match?.[1] === undefined)
+    throw new AppError('unauthenticated', 'Sign in first: the request carries no access token.');
   return match[1];
 };
 
@@ -54,7 +55,8 @@ export const registerAuthHook = (app: FastifyInstance, { authenticate, checkOrig
       case 'probe':
         return;
       case 'refresh':
-        if (request.headers[REFRESH_SECRET_HEADER] === undefined) throw new AppError('unauthenticated', 'This browser is signed out. Sign in again.');
+        if (request.headers[REFRESH_SECRET_HEADER] === undefined)
+          throw new AppError('unauthenticated', 'This browser is signed out. Sign in again.');
         return;
       case 'user':
         await signedIn(request);

@@ -9,7 +9,10 @@ import { DEFAULT_BODY_LIMIT_BYTES } from './build-server.ts';
  * The listener for sandboxes: an instance of its own, so that nothing of it can be reached through the
  * public one, and the other way round. Its routes check the sandbox's credential themselves.
  */
-export const buildInternalServer = async (logger: Logger, register: (app: FastifyInstance) => void): Promise<FastifyInstance> => {
+export const buildInternalServer = async (
+  logger: Logger,
+  register: (app: FastifyInstance) => void,
+): Promise<FastifyInstance> => {
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -23,7 +26,9 @@ export const buildInternalServer = async (logger: Logger, register: (app: Fastif
     },
   }) as unknown as FastifyInstance;
   app.setErrorHandler(sendError);
-  app.setNotFoundHandler((request, reply) => sendError(new AppError('not_found', 'There is nothing at this address.'), request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendError(new AppError('not_found', 'There is nothing at this address.'), request, reply),
+  );
   register(app);
   await app.ready();
   return app;

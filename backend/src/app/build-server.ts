@@ -77,7 +77,10 @@ const serverOptions = (deps: ServerDeps): FastifyHttpOptions<Server, Logger> => 
 const acceptUploads = (app: FastifyInstance): void => {
   app.addContentTypeParser('application/octet-stream', (request, payload, done) => {
     const limitBytes = request.routeOptions.bodyLimit ?? DEFAULT_BODY_LIMIT_BYTES;
-    const tooLarge = () => new AppError('payload_too_large', `A file may have at most ${Math.floor(limitBytes / 1_048_576)} MiB.`, { limitBytes });
+    const tooLarge = () =>
+      new AppError('payload_too_large', `A file may have at most ${Math.floor(limitBytes / 1_048_576)} MiB.`, {
+        limitBytes,
+      });
     if (Number(request.headers['content-length'] ?? 0) > limitBytes) {
       done(tooLarge());
       return;
@@ -99,7 +102,11 @@ const acceptUploads = (app: FastifyInstance): void => {
 /** One line per answer: the route pattern and the path, never the query, which carries tickets and search words. */
 const logRequests = (app: FastifyInstance): void => {
   app.addHook('onResponse', async (request, reply) => {
-    if (request.routeOptions.config.access === 'probe' || (request.routeOptions.config.access === 'site' && reply.statusCode < 400)) return;
+    if (
+      request.routeOptions.config.access === 'probe' ||
+      (request.routeOptions.config.access === 'site' && reply.statusCode < 400)
+    )
+      return;
     const facts = {
       method: request.method,
       route: request.routeOptions.url ?? null,

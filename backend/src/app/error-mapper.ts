@@ -4,7 +4,12 @@ import { mapDatabaseError } from '../db/errors.ts';
 import { AppError } from '../lib/app-error.ts';
 
 const internal = (cause: unknown): AppError =>
-  new AppError('internal', 'Something went wrong on the server. The request id helps the operator to find out what.', undefined, { cause });
+  new AppError(
+    'internal',
+    'Something went wrong on the server. The request id helps the operator to find out what.',
+    undefined,
+    { cause },
+  );
 
 /** Fastify's own refusals, by code; texts are ours because some of Fastify's quote the request. */
 const fastifyErrors: Record<string, readonly [ErrorCode, string]> = {
@@ -17,13 +22,16 @@ const fastifyErrors: Record<string, readonly [ErrorCode, string]> = {
   FST_ERR_ASYNC_CONSTRAINT: ['not_found', 'There is nothing at this address.'],
 };
 
-const formatBytes = (bytes: number): string => (bytes >= 1_048_576 ? `${Math.round(bytes / 104_857.6) / 10} MiB` : `${Math.round(bytes / 1024)} KiB`);
+const formatBytes = (bytes: number): string =>
+  bytes >= 1_048_576 ? `${Math.round(bytes / 104_857.6) / 10} MiB` : `${Math.round(bytes / 1024)} KiB`;
 
 const tooLarge = (request: FastifyRequest): AppError => {
   const limitBytes = request.routeOptions.bodyLimit ?? 0;
   const sent = request.headers['content-length'];
   const size = sent === undefined ? '' : `; this one has ${formatBytes(Number(sent))}`;
-  return new AppError('payload_too_large', `The body may have at most ${formatBytes(limitBytes)}${size}.`, { limitBytes });
+  return new AppError('payload_too_large', `The body may have at most ${formatBytes(limitBytes)}${size}.`, {
+    limitBytes,
+  });
 };
 
 /** Whatever was thrown, as the one class that may be shown. */
@@ -36,7 +44,8 @@ export const toAppError = (err: unknown, request: FastifyRequest): AppError => {
   const known = code === undefined ? undefined : fastifyErrors[code];
   if (known !== undefined) return new AppError(known[0], known[1], undefined, { cause: err });
   // Broken JSON and `__proto__` in it arrive as a SyntaxError with a status.
-  if (err instanceof SyntaxError && statusCode === 400) return new AppError('invalid_request', 'The body is not valid JSON.', undefined, { cause: err });
+  if (err instanceof SyntaxError && statusCode === 400)
+    return new AppError('invalid_request', 'The body is not valid JSON.', undefined, { cause: err });
   return internal(err);
 };
 
@@ -51,17 +60,23 @@ export const envelopeOf = (error: AppError, requestId: string): ErrorEnvelope =>
 export const sendError = (err: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   const error = toAppError(err, request);
   const { httpStatus } = errorTable[error.code];
-  if (httpStatus >= 500) request.log.error({ err: error.code === 'internal' ? (error.cause ?? error) : error, errorCode: error.code }, 'request failed');
+  if (httpStatus >= 500)
+    request.log.error(
+      { err: error.code === 'internal' ? (error.cause ?? error) : error, errorCode: error.code },
+      'request failed',
+    );
   else request.log.debug({ errorCode: error.code }, 'request refused');
   const retryAfter = error.details?.retryAfterSeconds;
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   if (error.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
-  return reply
-    .code(httpStatus)
-    .header('content-type', 'application/json; charset=utf-8')
-    .header('cache-control', 'no-store')
-    // Said here as well: for a broken address no hook runs.
-    .header('x-request-id', request.id)
-    .serializer((payload: unknown) => JSON.stringify(payload))
-    .send(envelopeOf(error, request.id));
+  return (
+    reply
+      .code(httpStatus)
+      .header('content-type', 'application/json; charset=utf-8')
+      .header('cache-control', 'no-store')
+      // Said here as well: for a broken address no hook runs.
+      .header('x-request-id', request.id)
+      .serializer((payload: unknown) => JSON.stringify(payload))
+      .send(envelopeOf(error, request.id))
+  );
 };

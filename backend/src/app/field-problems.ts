@@ -13,14 +13,22 @@ const show = (value: unknown, path: string): string => {
   return characters.length <= MAX_SHOWN_CHARACTERS ? text : `${characters.slice(0, MAX_SHOWN_CHARACTERS).join('')}…`;
 };
 
-const lengthOf = (value: unknown): number => (typeof value === 'string' ? [...value].length : Array.isArray(value) ? value.length : 0);
+const lengthOf = (value: unknown): number =>
+  typeof value === 'string' ? [...value].length : Array.isArray(value) ? value.length : 0;
 
-const typeOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`.replace('a o', 'an o'));
+const typeOf = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`.replace('a o', 'an o');
 
 const patternMessages = new Map<string, string>([
-  [DISPLAY_TEXT_PATTERN, 'must be one line without control, invisible or direction-changing characters and without spaces at its ends'],
+  [
+    DISPLAY_TEXT_PATTERN,
+    'must be one line without control, invisible or direction-changing characters and without spaces at its ends',
+  ],
   ['^[1-9][0-9]{0,17}$', 'must be an id'],
-  ['^[A-Za-z0-9][A-Za-z0-9._-]*$', 'must consist of letters, digits, ".", "_" and "-" and begin with a letter or digit'],
+  [
+    '^[A-Za-z0-9][A-Za-z0-9._-]*$',
+    'must consist of letters, digits, ".", "_" and "-" and begin with a letter or digit',
+  ],
   ['^[^\\s@\\u0000-\\u001f]+@[^\\s@\\u0000-\\u001f]+$', 'must be an e-mail address'],
 ]);
 
@@ -47,7 +55,9 @@ const messageOf = (error: ErrorObject, path: string): string => {
     case 'enum':
       return `must be one of ${(params['allowedValues'] as unknown[]).map(String).join(', ')}; is ${show(data, path)}`;
     case 'pattern':
-      return patternMessages.get(String(params['pattern'])) ?? `has characters that are not allowed: ${show(data, path)}`;
+      return (
+        patternMessages.get(String(params['pattern'])) ?? `has characters that are not allowed: ${show(data, path)}`
+      );
     default:
       return error.message ?? 'is not valid';
   }
@@ -55,7 +65,12 @@ const messageOf = (error: ErrorObject, path: string): string => {
 
 const pathOf = (error: ErrorObject): string => {
   const params = error.params as Record<string, unknown>;
-  const child = error.keyword === 'required' ? params['missingProperty'] : error.keyword === 'additionalProperties' ? params['additionalProperty'] : null;
+  const child =
+    error.keyword === 'required'
+      ? params['missingProperty']
+      : error.keyword === 'additionalProperties'
+        ? params['additionalProperty']
+        : null;
   if (typeof child !== 'string') return error.instancePath;
   const name = [...child].slice(0, MAX_SHOWN_CHARACTERS).join('');
   return `${error.instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
@@ -65,7 +80,16 @@ const pathOf = (error: ErrorObject): string => {
 const isNoise = (error: ErrorObject, all: readonly ErrorObject[]): boolean => {
   const saysNull = error.keyword === 'type' && (error.params as Record<string, unknown>)['type'] === 'null';
   const isUnion = error.keyword === 'anyOf' || error.keyword === 'oneOf';
-  return (saysNull || isUnion) && all.some((other) => other !== error && other.keyword !== 'anyOf' && other.instancePath.startsWith(error.instancePath) && !((other.params as Record<string, unknown>)['type'] === 'null'));
+  return (
+    (saysNull || isUnion) &&
+    all.some(
+      (other) =>
+        other !== error &&
+        other.keyword !== 'anyOf' &&
+        other.instancePath.startsWith(error.instancePath) &&
+        !((other.params as Record<string, unknown>)['type'] === 'null'),
+    )
+  );
 };
 
 /** Sentences for a person from what the validator found; at most 20, one per field. */

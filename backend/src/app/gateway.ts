@@ -42,7 +42,12 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   const metrics = createMetrics();
   const people = createAccountsPart(deps);
   const agents = createAgentFeatures({
-    db: deps.db, notifications: deps.notifications, runtime: deps.runtime, keys: deps.keys, logger: deps.logger, demo: deps.demo,
+    db: deps.db,
+    notifications: deps.notifications,
+    runtime: deps.runtime,
+    keys: deps.keys,
+    logger: deps.logger,
+    demo: deps.demo,
     uploadDir: deps.uploadDir,
     allowUnisolated: deps.config.allowUnisolated,
     agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
@@ -54,7 +59,12 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   metrics.gauge('sac_password_hashes', 'Password hashes computed since the start', () => people.hasher.computedCount());
 
   const app = await buildServer({
-    ...deps, metrics, routes, handlers, authenticate: people.sessions.authenticate, isDraining: () => isDraining,
+    ...deps,
+    metrics,
+    routes,
+    handlers,
+    authenticate: people.sessions.authenticate,
+    isDraining: () => isDraining,
   });
   const internal = await buildInternalServer(deps.logger, agents.registerInternalRoutes);
   await agents.start();

@@ -20,7 +20,10 @@ export const isDatabaseReachable = async (db: Database): Promise<boolean> => {
 };
 
 /** `/health/live`: the process answers. `/health/ready`: it can serve, and is not about to end. */
-export const registerHealth = (app: FastifyInstance, options: { readonly db: Database; readonly isDraining: () => boolean }): void => {
+export const registerHealth = (
+  app: FastifyInstance,
+  options: { readonly db: Database; readonly isDraining: () => boolean },
+): void => {
   const route = { config: { access: 'probe' as const }, schema: { hide: true } };
   app.get('/health/live', route, async () => ({ status: 'ok' }));
   app.get('/health/ready', route, async (_request, reply) => {

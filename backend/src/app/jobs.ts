@@ -10,6 +10,10 @@ const EVENT_RETENTION_MS = HOUR_MS;
 const ENDED_RETENTION_MS = 30 * 24 * HOUR_MS;
 
 export const accountJobs: readonly BackgroundJob[] = [
-  { name: 'outbox', intervalMs: 5 * MINUTE_MS, run: (trx) => deleteOldEvents(trx, new Date(Date.now() - EVENT_RETENTION_MS)) },
+  {
+    name: 'outbox',
+    intervalMs: 5 * MINUTE_MS,
+    run: (trx) => deleteOldEvents(trx, new Date(Date.now() - EVENT_RETENTION_MS)),
+  },
   { name: 'auth', intervalMs: HOUR_MS, run: (trx) => deleteEndedRows(trx, new Date(Date.now() - ENDED_RETENTION_MS)) },
 ];

@@ -14,7 +14,14 @@ import { createLogger, redactUrl } from './logging.ts';
 import { declareAccess, registerRoutes, requireAccessRules } from './route-registry.ts';
 
 describe('boot', () => {
-  const definition: RouteDefinition = { method: 'GET', path: '/api/thing', access: 'user', summary: '', tag: '', status: 200 };
+  const definition: RouteDefinition = {
+    method: 'GET',
+    path: '/api/thing',
+    access: 'user',
+    summary: '',
+    tag: '',
+    status: 200,
+  };
 
   it('fails for a route that does not say who may call it', async () => {
     const app = Fastify();
@@ -71,7 +78,14 @@ describe('logs', () => {
     const text = lines.join('');
     expect(text).toContain('request answered');
     expect(text).toContain('"route":"/api/auth/me"');
-    for (const secret of [admin.accessToken, admin.refreshSecret, admin.cookie.split('=')[1] ?? '', PASSWORD, 'a wrong password', 'topsecretvalue']) {
+    for (const secret of [
+      admin.accessToken,
+      admin.refreshSecret,
+      admin.cookie.split('=')[1] ?? '',
+      PASSWORD,
+      'a wrong password',
+      'topsecretvalue',
+    ]) {
       expect(text).not.toContain(secret);
     }
   });
@@ -79,7 +93,10 @@ describe('logs', () => {
   it('mask what is logged by mistake', () => {
     lines.length = 0;
     const logger = createLogger({ level: 'info' }, destination);
-    logger.info({ token: 'sss1', user: { password: 'sss2' }, req: { headers: { authorization: 'Bearer sss3', cookie: 'sss4' } } }, 'oops');
+    logger.info(
+      { token: 'sss1', user: { password: 'sss2' }, req: { headers: { authorization: 'Bearer sss3', cookie: 'sss4' } } },
+      'oops',
+    );
     const cause = new Error('connect postgres://sac:sss5@db/sac failed');
     logger.error({ err: new Error('GET /ws/1?token=sss6 with Bearer sss7abc', { cause }) }, 'oops');
     const text = lines.join('');
@@ -93,7 +110,9 @@ const migrate = async (url: string): Promise<void> => {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const directory = new URL('../../../migrations/', import.meta.url).pathname;
-  for (const file of readdirSync(directory).filter((name) => name.endsWith('.sql')).sort()) {
+  for (const file of readdirSync(directory)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()) {
     await client.query(readFileSync(join(directory, file), 'utf8'));
   }
   await client.end();
@@ -137,7 +156,14 @@ describe('ending', () => {
     const post = (): Promise<number> =>
       new Promise((resolve) => {
         const headers = { host: TEST_HOST, 'content-type': 'application/json' };
-        const outgoing = request({ port, host: '127.0.0.1', method: 'POST', path: '/api/auth/sign-in', headers, agent: false });
+        const outgoing = request({
+          port,
+          host: '127.0.0.1',
+          method: 'POST',
+          path: '/api/auth/sign-in',
+          headers,
+          agent: false,
+        });
         outgoing.on('response', (response) => {
           response.resume();
           resolve(response.statusCode ?? 0);

@@ -2,13 +2,30 @@ import { pino, type DestinationStream, type Logger } from 'pino';
 
 /** Paths that hold secrets wherever an object of ours carries them; `*` is one level. */
 const secretNames = [
-  'authorization', 'cookie', 'password', 'currentPassword', 'newPassword', 'secret', 'token', 'accessToken', 'refreshSecret', 'providerToken',
-  'terminalKey', 'internalCredential', '["set-cookie"]', '["x-sac-refresh-secret"]', '["x-api-key"]',
+  'authorization',
+  'cookie',
+  'password',
+  'currentPassword',
+  'newPassword',
+  'secret',
+  'token',
+  'accessToken',
+  'refreshSecret',
+  'providerToken',
+  'terminalKey',
+  'internalCredential',
+  '["set-cookie"]',
+  '["x-sac-refresh-secret"]',
+  '["x-api-key"]',
 ];
-const below = (prefix: string): string[] => secretNames.map((name) => (name.startsWith('[') ? `${prefix}${name}` : `${prefix}.${name}`));
+const below = (prefix: string): string[] =>
+  secretNames.map((name) => (name.startsWith('[') ? `${prefix}${name}` : `${prefix}.${name}`));
 const redactedPaths = [
   ...secretNames.map((name) => (name.startsWith('[') ? name : name)),
-  ...below('*'), ...below('*.*'), ...below('req.headers'), ...below('res.headers'),
+  ...below('*'),
+  ...below('*.*'),
+  ...below('req.headers'),
+  ...below('res.headers'),
 ];
 
 const secretParameter = /([?&#](?:token|secret|key|ticket|code)=)[^&#\s"]*/gi;
@@ -40,7 +57,10 @@ const serializeError = (err: unknown, depth = 0): unknown => {
 };
 
 /** JSON lines with secrets masked; every process of the product logs through this. */
-export const createLogger = (options: { readonly level: string; readonly name?: string }, destination?: DestinationStream): Logger => {
+export const createLogger = (
+  options: { readonly level: string; readonly name?: string },
+  destination?: DestinationStream,
+): Logger => {
   const settings = {
     level: options.level,
     base: options.name === undefined ? {} : { name: options.name },

@@ -31,13 +31,25 @@ export const createMetrics = (): Metrics => {
 export const registerMetrics = (app: FastifyInstance, { registry }: Metrics): void => {
   const labelNames = ['method', 'route', 'status'] as const;
   const duration = new Histogram({
-    name: 'sac_http_request_duration_seconds', help: 'Time from request to complete answer', labelNames,
-    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10], registers: [registry],
+    name: 'sac_http_request_duration_seconds',
+    help: 'Time from request to complete answer',
+    labelNames,
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [registry],
   });
-  const refused = new Counter({ name: 'sac_http_errors_total', help: 'Answers with status 400 and above', labelNames, registers: [registry] });
+  const refused = new Counter({
+    name: 'sac_http_errors_total',
+    help: 'Answers with status 400 and above',
+    labelNames,
+    registers: [registry],
+  });
 
   app.addHook('onResponse', async (request, reply) => {
-    const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) };
+    const labels = {
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: String(reply.statusCode),
+    };
     // A stream lasts as long as its page is open; that says nothing about speed.
     if (request.routeOptions.url !== '/api/events') duration.observe(labels, reply.elapsedTime / 1000);
     if (reply.statusCode >= 400) refused.inc(labels);

@@ -4,7 +4,11 @@ import type { FastifyInstance } from 'fastify';
 import { declareAccess } from './route-registry.ts';
 
 /** `/api/docs`: the API page, from this server alone and under its content security policy. */
-export const registerApiPage = async (app: FastifyInstance, version: string, routes: (scope: FastifyInstance) => void): Promise<void> => {
+export const registerApiPage = async (
+  app: FastifyInstance,
+  version: string,
+  routes: (scope: FastifyInstance) => void,
+): Promise<void> => {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -3,7 +3,10 @@ import { AppError } from '../lib/app-error.ts';
 
 const refused = (what: string, value: string): AppError => {
   const shown = JSON.stringify(value.slice(0, 200));
-  return new AppError('origin_not_allowed', `${what} ${shown} is not an address of this site. If it should be one, add it to SAC_PUBLIC_URL.`);
+  return new AppError(
+    'origin_not_allowed',
+    `${what} ${shown} is not an address of this site. If it should be one, add it to SAC_PUBLIC_URL.`,
+  );
 };
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);

@@ -13,7 +13,15 @@ declare module 'fastify' {
   }
 }
 
-const accessRules: ReadonlySet<unknown> = new Set<AccessRule>(['public', 'user', 'admin', 'refresh', 'site', 'probe', 'loopback-or-admin']);
+const accessRules: ReadonlySet<unknown> = new Set<AccessRule>([
+  'public',
+  'user',
+  'admin',
+  'refresh',
+  'site',
+  'probe',
+  'loopback-or-admin',
+]);
 
 /**
  * Deny by default: boot fails for any route, of ours or of a plugin, that does not say who may call it.
@@ -45,7 +53,8 @@ export const setUser = (request: FastifyRequest, user: AuthenticatedUser): void 
 };
 export const userOf = (request: FastifyRequest): AuthenticatedUser | undefined => users.get(request);
 
-const needsUser = (definition: RouteDefinition): boolean => definition.access === 'user' || definition.access === 'admin';
+const needsUser = (definition: RouteDefinition): boolean =>
+  definition.access === 'user' || definition.access === 'admin';
 
 const abortSignalOf = (reply: FastifyReply): AbortSignal => {
   const controller = new AbortController();
@@ -57,12 +66,18 @@ const abortSignalOf = (reply: FastifyReply): AbortSignal => {
 
 type AnyHandler = (context: RequestContext<RouteDefinition>) => Promise<unknown>;
 
-const contextOf = (definition: RouteDefinition, request: FastifyRequest, reply: FastifyReply): RequestContext<RouteDefinition> => {
+const contextOf = (
+  definition: RouteDefinition,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): RequestContext<RouteDefinition> => {
   const user = userOf(request);
-  if (needsUser(definition) && user === undefined) throw new Error(`no account on ${definition.path}: the authentication hook did not run`);
+  if (needsUser(definition) && user === undefined)
+    throw new Error(`no account on ${definition.path}: the authentication hook did not run`);
   // The validator has checked all three against the schemas from which their types are made.
   const parsed = { params: request.params, query: request.query, body: request.body } as unknown as Pick<
-    RequestContext<RouteDefinition>, 'params' | 'query' | 'body'
+    RequestContext<RouteDefinition>,
+    'params' | 'query' | 'body'
   >;
   const signal = abortSignalOf(reply);
   return { ...parsed, user, request, reply, ip: request.ip, signal } as RequestContext<RouteDefinition>;

@@ -6,7 +6,10 @@ const socketSources = (publicOrigins: readonly string[]): string[] =>
   publicOrigins.map((origin) => origin.replace(/^http/, 'ws'));
 
 /** Everything from this origin only. */
-export const registerSecurityHeaders = async (app: FastifyInstance, publicOrigins: readonly string[]): Promise<void> => {
+export const registerSecurityHeaders = async (
+  app: FastifyInstance,
+  publicOrigins: readonly string[],
+): Promise<void> => {
   const onlyHttps = publicOrigins.every((origin) => origin.startsWith('https:'));
   await app.register(helmet, {
     global: true,

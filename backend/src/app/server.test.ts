@@ -36,8 +36,10 @@ afterAll(async () => {
   await rm(frontendDir, { recursive: true });
 });
 
-const send = (options: InjectOptions) => test.app.inject({ ...options, headers: { host: TEST_HOST, ...options.headers } });
-const post = (url: string, payload: string | object, headers: Record<string, string> = {}) => send({ method: 'POST', url, payload, headers });
+const send = (options: InjectOptions) =>
+  test.app.inject({ ...options, headers: { host: TEST_HOST, ...options.headers } });
+const post = (url: string, payload: string | object, headers: Record<string, string> = {}) =>
+  send({ method: 'POST', url, payload, headers });
 const signIn = '/api/auth/sign-in';
 
 describe('every contract route', () => {
@@ -45,18 +47,26 @@ describe('every contract route', () => {
 
   it.each(guarded)('%s refuses strangers before it looks at anything else', async (_name, route) => {
     const url = route.path.replace(/:\w+/g, 'no-id');
-    const answer = await send({ method: route.method, url, ...(route.method === 'GET' ? {} : { payload: '{broken', headers: { 'content-type': 'application/json' } }) });
+    const answer = await send({
+      method: route.method,
+      url,
+      ...(route.method === 'GET' ? {} : { payload: '{broken', headers: { 'content-type': 'application/json' } }),
+    });
     expect(answer.statusCode).toBe(401);
     expect(answer.json()).toMatchObject({ code: 'unauthenticated', requestId: expect.any(String) as string });
   });
 
   it('is in the API description, with its errors', async () => {
-    const description = (await send({ url: '/api/docs/json' })).json<{ paths: Record<string, Record<string, { responses: object; security?: unknown }>> }>();
+    const description = (await send({ url: '/api/docs/json' })).json<{
+      paths: Record<string, Record<string, { responses: object; security?: unknown }>>;
+    }>();
     for (const route of Object.values(routes)) {
       const path = route.path.replace(/:(\w+)/g, '{$1}');
       const operation = description.paths[path]?.[route.method.toLowerCase()];
       expect(operation, `${route.method} ${path}`).toBeDefined();
-      expect(Object.keys(operation?.responses ?? {})).toEqual(expect.arrayContaining([String(route.status), '429', '500', '503']));
+      expect(Object.keys(operation?.responses ?? {})).toEqual(
+        expect.arrayContaining([String(route.status), '429', '500', '503']),
+      );
       expect(operation?.security === undefined).toBe(route.access === 'public');
     }
   });
@@ -68,9 +78,19 @@ describe('failures', () => {
     ['an array', () => post(signIn, []), 400, 'invalid_request'],
     ['a text', () => post(signIn, '"text"', { 'content-type': 'application/json' }), 400, 'invalid_request'],
     ['nothing', () => send({ method: 'POST', url: signIn }), 400, 'invalid_request'],
-    ['another type', () => post(signIn, 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }), 415, 'unsupported_media_type'],
+    [
+      'another type',
+      () => post(signIn, 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
+      415,
+      'unsupported_media_type',
+    ],
     ['plain text', () => post(signIn, 'a=b', { 'content-type': 'text/plain' }), 415, 'unsupported_media_type'],
-    ['__proto__', () => post(signIn, '{"__proto__":{"a":1},"login":"a","password":"b"}', { 'content-type': 'application/json' }), 400, 'invalid_request'],
+    [
+      '__proto__',
+      () => post(signIn, '{"__proto__":{"a":1},"login":"a","password":"b"}', { 'content-type': 'application/json' }),
+      400,
+      'invalid_request',
+    ],
     ['a number for a text', () => post(signIn, { login: 5, password: 'x' }), 400, 'invalid_request'],
     ['too much', () => post(signIn, { login: 'x'.repeat(300_000), password: 'x' }), 413, 'payload_too_large'],
     ['an unknown address', () => send({ url: '/api/nothing' }), 404, 'not_found'],
@@ -83,7 +103,9 @@ describe('failures', () => {
     expect(answer.statusCode).toBe(status);
     expect(answer.headers['x-request-id']).toBe(answer.json<{ requestId: string }>().requestId);
     expect(answer.headers['cache-control']).toBe('no-store');
-    expect(Object.keys(answer.json<object>()).filter((key) => !['code', 'message', 'requestId', 'details'].includes(key))).toEqual([]);
+    expect(
+      Object.keys(answer.json<object>()).filter((key) => !['code', 'message', 'requestId', 'details'].includes(key)),
+    ).toEqual([]);
   });
 
   it('never repeats a password that was refused', async () => {
@@ -100,17 +122,26 @@ describe('failures', () => {
 describe('pages of other sites', () => {
   const body = { login: 'root', password: PASSWORD };
 
-  it.each(['http://evil.example', 'null', `${TEST_ORIGIN}.evil.example`, 'http://sac.test:81', 'https://sac.test', 'http://xsac.test', TEST_ORIGIN.toUpperCase()])(
-    'may not change anything (%s)', async (origin) => {
-      expect((await post(signIn, body, { origin })).json()).toMatchObject({ code: 'origin_not_allowed' });
+  it.each([
+    'http://evil.example',
+    'null',
+    `${TEST_ORIGIN}.evil.example`,
+    'http://sac.test:81',
+    'https://sac.test',
+    'http://xsac.test',
+    TEST_ORIGIN.toUpperCase(),
+  ])('may not change anything (%s)', async (origin) => {
+    expect((await post(signIn, body, { origin })).json()).toMatchObject({ code: 'origin_not_allowed' });
+  });
+
+  it.each(['evil.example', 'sac.test.evil.example', '', 'sac.test:8081', '127.0.0.1'])(
+    'cannot reach the server under the name %j',
+    async (host) => {
+      expect((await post(signIn, body, { host })).json()).toMatchObject({ code: 'origin_not_allowed' });
+      expect((await send({ url: '/', headers: { host } })).statusCode).toBe(403);
+      expect((await send({ url: '/nothing', headers: { host } })).statusCode).toBe(403);
     },
   );
-
-  it.each(['evil.example', 'sac.test.evil.example', '', 'sac.test:8081', '127.0.0.1'])('cannot reach the server under the name %j', async (host) => {
-    expect((await post(signIn, body, { host })).json()).toMatchObject({ code: 'origin_not_allowed' });
-    expect((await send({ url: '/', headers: { host } })).statusCode).toBe(403);
-    expect((await send({ url: '/nothing', headers: { host } })).statusCode).toBe(403);
-  });
 
   it('does not stand in the way of the own page, of programs and of health checks', async () => {
     expect((await post(signIn, body, { origin: TEST_ORIGIN })).json()).toMatchObject({ code: 'invalid_credentials' });
@@ -150,8 +181,19 @@ describe('the site', () => {
       expect(page.statusCode).toBe(200);
       expect(page.body).toContain('<title>SAC</title>');
     }
-    for (const url of ['/api/x', '/ws/x', '/internal/x', '/assets/gone.js', '/health/x', '/../package.json', '/assets/..%2f..%2fpackage.json', '/.env']) {
-      expect((await send({ url })).json()).toMatchObject({ code: expect.stringMatching(/not_found|invalid_request/) as string });
+    for (const url of [
+      '/api/x',
+      '/ws/x',
+      '/internal/x',
+      '/assets/gone.js',
+      '/health/x',
+      '/../package.json',
+      '/assets/..%2f..%2fpackage.json',
+      '/.env',
+    ]) {
+      expect((await send({ url })).json()).toMatchObject({
+        code: expect.stringMatching(/not_found|invalid_request/) as string,
+      });
     }
     expect((await send({ method: 'POST', url: '/agents/7' })).statusCode).toBe(404);
     expect((await send({ url: '/agents/7', headers: { accept: 'application/json' } })).statusCode).toBe(404);
@@ -179,11 +221,16 @@ describe('health and metrics', () => {
     expect(local.body).toContain('sac_http_request_duration_seconds_bucket');
     expect(local.body).toContain('process_cpu_seconds_total');
     expect((await send({ url: '/metrics', remoteAddress: '10.1.1.1' })).statusCode).toBe(401);
-    expect((await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: { 'x-forwarded-for': '1.2.3.4' } })).statusCode).toBe(401);
+    expect(
+      (await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: { 'x-forwarded-for': '1.2.3.4' } }))
+        .statusCode,
+    ).toBe(401);
     const admin = await test.admin();
     expect((await send({ url: '/metrics', remoteAddress: '10.1.1.1', headers: admin.headers() })).statusCode).toBe(200);
     const person = await test.person('nosy');
-    expect((await send({ url: '/metrics', remoteAddress: '10.1.1.1', headers: person.headers() })).statusCode).toBe(403);
+    expect((await send({ url: '/metrics', remoteAddress: '10.1.1.1', headers: person.headers() })).statusCode).toBe(
+      403,
+    );
   });
 
   it('never lets a visitor choose a label', async () => {
@@ -193,15 +240,27 @@ describe('health and metrics', () => {
 
   it('tells an admin how each part is', async () => {
     const { parts } = (await (await test.admin()).call('adminHealth')).body;
-    expect(parts.find((part) => part.name === 'database')).toMatchObject({ state: 'ok', detail: expect.stringContaining('PostgreSQL 18') as string });
+    expect(parts.find((part) => part.name === 'database')).toMatchObject({
+      state: 'ok',
+      detail: expect.stringContaining('PostgreSQL 18') as string,
+    });
     expect(parts.find((part) => part.name === 'isolation')?.state).toBe('ok');
   });
 
   it('tells what this installation can do', async () => {
     const page = await test.admin();
-    expect((await page.call('getCapabilities')).body).toMatchObject({ demo: false, runtime: 'local', isolation: { isolated: true, usersMayRun: true } });
+    expect((await page.call('getCapabilities')).body).toMatchObject({
+      demo: false,
+      runtime: 'local',
+      isolation: { isolated: true, usersMayRun: true },
+    });
     test.runtime.isolationNow = { isolated: false, reason: 'no bubblewrap', fix: 'install it' };
-    expect((await page.call('getCapabilities')).body.isolation).toEqual({ isolated: false, reason: 'no bubblewrap', fix: 'install it', usersMayRun: false });
+    expect((await page.call('getCapabilities')).body.isolation).toEqual({
+      isolated: false,
+      reason: 'no bubblewrap',
+      fix: 'install it',
+      usersMayRun: false,
+    });
     test.runtime.isolationNow = { isolated: true, reason: null, fix: null };
     expect((await test.browser().call('getVersion')).body).toEqual({ version: '0.0.1-test' });
   });
@@ -211,7 +270,13 @@ describe('upgrades', () => {
   const upgrade = (path: string): Promise<number> =>
     new Promise((resolve, reject) => {
       const { port } = test.app.server.address() as AddressInfo;
-      const headers = { host: TEST_HOST, connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' };
+      const headers = {
+        host: TEST_HOST,
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        'sec-websocket-version': '13',
+      };
       const outgoing = request({ port, host: '127.0.0.1', path, headers, agent: false });
       outgoing.on('response', (response) => {
         response.resume();

@@ -13,13 +13,21 @@ const bodyThorough = new Ajv({ ...common, coerceTypes: false, useDefaults: false
 // Paths and queries are text only.
 const text = new Ajv({ ...common, coerceTypes: true });
 
-const partNames: Record<string, string> = { body: 'The body', querystring: 'The query', params: 'The address', headers: 'The headers' };
+const partNames: Record<string, string> = {
+  body: 'The body',
+  querystring: 'The query',
+  params: 'The address',
+  headers: 'The headers',
+};
 
 const refuse = (part: string, errors: readonly ErrorObject[]): AppError => {
   const fields = presentFieldProblems(errors);
   const [first] = fields;
   const where = partNames[part] ?? 'The request';
-  const message = first === undefined ? `${where} is not valid.` : `${where} is not valid: ${first.path === '' ? 'it' : first.path} ${first.message}.`;
+  const message =
+    first === undefined
+      ? `${where} is not valid.`
+      : `${where} is not valid: ${first.path === '' ? 'it' : first.path} ${first.message}.`;
   return new AppError('invalid_request', message, { fields });
 };
 

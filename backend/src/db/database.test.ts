@@ -83,7 +83,8 @@ describe('transactions', () => {
     const work = (failures: number) =>
       inTransaction(database.db, async (trx) => {
         runs += 1;
-        if (runs <= failures) await sql.raw("do $$ begin raise exception 'x' using errcode = '40P01'; end $$").execute(trx);
+        if (runs <= failures)
+          await sql.raw("do $$ begin raise exception 'x' using errcode = '40P01'; end $$").execute(trx);
         return runs;
       });
     expect(await work(2)).toBe(3);

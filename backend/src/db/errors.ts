@@ -14,7 +14,17 @@ export const isForeignKeyViolation = (err: unknown, constraint: string): boolean
 /** Two transactions met; running the loser again is the remedy. */
 export const isTransient = (err: unknown): boolean => ['40001', '40P01'].includes(sqlState(err) ?? '');
 
-const socketErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EACCES']);
+const socketErrors = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EACCES',
+]);
 /** The driver has no codes for these; the texts are those of pg 8.23 and pg-pool. */
 const lostConnection =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout|not queryable|Cannot use a pool after calling end/;
@@ -24,7 +34,8 @@ const isConnectionLoss = (err: Error): boolean => {
   // 08: connection; 57P: shutdown, crash, starting up; 53300: too many connections.
   if (state !== null) return state.startsWith('08') || state.startsWith('57P') || state === '53300';
   const system = err as NodeJS.ErrnoException;
-  return (system.syscall === 'connect' || system.syscall === 'read' || system.syscall === 'write') && socketErrors.has(system.code ?? '')
+  return (system.syscall === 'connect' || system.syscall === 'read' || system.syscall === 'write') &&
+    socketErrors.has(system.code ?? '')
     ? true
     : lostConnection.test(err.message);
 };
@@ -41,18 +52,40 @@ export const mapDatabaseError = (err: unknown): AppError | null => {
   }
   switch (sqlState(err)) {
     case '53100':
-      return new AppError('storage_full', 'The disk of the database is full. Free space on the server, then try again.', undefined, { cause: err });
+      return new AppError(
+        'storage_full',
+        'The disk of the database is full. Free space on the server, then try again.',
+        undefined,
+        { cause: err },
+      );
     // NUL in text, and numbers beyond their column: nothing a schema can always catch, and never a fault of ours.
     case '22021':
     case '22P05':
-      return new AppError('invalid_request', 'The request holds characters that cannot be stored, such as NUL.', undefined, { cause: err });
+      return new AppError(
+        'invalid_request',
+        'The request holds characters that cannot be stored, such as NUL.',
+        undefined,
+        { cause: err },
+      );
     case '22003':
-      return new AppError('invalid_request', 'The request holds a number that is too large.', undefined, { cause: err });
+      return new AppError('invalid_request', 'The request holds a number that is too large.', undefined, {
+        cause: err,
+      });
     case '57014':
-      return new AppError('unavailable', 'The database took too long to answer. Try again.', { retryAfterSeconds: 5 }, { cause: err });
+      return new AppError(
+        'unavailable',
+        'The database took too long to answer. Try again.',
+        { retryAfterSeconds: 5 },
+        { cause: err },
+      );
     case '40001':
     case '40P01':
-      return new AppError('unavailable', 'Too many changes of the same thing at once. Try again.', { retryAfterSeconds: 1 }, { cause: err });
+      return new AppError(
+        'unavailable',
+        'Too many changes of the same thing at once. Try again.',
+        { retryAfterSeconds: 1 },
+        { cause: err },
+      );
     default:
       return null;
   }

@@ -19,7 +19,10 @@ const PROBE_INTERVAL_MS = 15_000;
 const PROBE_TIMEOUT_MS = 5_000;
 const channelPattern = /^[a-z_]{1,60}$/;
 
-export const createNotificationHub = (options: { readonly url: string; readonly logger: Pick<Logger, 'warn' | 'error'> }): NotificationHub => {
+export const createNotificationHub = (options: {
+  readonly url: string;
+  readonly logger: Pick<Logger, 'warn' | 'error'>;
+}): NotificationHub => {
   const handlers = new Map<string, Set<NotificationHandler>>();
   const listening = new Set<string>();
   let client: pg.Client | null = null;
@@ -91,7 +94,10 @@ export const createNotificationHub = (options: { readonly url: string; readonly 
   };
 
   const connect = (): void => {
-    const next = new pg.Client({ ...connectionSettings({ url: options.url, applicationName: 'sac listen' }), query_timeout: PROBE_TIMEOUT_MS });
+    const next = new pg.Client({
+      ...connectionSettings({ url: options.url, applicationName: 'sac listen' }),
+      query_timeout: PROBE_TIMEOUT_MS,
+    });
     client = next;
     next.on('error', (err) => lost(next, err));
     next.on('end', () => lost(next, new Error('connection ended')));

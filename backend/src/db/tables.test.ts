@@ -19,16 +19,22 @@ const sourceOf = (file: string): ts.SourceFile =>
   ts.createSourceFile(file, readFileSync(new URL(file, import.meta.url), 'utf8'), ts.ScriptTarget.Latest, true);
 
 const interfacesOf = (source: ts.SourceFile): Map<string, ts.InterfaceDeclaration> =>
-  new Map(source.statements.filter(ts.isInterfaceDeclaration).map((declaration) => [declaration.name.text, declaration]));
+  new Map(
+    source.statements.filter(ts.isInterfaceDeclaration).map((declaration) => [declaration.name.text, declaration]),
+  );
 
-const propertiesOf = (declaration: ts.InterfaceDeclaration): ts.PropertySignature[] => declaration.members.filter(ts.isPropertySignature);
+const propertiesOf = (declaration: ts.InterfaceDeclaration): ts.PropertySignature[] =>
+  declaration.members.filter(ts.isPropertySignature);
 
 /** `X | null`, `Generated<X | null>`, and aliases that say Nullable. */
 const allowsNull = (type: string): boolean => /\bnull\b|^Nullable/.test(type.replace(/ColumnType<([^,]+),.*>/, '$1'));
 
 /** Tables as the TypeScript declarations have them. */
 const declaredTables = (): Map<string, Column[]> => {
-  const interfaces = new Map([...interfacesOf(sourceOf('./tables.ts')), ...interfacesOf(sourceOf('./agent-tables.ts'))]);
+  const interfaces = new Map([
+    ...interfacesOf(sourceOf('./tables.ts')),
+    ...interfacesOf(sourceOf('./agent-tables.ts')),
+  ]);
   const tables = new Map<string, Column[]>();
   for (const name of ['AccountTables', 'AgentTables']) {
     const list = interfaces.get(name);
@@ -36,8 +42,14 @@ const declaredTables = (): Map<string, Column[]> => {
     for (const table of propertiesOf(list)) {
       const row = interfaces.get(table.type?.getText() ?? '');
       if (row === undefined) throw new Error(`no interface for the table ${table.name.getText()}`);
-      const columns = propertiesOf(row).map((column) => ({ name: column.name.getText(), isNullable: allowsNull(column.type?.getText() ?? '') }));
-      tables.set(table.name.getText(), columns.toSorted((left, right) => left.name.localeCompare(right.name)));
+      const columns = propertiesOf(row).map((column) => ({
+        name: column.name.getText(),
+        isNullable: allowsNull(column.type?.getText() ?? ''),
+      }));
+      tables.set(
+        table.name.getText(),
+        columns.toSorted((left, right) => left.name.localeCompare(right.name)),
+      );
     }
   }
   return tables;
@@ -53,7 +65,10 @@ const migratedTables = async (): Promise<Map<string, Column[]>> => {
   for (const row of rows) {
     const columns = tables.get(row.table_name) ?? [];
     columns.push({ name: row.column_name, isNullable: row.is_nullable === 'YES' });
-    tables.set(row.table_name, columns.toSorted((left, right) => left.name.localeCompare(right.name)));
+    tables.set(
+      row.table_name,
+      columns.toSorted((left, right) => left.name.localeCompare(right.name)),
+    );
   }
   return tables;
 };

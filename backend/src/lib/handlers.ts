@@ -1,13 +1,4 @@
-import type {
-  BodyOf,
-  ParamsOf,
-  QueryOf,
-  ResponseOf,
-  RouteDefinition,
-  RouteName,
-  Routes,
-  User,
-} from '@sac/contracts';
+import type { BodyOf, ParamsOf, QueryOf, ResponseOf, RouteDefinition, RouteName, Routes, User } from '@sac/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** Who is calling, as the database said at the start of this request. */

@@ -7,7 +7,8 @@ export const randomSecret = (): string => randomBytes(32).toString('base64url');
 export const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret, 'utf8').digest();
 
 /** A key of its own per purpose, so that no two uses of the master key ever meet. */
-export const deriveKey = (master: Buffer, purpose: string): Buffer => createHmac('sha256', master).update(`sac:${purpose}`).digest();
+export const deriveKey = (master: Buffer, purpose: string): Buffer =>
+  createHmac('sha256', master).update(`sac:${purpose}`).digest();
 
 /** Compares in a time that does not depend on where the texts differ; their lengths are no secret. */
 export const equalText = (left: string, right: string): boolean => {

@@ -23,14 +23,20 @@ export const signAccessToken = (
   const issuedAtSeconds = Math.floor(now.getTime() / 1000);
   const expiresAtSeconds = issuedAtSeconds + ACCESS_TOKEN_TTL_SECONDS;
   const payload = {
-    sub: claims.userId, sid: claims.authSessionId, tv: claims.tokenVersion,
-    aud: AUDIENCE, iss: ISSUER, iat: issuedAtSeconds, exp: expiresAtSeconds,
+    sub: claims.userId,
+    sid: claims.authSessionId,
+    tv: claims.tokenVersion,
+    aud: AUDIENCE,
+    iss: ISSUER,
+    iat: issuedAtSeconds,
+    exp: expiresAtSeconds,
   };
   const token = jwt.sign(payload, keys.current.key, { algorithm: 'HS256', keyid: keys.current.kid });
   return { token, expiresAt: new Date(expiresAtSeconds * 1000) };
 };
 
-const unauthenticated = (): AppError => new AppError('unauthenticated', 'The access token is not valid or has expired. Sign in again.');
+const unauthenticated = (): AppError =>
+  new AppError('unauthenticated', 'The access token is not valid or has expired. Sign in again.');
 
 const idPattern = /^[1-9][0-9]{0,17}$/;
 
@@ -44,7 +50,10 @@ export const verifyAccessToken = (keys: SigningKeys, token: string, now: Date): 
     const key = keys.all.find((candidate) => candidate.kid === kid)?.key;
     if (key === undefined) throw unauthenticated();
     payload = jwt.verify(token, key, {
-      algorithms: ['HS256'], audience: AUDIENCE, issuer: ISSUER, clockTimestamp: Math.floor(now.getTime() / 1000),
+      algorithms: ['HS256'],
+      audience: AUDIENCE,
+      issuer: ISSUER,
+      clockTimestamp: Math.floor(now.getTime() / 1000),
     });
   } catch {
     throw unauthenticated();
@@ -52,8 +61,12 @@ export const verifyAccessToken = (keys: SigningKeys, token: string, now: Date): 
   if (typeof payload === 'string') throw unauthenticated();
   const { sub, sid, tv, exp } = payload as Record<string, unknown>;
   const valid =
-    typeof sub === 'string' && idPattern.test(sub) && typeof sid === 'string' && idPattern.test(sid) &&
-    typeof tv === 'number' && typeof exp === 'number';
+    typeof sub === 'string' &&
+    idPattern.test(sub) &&
+    typeof sid === 'string' &&
+    idPattern.test(sid) &&
+    typeof tv === 'number' &&
+    typeof exp === 'number';
   if (!valid) throw unauthenticated();
   return { userId: sub, authSessionId: sid, tokenVersion: tv, expiresAt: new Date(exp * 1000) };
 };

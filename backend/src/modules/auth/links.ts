@@ -14,7 +14,7 @@ export const linkInvalid = (): AppError =>
 
 /**
  * Makes the single-use link that creates an admin: the first one, or a further one when all are locked
- * out. The one before it stops working. The browser opens `<origin>/first-run#<secret>`; whoever can call
+ * out. The one before it stops working. The browser opens `<origin>/welcome#<secret>`; whoever can call
  * this owns the server, so it asks for nothing.
  */
 export const createAdminLink = async (
@@ -25,7 +25,14 @@ export const createAdminLink = async (
   const expiresAt = new Date(Date.now() + (options.ttlMs ?? ADMIN_LINK_TTL_MS));
   await inTransaction(db, async (trx) => {
     await repository.deleteUnusedAdminLinks(trx);
-    const link = { kind: 'admin', secret_hash: hashSecret(secret), email: null, role: 'admin', invited_by: null, expires_at: expiresAt } as const;
+    const link = {
+      kind: 'admin',
+      secret_hash: hashSecret(secret),
+      email: null,
+      role: 'admin',
+      invited_by: null,
+      expires_at: expiresAt,
+    } as const;
     await repository.insertLink(trx, link);
     await recordAudit(trx, { action: 'auth.admin_link_created', actorId: null, origin: null });
   });
@@ -42,9 +49,16 @@ export interface NewInvite {
 }
 
 export interface LinksService {
-  check(kind: 'admin' | 'invite', secret: string): Promise<{ expiresAt: string; invitedBy: string | null; email: string | null }>;
+  check(
+    kind: 'admin' | 'invite',
+    secret: string,
+  ): Promise<{ expiresAt: string; invitedBy: string | null; email: string | null }>;
   listInvites(): Promise<Invite[]>;
-  createInvite(invite: NewInvite, actor: { readonly id: string }, origin: Origin): Promise<{ invite: Invite; secret: string }>;
+  createInvite(
+    invite: NewInvite,
+    actor: { readonly id: string },
+    origin: Origin,
+  ): Promise<{ invite: Invite; secret: string }>;
   deleteInvite(id: string, actor: { readonly id: string }, origin: Origin): Promise<void>;
 }
 
@@ -75,12 +89,28 @@ export const createLinksService = ({ db }: { readonly db: Database }): LinksServ
     const row = await inTransaction(db, async (trx) => {
       const open = await repository.countInvites(trx);
       if (open >= MAX_OPEN_INVITES) {
-        throw new AppError('limit_reached', `There are ${open} open invites, the most there may be. Withdraw some first.`);
+        throw new AppError(
+          'limit_reached',
+          `There are ${open} open invites, the most there may be. Withdraw some first.`,
+        );
       }
       const expiresAt = new Date(Date.now() + expiresInHours * 3_600_000);
-      const link = { kind: 'invite', secret_hash: hashSecret(secret), email, role, invited_by: actor.id, expires_at: expiresAt } as const;
+      const link = {
+        kind: 'invite',
+        secret_hash: hashSecret(secret),
+        email,
+        role,
+        invited_by: actor.id,
+        expires_at: expiresAt,
+      } as const;
       const inserted = await repository.insertLink(trx, link);
-      await recordAudit(trx, { action: 'invite.created', actorId: actor.id, target: { type: 'invite', id: inserted.id }, details: { role }, origin });
+      await recordAudit(trx, {
+        action: 'invite.created',
+        actorId: actor.id,
+        target: { type: 'invite', id: inserted.id },
+        details: { role },
+        origin,
+      });
       const inviter = await repository.findUserById(trx, actor.id);
       return { ...inserted, inviter: inviter?.display_name ?? null };
     });

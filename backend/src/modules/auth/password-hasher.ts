@@ -27,14 +27,18 @@ export interface PasswordHasherOptions {
 }
 
 export const BCRYPT_COST = 12;
+/** At 0.3 s each on one thread the last one in the queue waits 12 s; nobody waits longer for a sign-in. */
 const MAX_WAITING = 40;
 const JOB_TIMEOUT_MS = 30_000;
-/** Hash of a text nobody has, per cost so that it takes as long as a real one. */
+/** A genuine digest of a text nobody has; the cost is set so that comparing takes as long as with a real one. */
 const unknownAccountHash = (cost: number): string =>
   `$2b$${String(cost).padStart(2, '0')}$CKeAIAY8Ois3WeDrUkmw1.Y08jj0.1ODbW19rJoP5KLI7Z6qIQvZC`;
 
 // Beside this file in both forms: as TypeScript and in the bundle.
-const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './password.worker.ts' : './password.worker.js', import.meta.url);
+const workerUrl = new URL(
+  import.meta.url.endsWith('.ts') ? './password.worker.ts' : './password.worker.js',
+  import.meta.url,
+);
 
 interface Waiting {
   readonly job: HashJob;
@@ -49,90 +53,112 @@ interface Thread {
 }
 
 const busy = (): AppError =>
-  new AppError('rate_limited', 'Too many people are signing in at this moment. Try again in a few seconds.', { retryAfterSeconds: 5 });
+  new AppError('rate_limited', 'Too many people are signing in at this moment. Try again in a few seconds.', {
+    retryAfterSeconds: 5,
+  });
 
-/** A few threads with a bounded queue before them; threads start when first needed. Ended with `close`. */
-export const createPasswordHasher = (options: PasswordHasherOptions = {}): PasswordHasher => {
-  const cost = options.cost ?? BCRYPT_COST;
-  const maxThreads = options.threads ?? Math.max(1, Math.min(4, availableParallelism() - 1));
-  const maxWaiting = options.maxWaiting ?? MAX_WAITING;
-  const threads = new Set<Thread>();
-  const queue: Waiting[] = [];
-  let nextId = 1;
-  let computed = 0;
-  let closed = false;
+const hashingFailed = (): Error => new Error('password hashing failed');
 
-  const settle = (thread: Thread, result: HashResult | null): void => {
+/** A few threads with a bounded queue before them; a thread starts when it is first needed. */
+class HashingThreads {
+  readonly #maxThreads: number;
+  readonly #maxWaiting: number;
+  readonly #threads = new Set<Thread>();
+  readonly #queue: Waiting[] = [];
+  #isClosed = false;
+  computedCount = 0;
+
+  constructor(maxThreads: number, maxWaiting: number) {
+    this.#maxThreads = maxThreads;
+    this.#maxWaiting = maxWaiting;
+  }
+
+  submit(job: HashJob): Promise<HashResult> {
+    if (this.#isClosed || this.#queue.length >= this.#maxWaiting) return Promise.reject(busy());
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ job, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const waiting of this.#queue.splice(0)) waiting.reject(busy());
+    const ending = [...this.#threads].map((thread) => this.#drop(thread));
+    await Promise.all(ending);
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      const idle = [...this.#threads].find((thread) => thread.current === null);
+      const thread = idle ?? (this.#threads.size < this.#maxThreads ? this.#startThread() : null);
+      const next = thread === null ? undefined : this.#queue.shift();
+      if (thread === null || next === undefined) return;
+      thread.current = next;
+      thread.timer = setTimeout(() => this.#dropInBackground(thread), JOB_TIMEOUT_MS);
+      thread.worker.postMessage(next.job);
+    }
+  }
+
+  #startThread(): Thread {
+    // No environment: a thread that sees passwords gets nothing else.
+    const worker = new Worker(workerUrl, { env: {}, resourceLimits: { maxOldGenerationSizeMb: 32 } });
+    const thread: Thread = { worker, current: null, timer: null };
+    this.#threads.add(thread);
+    worker.unref();
+    worker.on('message', (result: HashResult) => {
+      if (thread.current?.job.id !== result.id) return;
+      this.computedCount += 1;
+      this.#settle(thread, result);
+      this.#dispatch();
+    });
+    worker.on('error', () => this.#dropInBackground(thread));
+    worker.on('exit', () => this.#dropInBackground(thread));
+    return thread;
+  }
+
+  #settle(thread: Thread, result: HashResult | null): void {
     const { current } = thread;
     thread.current = null;
     if (thread.timer !== null) clearTimeout(thread.timer);
-    if (current === null) return;
-    computed += 1;
-    if (result === null || 'failed' in result) current.reject(new Error('password hashing failed'));
-    else current.resolve(result);
-  };
+    if (result === null || 'failed' in result) current?.reject(hashingFailed());
+    else current?.resolve(result);
+  }
 
-  const drop = (thread: Thread): void => {
-    if (!threads.delete(thread)) return;
-    settle(thread, null);
-    void thread.worker.terminate();
-    if (!closed) dispatch();
-  };
+  #dropInBackground(thread: Thread): void {
+    this.#drop(thread).catch(() => undefined);
+    if (!this.#isClosed) this.#dispatch();
+  }
 
-  const startThread = (): Thread => {
-    const thread: Thread = { worker: new Worker(workerUrl, { env: {}, resourceLimits: { maxOldGenerationSizeMb: 32 } }), current: null, timer: null };
-    threads.add(thread);
-    thread.worker.unref();
-    thread.worker.on('message', (result: HashResult) => {
-      if (thread.current?.job.id !== result.id) return;
-      settle(thread, result);
-      dispatch();
-    });
-    thread.worker.on('error', () => drop(thread));
-    thread.worker.on('exit', () => drop(thread));
-    return thread;
-  };
+  async #drop(thread: Thread): Promise<void> {
+    if (!this.#threads.delete(thread)) return;
+    this.#settle(thread, null);
+    await thread.worker.terminate();
+  }
+}
 
-  const dispatch = (): void => {
-    while (queue.length > 0) {
-      const idle = [...threads].find((thread) => thread.current === null);
-      const thread = idle ?? (threads.size < maxThreads ? startThread() : null);
-      const next = thread === null ? undefined : queue.shift();
-      if (thread === null || next === undefined) return;
-      thread.current = next;
-      thread.timer = setTimeout(() => drop(thread), JOB_TIMEOUT_MS);
-      thread.worker.postMessage(next.job);
-    }
-  };
-
-  const submit = (job: HashJob): Promise<HashResult> => {
-    if (closed || queue.length >= maxWaiting) return Promise.reject(busy());
-    return new Promise((resolve, reject) => {
-      queue.push({ job, resolve, reject });
-      dispatch();
-    });
-  };
-
-  const takeId = (): number => (nextId = (nextId % Number.MAX_SAFE_INTEGER) + 1);
-
+/** Ended with `close`. */
+export const createPasswordHasher = (options: PasswordHasherOptions = {}): PasswordHasher => {
+  const cost = options.cost ?? BCRYPT_COST;
+  const threadCount = options.threads ?? Math.max(1, Math.min(4, availableParallelism() - 1));
+  const threads = new HashingThreads(threadCount, options.maxWaiting ?? MAX_WAITING);
+  let lastId = 0;
   return {
     async hash(password) {
-      const result = await submit({ id: takeId(), kind: 'hash', password, cost });
-      if (!('hash' in result)) throw new Error('password hashing failed');
+      const result = await threads.submit({ id: (lastId += 1), kind: 'hash', password, cost });
+      if (!('hash' in result)) throw hashingFailed();
       return result.hash;
     },
     async verify(password, hash) {
-      const result = await submit({ id: takeId(), kind: 'verify', password, hash: hash ?? unknownAccountHash(cost) });
+      const result = await threads.submit({
+        id: (lastId += 1),
+        kind: 'verify',
+        password,
+        hash: hash ?? unknownAccountHash(cost),
+      });
       return 'matches' in result && result.matches && hash !== null;
     },
-    computedCount: () => computed,
-    async close() {
-      closed = true;
-      for (const waiting of queue.splice(0)) waiting.reject(busy());
-      for (const thread of threads) settle(thread, null);
-      const workers = [...threads].map((thread) => thread.worker);
-      threads.clear();
-      await Promise.all(workers.map((worker) => worker.terminate()));
-    },
+    computedCount: () => threads.computedCount,
+    close: () => threads.close(),
   };
 };

@@ -11,7 +11,9 @@ afterAll(() => test.close());
 /** Moves the last rotation of a browser's session into the past, as if the time had passed. */
 const age = async (page: TestBrowser, seconds: number): Promise<void> => {
   const id = currentSession(page);
-  await sql`update auth_sessions set rotated_at = rotated_at - make_interval(secs => ${seconds}) where id = ${id}`.execute(test.db);
+  await sql`update auth_sessions set rotated_at = rotated_at - make_interval(secs => ${seconds}) where id = ${id}`.execute(
+    test.db,
+  );
 };
 
 const currentSession = (page: TestBrowser): string => {
@@ -46,7 +48,8 @@ describe('refreshing', () => {
     await age(page, 60);
     const old = page.copy();
     await page.call('refresh', { body: {} });
-    for (let reload = 0; reload < 3; reload += 1) expect((await old.copy().call('refresh', { body: {} })).status).toBe(200);
+    for (let reload = 0; reload < 3; reload += 1)
+      expect((await old.copy().call('refresh', { body: {} })).status).toBe(200);
   });
 
   it('ends the session when an old token comes back later, for thief and owner', async () => {
@@ -58,7 +61,11 @@ describe('refreshing', () => {
     expect((await thief.call('refresh', { body: {} })).error.code).toBe('unauthenticated');
     expect((await owner.call('refresh', { body: {} })).error.code).toBe('unauthenticated');
     expect((await owner.call('me')).error.code).toBe('unauthenticated');
-    const entries = await test.db.selectFrom('audit_log').select('action').where('action', '=', 'auth.refresh_reused').execute();
+    const entries = await test.db
+      .selectFrom('audit_log')
+      .select('action')
+      .where('action', '=', 'auth.refresh_reused')
+      .execute();
     expect(entries).toHaveLength(1);
   });
 
@@ -88,7 +95,13 @@ describe('refreshing', () => {
     expect((await page.call('refresh', { body: {} })).status).toBe(200);
   });
 
-  it.each(['garbage', 'a.1.b', `${'a'.repeat(32)}.1.${'b'.repeat(43)}`, `${'a'.repeat(32)}.0.${'b'.repeat(43)}`, 'x'.repeat(4000)])('refuses the cookie %j', async (value) => {
+  it.each([
+    'garbage',
+    'a.1.b',
+    `${'a'.repeat(32)}.1.${'b'.repeat(43)}`,
+    `${'a'.repeat(32)}.0.${'b'.repeat(43)}`,
+    'x'.repeat(4000),
+  ])('refuses the cookie %j', async (value) => {
     const page = await test.admin();
     page.cookie = `${page.cookie.split('=')[0] ?? ''}=${value}`;
     expect((await page.call('refresh', { body: {} })).error.code).toBe('unauthenticated');
@@ -100,7 +113,11 @@ describe('refreshing', () => {
     expect((await page.call('refresh', { body: {} })).error.code).toBe('unauthenticated');
     expect((await page.call('me')).error.code).toBe('unauthenticated');
     const expired = await test.admin();
-    await test.db.updateTable('auth_sessions').set({ expires_at: new Date(Date.now() - 1000) }).where('id', '=', currentSession(expired)).execute();
+    await test.db
+      .updateTable('auth_sessions')
+      .set({ expires_at: new Date(Date.now() - 1000) })
+      .where('id', '=', currentSession(expired))
+      .execute();
     expect((await expired.call('refresh', { body: {} })).error.code).toBe('unauthenticated');
   });
 
@@ -171,7 +188,10 @@ describe('ending sessions', () => {
   it('lists own sessions and ends one; those of others do not exist', async () => {
     const person = await test.person('lister');
     const other = test.browser();
-    await other.call('signIn', { body: { login: 'lister', password: PASSWORD }, headers: { 'user-agent': 'Firefox\u0007/1' } });
+    await other.call('signIn', {
+      body: { login: 'lister', password: PASSWORD },
+      headers: { 'user-agent': 'Firefox\u0007/1' },
+    });
     const { sessions } = (await person.call('listAuthSessions')).body;
     expect(sessions).toHaveLength(2);
     expect(sessions.filter((session) => session.current)).toHaveLength(1);
@@ -186,7 +206,8 @@ describe('ending sessions', () => {
 
   it('keeps at most 50 sessions, the oldest goes', async () => {
     const first = await test.person('many');
-    for (let index = 0; index < 50; index += 1) await test.browser().call('signIn', { body: { login: 'many', password: PASSWORD } });
+    for (let index = 0; index < 50; index += 1)
+      await test.browser().call('signIn', { body: { login: 'many', password: PASSWORD } });
     expect((await first.call('listAuthSessions')).status).toBe(401);
   });
 });
@@ -197,12 +218,16 @@ describe('changing the password', () => {
     const there = test.browser();
     await there.call('signIn', { body: { login: 'changer', password: PASSWORD } });
     const body = { currentPassword: PASSWORD, newPassword: 'a whole new password' };
-    expect((await here.call('changePassword', { body: { ...body, currentPassword: 'wrong wrong' } })).error.code).toBe('invalid_credentials');
+    expect((await here.call('changePassword', { body: { ...body, currentPassword: 'wrong wrong' } })).error.code).toBe(
+      'invalid_credentials',
+    );
     expect((await here.call('changePassword', { body })).status).toBe(204);
     expect((await here.call('me')).status).toBe(200);
     expect((await there.call('me')).status).toBe(401);
     expect((await test.browser().call('signIn', { body: { login: 'changer', password: PASSWORD } })).status).toBe(401);
-    expect((await test.browser().call('signIn', { body: { login: 'changer', password: body.newPassword } })).status).toBe(200);
+    expect(
+      (await test.browser().call('signIn', { body: { login: 'changer', password: body.newPassword } })).status,
+    ).toBe(200);
   });
 
   it.each([
@@ -218,7 +243,10 @@ describe('changing the password', () => {
     const person = signedIn.status === 200 ? page : await test.person(name);
     const answer = await person.call('changePassword', { body: { currentPassword: PASSWORD, newPassword } });
     expect(answer.status).toBe(400);
-    expect(answer.error.details?.fields?.[0]).toMatchObject({ path: '/newPassword', message: expect.stringMatching(message) as string });
+    expect(answer.error.details?.fields?.[0]).toMatchObject({
+      path: '/newPassword',
+      message: expect.stringMatching(message) as string,
+    });
     expect(JSON.stringify(answer.error)).not.toContain(JSON.stringify(newPassword).slice(1, -1));
   });
 });

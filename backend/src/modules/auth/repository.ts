@@ -3,7 +3,8 @@ import type { DatabaseOrTransaction } from '../../db/database.ts';
 import type { AuthSessionRow, AuthSessionsTable, InviteRow, NewUser, UserRow } from '../../db/tables.ts';
 import { AUTH_CHANNEL } from './channel.ts';
 
-export type RevokeReason = 'signed_out' | 'signed_out_elsewhere' | 'reuse' | 'password_changed' | 'account_changed' | 'too_many';
+export type RevokeReason =
+  'signed_out' | 'signed_out_elsewhere' | 'reuse' | 'password_changed' | 'account_changed' | 'too_many';
 
 export const findUserByLogin = (db: DatabaseOrTransaction, login: string): Promise<UserRow | undefined> =>
   db
@@ -24,7 +25,12 @@ export const updateOwnAccount = (
   id: string,
   change: { readonly display_name?: string; readonly email?: string | null },
 ): Promise<UserRow | undefined> =>
-  db.updateTable('users').set({ ...change, updated_at: new Date() }).where('id', '=', id).returningAll().executeTakeFirst();
+  db
+    .updateTable('users')
+    .set({ ...change, updated_at: new Date() })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirst();
 
 /** Only when the hash is still the one that was verified: two changes at once cannot both succeed. */
 export const replacePasswordHash = async (
@@ -42,11 +48,21 @@ export const replacePasswordHash = async (
 };
 
 export const growTokenVersion = async (db: DatabaseOrTransaction, userId: string): Promise<void> => {
-  await db.updateTable('users').set((eb) => ({ token_version: eb('token_version', '+', 1) })).where('id', '=', userId).execute();
+  await db
+    .updateTable('users')
+    .set((eb) => ({ token_version: eb('token_version', '+', 1) }))
+    .where('id', '=', userId)
+    .execute();
 };
 
 export const hasActiveAdmin = async (db: DatabaseOrTransaction): Promise<boolean> =>
-  (await db.selectFrom('users').select('id').where('role', '=', 'admin').where('status', '=', 'active').limit(1).executeTakeFirst()) !== undefined;
+  (await db
+    .selectFrom('users')
+    .select('id')
+    .where('role', '=', 'admin')
+    .where('status', '=', 'active')
+    .limit(1)
+    .executeTakeFirst()) !== undefined;
 
 export interface Principal {
   readonly id: string;
@@ -72,7 +88,10 @@ export const findPrincipal = (
     .where('user.token_version', '=', claims.tokenVersion)
     .executeTakeFirst();
 
-export const isSessionLive = async (db: DatabaseOrTransaction, ids: { readonly userId: string; readonly authSessionId: string }): Promise<boolean> => {
+export const isSessionLive = async (
+  db: DatabaseOrTransaction,
+  ids: { readonly userId: string; readonly authSessionId: string },
+): Promise<boolean> => {
   const row = await liveSessions(db, ids.userId)
     .innerJoin('users', 'users.id', 'auth_sessions.user_id')
     .select('auth_sessions.id')
@@ -83,16 +102,32 @@ export const isSessionLive = async (db: DatabaseOrTransaction, ids: { readonly u
 };
 
 /** Notes that account and browser were seen now. */
-export const touch = async (db: DatabaseOrTransaction, ids: { readonly userId: string; readonly authSessionId: string }): Promise<void> => {
-  await db.updateTable('auth_sessions').set({ last_used_at: sql<Date>`now()` }).where('id', '=', ids.authSessionId).execute();
-  await db.updateTable('users').set({ last_active_at: sql<Date>`now()` }).where('id', '=', ids.userId).execute();
+export const touch = async (
+  db: DatabaseOrTransaction,
+  ids: { readonly userId: string; readonly authSessionId: string },
+): Promise<void> => {
+  await db
+    .updateTable('auth_sessions')
+    .set({ last_used_at: sql<Date>`now()` })
+    .where('id', '=', ids.authSessionId)
+    .execute();
+  await db
+    .updateTable('users')
+    .set({ last_active_at: sql<Date>`now()` })
+    .where('id', '=', ids.userId)
+    .execute();
 };
 
-export const insertAuthSession = (db: DatabaseOrTransaction, session: Insertable<AuthSessionsTable>): Promise<AuthSessionRow> =>
-  db.insertInto('auth_sessions').values(session).returningAll().executeTakeFirstOrThrow();
+export const insertAuthSession = (
+  db: DatabaseOrTransaction,
+  session: Insertable<AuthSessionsTable>,
+): Promise<AuthSessionRow> => db.insertInto('auth_sessions').values(session).returningAll().executeTakeFirstOrThrow();
 
 /** Locks the row: of two refreshes with the same token one waits and then sees what the other did. */
-export const lockAuthSessionByFamily = (db: DatabaseOrTransaction, familyHash: Buffer): Promise<AuthSessionRow | undefined> =>
+export const lockAuthSessionByFamily = (
+  db: DatabaseOrTransaction,
+  familyHash: Buffer,
+): Promise<AuthSessionRow | undefined> =>
   db.selectFrom('auth_sessions').selectAll().where('family_hash', '=', familyHash).forUpdate().executeTakeFirst();
 
 export const rotateAuthSession = async (
@@ -128,7 +163,11 @@ export interface RevokeFilter {
 }
 
 /** Ends browser sessions and wakes the event streams of their owner. Returns how many there were. */
-export const revokeAuthSessions = async (db: DatabaseOrTransaction, filter: RevokeFilter, reason: RevokeReason): Promise<number> => {
+export const revokeAuthSessions = async (
+  db: DatabaseOrTransaction,
+  filter: RevokeFilter,
+  reason: RevokeReason,
+): Promise<number> => {
   let update = db
     .updateTable('auth_sessions')
     .set({ revoked_at: sql<Date>`now()`, revoked_reason: reason })
@@ -137,7 +176,11 @@ export const revokeAuthSessions = async (db: DatabaseOrTransaction, filter: Revo
   if (filter.id !== undefined) update = update.where('id', '=', filter.id);
   if (filter.exceptId !== undefined) update = update.where('id', '!=', filter.exceptId);
   if (filter.keepNewest !== undefined) {
-    const newest = liveSessions(db, filter.userId).select('id').orderBy('last_used_at', 'desc').orderBy('id', 'desc').limit(filter.keepNewest);
+    const newest = liveSessions(db, filter.userId)
+      .select('id')
+      .orderBy('last_used_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(filter.keepNewest);
     update = update.where('id', 'not in', newest);
   }
   const { numUpdatedRows } = await update.executeTakeFirst();
@@ -151,7 +194,11 @@ export const insertLink = (
 ): Promise<InviteRow> => db.insertInto('invites').values(link).returningAll().executeTakeFirstOrThrow();
 
 const usableLinks = (db: DatabaseOrTransaction, kind: InviteRow['kind']) =>
-  db.selectFrom('invites').where('kind', '=', kind).where('used_at', 'is', null).where('expires_at', '>', sql<Date>`now()`);
+  db
+    .selectFrom('invites')
+    .where('kind', '=', kind)
+    .where('used_at', 'is', null)
+    .where('expires_at', '>', sql<Date>`now()`);
 
 export const findUsableLink = (
   db: DatabaseOrTransaction,
@@ -166,7 +213,11 @@ export const findUsableLink = (
     .executeTakeFirst();
 
 /** Uses a link up, atomically: of two attempts at once one gets undefined. */
-export const redeemLink = (db: DatabaseOrTransaction, kind: InviteRow['kind'], secretHash: Buffer): Promise<InviteRow | undefined> =>
+export const redeemLink = (
+  db: DatabaseOrTransaction,
+  kind: InviteRow['kind'],
+  secretHash: Buffer,
+): Promise<InviteRow | undefined> =>
   db
     .updateTable('invites')
     .set({ used_at: sql<Date>`now()` })
@@ -195,13 +246,29 @@ export const listInvites = (db: DatabaseOrTransaction): Promise<(InviteRow & { i
     .execute();
 
 export const countInvites = async (db: DatabaseOrTransaction): Promise<number> =>
-  Number((await usableLinks(db, 'invite').select((eb) => eb.fn.countAll<string>().as('count')).executeTakeFirstOrThrow()).count);
+  Number(
+    (
+      await usableLinks(db, 'invite')
+        .select((eb) => eb.fn.countAll<string>().as('count'))
+        .executeTakeFirstOrThrow()
+    ).count,
+  );
 
 export const deleteInvite = async (db: DatabaseOrTransaction, id: string): Promise<boolean> =>
-  (await db.deleteFrom('invites').where('id', '=', id).where('kind', '=', 'invite').where('used_at', 'is', null).executeTakeFirst()).numDeletedRows === 1n;
+  (
+    await db
+      .deleteFrom('invites')
+      .where('id', '=', id)
+      .where('kind', '=', 'invite')
+      .where('used_at', 'is', null)
+      .executeTakeFirst()
+  ).numDeletedRows === 1n;
 
 /** Rows that can open nothing any more; kept for a while for the audit. */
 export const deleteEndedRows = async (db: DatabaseOrTransaction, olderThan: Date): Promise<void> => {
-  await db.deleteFrom('auth_sessions').where((eb) => eb.or([eb('expires_at', '<', olderThan), eb('revoked_at', '<', olderThan)])).execute();
+  await db
+    .deleteFrom('auth_sessions')
+    .where((eb) => eb.or([eb('expires_at', '<', olderThan), eb('revoked_at', '<', olderThan)]))
+    .execute();
   await db.deleteFrom('invites').where('expires_at', '<', olderThan).execute();
 };

@@ -7,13 +7,18 @@ import type { GatewayConfig } from '../../config/config.ts';
 import type { Keys } from '../../config/keys.ts';
 import { deriveKey } from '../../lib/secrets.ts';
 import type { SettingsService } from '../settings/service.ts';
-import type { AccountsService, NewAccount } from './accounts.ts';
 import type { LinksService } from './links.ts';
 import type { AttemptLimits } from './attempts.ts';
-import { SESSION_IDLE_MS, type Browser, type OpenedSession, type SessionsService } from './sessions.ts';
+import type { NewAccount, NewAccountsService } from './new-accounts.ts';
+import type { OwnAccountService } from './own-account.ts';
+import type { SignIn } from './sign-in.ts';
+import { SESSION_IDLE_MS, type Browser, type OpenedSession } from './refresh.ts';
+import type { SessionsService } from './sessions.ts';
 
 interface Deps {
-  readonly accounts: AccountsService;
+  readonly signIn: SignIn;
+  readonly newAccounts: NewAccountsService;
+  readonly ownAccount: OwnAccountService;
   readonly sessions: SessionsService;
   readonly links: LinksService;
   readonly settings: SettingsService;
@@ -27,7 +32,7 @@ interface Deps {
 const browserOf = ({ request, ip }: { readonly request: FastifyRequest; readonly ip: string }): Browser => ({
   ip,
   requestId: request.id,
-  // eslint-disable-next-line no-control-regex -- header values may hold what PostgreSQL and log readers should not get
+  // Header values may hold what PostgreSQL and readers of logs should not get.
   userAgent: (request.headers['user-agent'] ?? '').replace(/[\u0000-\u001f\u007f]/g, ''),
 });
 
@@ -61,7 +66,7 @@ const createRefreshCookie = (config: GatewayConfig, keys: Keys) => {
 };
 
 export const authHandlers = (deps: Deps): Pick<Handlers, keyof typeof authRoutes> => {
-  const { accounts, sessions, links } = deps;
+  const { newAccounts, ownAccount, sessions, links } = deps;
   const refreshCookie = createRefreshCookie(deps.config, deps.keys);
   const originOf = ({ ip, request }: Pick<RequestContext<never>, 'ip' | 'request'>) => ({ ip, requestId: request.id });
 
@@ -73,7 +78,11 @@ export const authHandlers = (deps: Deps): Pick<Handlers, keyof typeof authRoutes
       version: deps.config.version,
     }),
     redeemAdminLink: async ({ body, request, reply, ip }) =>
-      refreshCookie.set(request, reply, await accounts.redeemAdminLink(body.secret, newAccount(body), browserOf({ request, ip }))),
+      refreshCookie.set(
+        request,
+        reply,
+        await newAccounts.redeemAdminLink(body.secret, newAccount(body), browserOf({ request, ip })),
+      ),
     checkLink: async ({ body, ip }) => {
       const giveBack = deps.limits.link(ip);
       const link = await links.check(body.kind, body.secret);
@@ -81,9 +90,13 @@ export const authHandlers = (deps: Deps): Pick<Handlers, keyof typeof authRoutes
       return link;
     },
     signIn: async ({ body, request, reply, ip }) =>
-      refreshCookie.set(request, reply, await accounts.signIn(body.login, body.password, browserOf({ request, ip }))),
+      refreshCookie.set(request, reply, await deps.signIn(body.login, body.password, browserOf({ request, ip }))),
     register: async ({ body, request, reply, ip }) =>
-      refreshCookie.set(request, reply, await accounts.register(body.invite ?? null, newAccount(body), browserOf({ request, ip }))),
+      refreshCookie.set(
+        request,
+        reply,
+        await newAccounts.register(body.invite ?? null, newAccount(body), browserOf({ request, ip })),
+      ),
     refresh: async (context) => {
       const { request, reply } = context;
       return refreshCookie.set(request, reply, await sessions.refresh(refreshCookie.read(request), originOf(context)));
@@ -93,13 +106,17 @@ export const authHandlers = (deps: Deps): Pick<Handlers, keyof typeof authRoutes
       await sessions.signOut(refreshCookie.read(context.request), originOf(context));
     },
     signOutEverywhere: async ({ user, request, reply, ip }) => {
-      await accounts.signOutEverywhere(user, browserOf({ request, ip }));
+      await ownAccount.signOutEverywhere(user, browserOf({ request, ip }));
       refreshCookie.clear(request, reply);
     },
-    me: ({ user }) => accounts.me(user),
-    updateMe: ({ user, body }) => accounts.updateMe(user, body),
+    me: ({ user }) => ownAccount.me(user),
+    updateMe: ({ user, body }) => ownAccount.updateMe(user, body),
     changePassword: ({ user, body, request, ip }) =>
-      accounts.changePassword(user, { current: body.currentPassword, next: body.newPassword }, browserOf({ request, ip })),
+      ownAccount.changePassword(
+        user,
+        { current: body.currentPassword, next: body.newPassword },
+        browserOf({ request, ip }),
+      ),
     listAuthSessions: async ({ user }) => ({ sessions: await sessions.list(user) }),
     revokeAuthSession: (context) => sessions.revoke(context.user, context.params.authSessionId, originOf(context)),
   };

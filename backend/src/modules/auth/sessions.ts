@@ -1,37 +1,28 @@
-import type { AuthSession, SignedIn } from '@sac/contracts';
+import type { AuthSession } from '@sac/contracts';
 import type { Transaction } from 'kysely';
 import type { Logger } from 'pino';
 import type { Keys } from '../../config/keys.ts';
 import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
 import type { AuthSessionRow, Tables, UserRow } from '../../db/tables.ts';
 import { inTransaction } from '../../db/transaction.ts';
-import { AppError, notFound } from '../../lib/app-error.ts';
+import { notFound } from '../../lib/app-error.ts';
 import { deriveKey } from '../../lib/secrets.ts';
 import { recordAudit, type Origin } from '../audit/record.ts';
 import { presentUser } from '../users/presenter.ts';
 import { signAccessToken, verifyAccessToken } from './access-token.ts';
-import { cookieValue, familyHash, newFamily, parseRefreshToken, refreshSecret, type RefreshToken } from './refresh-token.ts';
+import {
+  createRefresh,
+  SESSION_IDLE_MS,
+  signedOut,
+  type Browser,
+  type OpenedSession,
+  type Refresh,
+} from './refresh.ts';
+import { cookieValue, familyHash, newFamily, refreshSecret, type RefreshToken } from './refresh-token.ts';
 import * as repository from './repository.ts';
 
-/** A browser that is not seen for so long signs in again. */
-export const SESSION_IDLE_MS = 30 * 24 * 3_600_000;
-/**
- * So long after a rotation the token before it still answers, with the very token that replaced it, and
- * the newest one is not rotated again. Two tabs, or a reload in the middle, then never look like theft.
- */
-export const REFRESH_GRACE_MS = 10_000;
 const MAX_SESSIONS_PER_USER = 50;
 const TOUCH_INTERVAL_MS = 60_000;
-
-export interface Browser extends Origin {
-  readonly userAgent: string;
-}
-
-/** What a sign-in hands out: the answer for the page and the value of the HttpOnly cookie. */
-export interface OpenedSession {
-  readonly signedIn: SignedIn;
-  readonly cookie: string;
-}
 
 export interface Caller {
   readonly id: string;
@@ -41,24 +32,17 @@ export interface Caller {
   readonly tokenExpiresAt: Date;
 }
 
-export interface SessionsService {
+export interface SessionsService extends Refresh {
   /** Throws AppError `unauthenticated` unless token, browser session and account all hold at this moment. */
   authenticate(accessToken: string): Promise<Caller>;
   /** Whether the caller's browser session still holds; for what outlives a request. */
   isLive(caller: Pick<Caller, 'id' | 'authSessionId'>): Promise<boolean>;
   open(trx: Transaction<Tables>, user: UserRow, browser: Browser): Promise<OpenedSession>;
-  refresh(halves: { readonly cookie: string; readonly secret: string }, origin: Origin): Promise<OpenedSession>;
-  /** Ends the session of the token, if it is one; says nothing when it is not. */
-  signOut(halves: { readonly cookie: string; readonly secret: string }, origin: Origin): Promise<void>;
   list(caller: Caller): Promise<AuthSession[]>;
   revoke(caller: Caller, authSessionId: string, origin: Origin): Promise<void>;
   /** Ends all sessions of a user; for sign-out everywhere, and for accounts that are disabled or change their role. */
   revokeAll(trx: DatabaseOrTransaction, userId: string, reason: repository.RevokeReason): Promise<void>;
 }
-
-const ended = (): AppError => new AppError('unauthenticated', 'This browser is signed out. Sign in again.');
-
-type RefreshOutcome = { readonly kind: 'opened'; readonly session: OpenedSession } | { readonly kind: 'refused' };
 
 interface Deps {
   readonly db: Database;
@@ -88,7 +72,7 @@ export const createSessionsService = (deps: Deps): SessionsService => {
   const authenticate: SessionsService['authenticate'] = async (accessToken) => {
     const claims = verifyAccessToken(deps.keys.accessToken, accessToken, now());
     const principal = await repository.findPrincipal(deps.db, claims);
-    if (principal === undefined) throw ended();
+    if (principal === undefined) throw signedOut();
     // Once a minute is exact enough for "last seen" and spares a write per request.
     if (now().getTime() - principal.last_used_at.getTime() > TOUCH_INTERVAL_MS) await repository.touch(deps.db, claims);
     const { id, username, role } = principal;
@@ -109,50 +93,7 @@ export const createSessionsService = (deps: Deps): SessionsService => {
     return hand(user, session, token);
   };
 
-  const reused = async (trx: Transaction<Tables>, session: AuthSessionRow, origin: Origin): Promise<RefreshOutcome> => {
-    await repository.revokeAuthSessions(trx, { userId: session.user_id, id: session.id }, 'reuse');
-    const target = { type: 'auth_session', id: session.id };
-    await recordAudit(trx, { action: 'auth.refresh_reused', actorId: session.user_id, target, origin });
-    deps.logger.warn({ userId: session.user_id, authSessionId: session.id }, 'refresh token was used twice; its session is ended');
-    return { kind: 'refused' };
-  };
-
-  const refreshIn = async (trx: Transaction<Tables>, token: RefreshToken, origin: Origin): Promise<RefreshOutcome> => {
-    const session = await repository.lockAuthSessionByFamily(trx, familyHash(token.family));
-    if (session === undefined || session.revoked_at !== null || session.expires_at <= now()) return { kind: 'refused' };
-    const user = await repository.findUserById(trx, session.user_id);
-    if (user === undefined || user.status !== 'active') return { kind: 'refused' };
-
-    const newest = session.refresh_counter;
-    const justRotated = now().getTime() - session.rotated_at.getTime() <= REFRESH_GRACE_MS;
-    const isNewest = token.counter === newest;
-    if (!isNewest && !(justRotated && token.counter === newest - 1)) return reused(trx, session, origin);
-    if (justRotated) return { kind: 'opened', session: hand(user, session, { family: token.family, counter: newest }) };
-
-    const expiresAt = new Date(now().getTime() + SESSION_IDLE_MS);
-    await repository.rotateAuthSession(trx, session.id, { counter: newest + 1, expiresAt, now: now() });
-    return { kind: 'opened', session: hand(user, session, { family: token.family, counter: newest + 1 }) };
-  };
-
-  const refresh: SessionsService['refresh'] = async ({ cookie, secret }, origin) => {
-    const token = parseRefreshToken(refreshKey, cookie, secret);
-    if (token === null) throw ended();
-    // Refusals are returned, not thrown, inside: throwing would roll the revocation back.
-    const outcome = await inTransaction(deps.db, (trx) => refreshIn(trx, token, origin));
-    if (outcome.kind === 'refused') throw ended();
-    return outcome.session;
-  };
-
-  const signOut: SessionsService['signOut'] = async ({ cookie, secret }, origin) => {
-    const token = parseRefreshToken(refreshKey, cookie, secret);
-    if (token === null) return;
-    await inTransaction(deps.db, async (trx) => {
-      const session = await repository.lockAuthSessionByFamily(trx, familyHash(token.family));
-      if (session === undefined || session.revoked_at !== null) return;
-      await repository.revokeAuthSessions(trx, { userId: session.user_id, id: session.id }, 'signed_out');
-      await recordAudit(trx, { action: 'auth.signed_out', actorId: session.user_id, origin });
-    });
-  };
+  const { refresh, signOut } = createRefresh({ ...deps, refreshKey, hand, now });
 
   const list: SessionsService['list'] = async (caller) => {
     const rows = await repository.listAuthSessions(deps.db, caller.id);
@@ -169,7 +110,8 @@ export const createSessionsService = (deps: Deps): SessionsService => {
   const revoke: SessionsService['revoke'] = async (caller, authSessionId, origin) => {
     const filter = { userId: caller.id, id: authSessionId };
     await inTransaction(deps.db, async (trx) => {
-      if ((await repository.revokeAuthSessions(trx, filter, 'signed_out_elsewhere')) === 0) throw notFound('This browser session');
+      if ((await repository.revokeAuthSessions(trx, filter, 'signed_out_elsewhere')) === 0)
+        throw notFound('This browser session');
       const target = { type: 'auth_session', id: authSessionId };
       await recordAudit(trx, { action: 'auth.session_revoked', actorId: caller.id, target, origin });
     });
@@ -180,7 +122,8 @@ export const createSessionsService = (deps: Deps): SessionsService => {
     await repository.growTokenVersion(trx, userId);
   };
 
-  const isLive: SessionsService['isLive'] = ({ id, authSessionId }) => repository.isSessionLive(deps.db, { userId: id, authSessionId });
+  const isLive: SessionsService['isLive'] = ({ id, authSessionId }) =>
+    repository.isSessionLive(deps.db, { userId: id, authSessionId });
 
   return { authenticate, isLive, open, refresh, signOut, list, revoke, revokeAll };
 };

@@ -11,13 +11,20 @@ afterAll(() => test.close());
 describe('first admin', () => {
   it('is made with a single-use link, and only once', async () => {
     const page = test.browser();
-    expect((await page.call('getAuthState')).body).toMatchObject({ firstAdminNeeded: true, registration: 'invite', demo: false });
+    expect((await page.call('getAuthState')).body).toMatchObject({
+      firstAdminNeeded: true,
+      registration: 'invite',
+      demo: false,
+    });
     const { secret } = await createAdminLink(test.db);
     expect((await page.call('checkLink', { body: { kind: 'admin', secret } })).status).toBe(200);
     expect((await page.call('checkLink', { body: { kind: 'invite', secret } })).error.code).toBe('link_invalid');
 
     const body = { secret, username: 'root', displayName: 'Root', password: PASSWORD };
-    const both = await Promise.all([page.call('redeemAdminLink', { body }), test.browser().call('redeemAdminLink', { body: { ...body, username: 'root2' } })]);
+    const both = await Promise.all([
+      page.call('redeemAdminLink', { body }),
+      test.browser().call('redeemAdminLink', { body: { ...body, username: 'root2' } }),
+    ]);
     expect(both.map((answer) => answer.status).sort()).toEqual([201, 404]);
     expect((await test.browser().call('redeemAdminLink', { body })).error.code).toBe('link_invalid');
     expect((await page.call('getAuthState')).body.firstAdminNeeded).toBe(false);
@@ -34,12 +41,16 @@ describe('first admin', () => {
     const old = await createAdminLink(test.db);
     const fresh = await createAdminLink(test.db);
     expect((await test.browser().call('checkLink', { body: { kind: 'admin', secret: old.secret } })).status).toBe(404);
-    expect((await test.browser().call('checkLink', { body: { kind: 'admin', secret: fresh.secret } })).status).toBe(200);
+    expect((await test.browser().call('checkLink', { body: { kind: 'admin', secret: fresh.secret } })).status).toBe(
+      200,
+    );
   });
 
   it('refuses an expired link', async () => {
     const { secret } = await createAdminLink(test.db, { ttlMs: -1 });
-    expect((await test.browser().call('checkLink', { body: { kind: 'admin', secret } })).error.code).toBe('link_invalid');
+    expect((await test.browser().call('checkLink', { body: { kind: 'admin', secret } })).error.code).toBe(
+      'link_invalid',
+    );
   });
 });
 
@@ -68,19 +79,33 @@ describe('signing in', () => {
     expect((await hashes()) - before).toBe(2);
   });
 
-  it.each(['nul\u0000nul', 'x'.repeat(254), '%', "' or 1=1 --", '用户'])('does not trip over the login %j', async (login) => {
-    expect((await test.browser().call('signIn', { body: { login, password: 'whatever' } })).error.code).toBe('invalid_credentials');
-  });
+  it.each(['nul\u0000nul', 'x'.repeat(254), '%', "' or 1=1 --", '用户'])(
+    'does not trip over the login %j',
+    async (login) => {
+      expect((await test.browser().call('signIn', { body: { login, password: 'whatever' } })).error.code).toBe(
+        'invalid_credentials',
+      );
+    },
+  );
 
-  it.each(['\u0000\u0000\u0000', 'x'.repeat(256), 'ü'.repeat(100)])('does not trip over the password %j', async (password) => {
-    expect((await test.browser().call('signIn', { body: { login: 'root', password } })).error.code).toBe('invalid_credentials');
-  });
+  it.each(['\u0000\u0000\u0000', 'x'.repeat(256), 'ü'.repeat(100)])(
+    'does not trip over the password %j',
+    async (password) => {
+      expect((await test.browser().call('signIn', { body: { login: 'root', password } })).error.code).toBe(
+        'invalid_credentials',
+      );
+    },
+  );
 
   it('tells only who knows the password that the account is disabled', async () => {
     await test.person('sleepy');
     await test.db.updateTable('users').set({ status: 'disabled' }).where('username', '=', 'sleepy').execute();
-    expect((await test.browser().call('signIn', { body: { login: 'sleepy', password: 'wrong wrong' } })).error.code).toBe('invalid_credentials');
-    expect((await test.browser().call('signIn', { body: { login: 'sleepy', password: PASSWORD } })).error.code).toBe('account_disabled');
+    expect(
+      (await test.browser().call('signIn', { body: { login: 'sleepy', password: 'wrong wrong' } })).error.code,
+    ).toBe('invalid_credentials');
+    expect((await test.browser().call('signIn', { body: { login: 'sleepy', password: PASSWORD } })).error.code).toBe(
+      'account_disabled',
+    );
   });
 
   it('stops guessing at one account from one address, and lets others in', async () => {
@@ -107,7 +132,9 @@ describe('signing in', () => {
     const before = await hashes();
     const slowest = { ms: 0 };
     const flood = Array.from({ length: 500 }, (_, index) =>
-      test.browser(`10.9.${index % 5}.1`).call('signIn', { body: { login: `user${index % 50}`, password: 'wrong wrong' } }),
+      test
+        .browser(`10.9.${index % 5}.1`)
+        .call('signIn', { body: { login: `user${index % 50}`, password: 'wrong wrong' } }),
     );
     let isOver = false;
     const probe = (async () => {

@@ -103,7 +103,11 @@ export class EventStream {
     let replayed = 0;
     while (this.#isPumpDue && !this.#isClosed) {
       this.#isPumpDue = false;
-      const events = await readEventsAfter(this.#options.db, { userId: this.userId, afterId: this.#position }, PAGE_SIZE);
+      const events = await readEventsAfter(
+        this.#options.db,
+        { userId: this.userId, afterId: this.#position },
+        PAGE_SIZE,
+      );
       for (const { id, event } of events) {
         this.#position = id;
         this.#send(event, id);

@@ -37,6 +37,10 @@ describe('lifetime of the event stream', () => {
 });
 
 const claimsOf = (token: string): { userId: string; sid: string; tv: number } => {
-  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string; sid: string; tv: number };
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+    sub: string;
+    sid: string;
+    tv: number;
+  };
   return { userId: claims.sub, sid: claims.sid, tv: claims.tv };
 };

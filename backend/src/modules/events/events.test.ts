@@ -25,7 +25,8 @@ const listen = async (page: TestBrowser, lastEventId?: string): Promise<EventCli
 };
 
 const userId = (page: TestBrowser): string => page.user?.id ?? '';
-const publish = (page: TestBrowser, agentId: string) => publishEvent(test.db, { userId: userId(page) }, { type: 'agent-deleted', agentId });
+const publish = (page: TestBrowser, agentId: string) =>
+  publishEvent(test.db, { userId: userId(page) }, { type: 'agent-deleted', agentId });
 const deleted = (client: EventClient): string[] =>
   client.received.flatMap(({ event }) => (event.type === 'agent-deleted' ? [event.agentId] : []));
 
@@ -34,7 +35,10 @@ describe('the event stream', () => {
     const [anna, bert] = [await test.person('anna'), await test.person('bert')];
     const [first, second, stranger] = [await listen(anna), await listen(anna), await listen(bert)];
     expect(first.received[0]?.event).toEqual({ type: 'hello', version: '0.0.1-test' });
-    expect(first.headers).toMatchObject({ 'content-type': 'text/event-stream; charset=utf-8', 'x-content-type-options': 'nosniff' });
+    expect(first.headers).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+    });
     expect(first.headers['x-request-id']).toBeTruthy();
     await publish(anna, '11');
     await first.until('event', (client) => deleted(client).includes('11'));
@@ -99,13 +103,16 @@ describe('the event stream', () => {
     expect(third.types).not.toContain('resync');
   });
 
-  it.each(['999999', '0', 'abc', '-1', "1'"])('takes a Last-Event-ID that was never given (%s)', async (lastEventId) => {
-    const page = await test.person(`odd${String(Math.random()).slice(2, 12)}`);
-    const client = await listen(page, lastEventId);
-    expect(client.status).toBe(200);
-    await publish(page, '51');
-    await client.until('event', (stream) => deleted(stream).includes('51'));
-  });
+  it.each(['999999', '0', 'abc', '-1', "1'"])(
+    'takes a Last-Event-ID that was never given (%s)',
+    async (lastEventId) => {
+      const page = await test.person(`odd${String(Math.random()).slice(2, 12)}`);
+      const client = await listen(page, lastEventId);
+      expect(client.status).toBe(200);
+      await publish(page, '51');
+      await client.until('event', (stream) => deleted(stream).includes('51'));
+    },
+  );
 
   it('does not believe an id of somebody else', async () => {
     const [anna, bert] = [await test.person('owner1'), await test.person('owner2')];
@@ -181,6 +188,9 @@ describe('the event stream', () => {
     expect(process.memoryUsage().arrayBuffers).toBeLessThan(200 * 1024 * 1024);
     expect(client.received.length).toBeLessThan(400);
     client.resume();
-    await client.until('end of the queue', (stream) => stream.types.includes('resync') || deleted(stream).includes('last'));
+    await client.until(
+      'end of the queue',
+      (stream) => stream.types.includes('resync') || deleted(stream).includes('last'),
+    );
   });
 });

@@ -26,13 +26,27 @@ export const readEventsAfter = async (
 
 /** Id of the newest event of a user, `0` before the first. */
 export const newestEventId = async (db: DatabaseOrTransaction, userId: string): Promise<string> => {
-  const row = await db.selectFrom('outbox').select('id').where('user_id', '=', userId).orderBy('id', 'desc').limit(1).executeTakeFirst();
+  const row = await db
+    .selectFrom('outbox')
+    .select('id')
+    .where('user_id', '=', userId)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return row?.id ?? '0';
 };
 
 /** Deletion goes by age, so as long as an event is there all later ones of its user are. */
-export const isEventThere = async (db: DatabaseOrTransaction, position: { readonly userId: string; readonly id: string }): Promise<boolean> =>
-  (await db.selectFrom('outbox').select('id').where('id', '=', position.id).where('user_id', '=', position.userId).executeTakeFirst()) !== undefined;
+export const isEventThere = async (
+  db: DatabaseOrTransaction,
+  position: { readonly userId: string; readonly id: string },
+): Promise<boolean> =>
+  (await db
+    .selectFrom('outbox')
+    .select('id')
+    .where('id', '=', position.id)
+    .where('user_id', '=', position.userId)
+    .executeTakeFirst()) !== undefined;
 
 /** Deletes old events but each user's newest: it is the position that idle browsers hold. */
 export const deleteOldEvents = async (db: DatabaseOrTransaction, olderThan: Date): Promise<void> => {

@@ -37,7 +37,8 @@ interface Deps {
 export const createEventsService = (deps: Deps): EventsService => {
   const streams = new Map<string, Set<EventStream>>();
   const all = (): EventStream[] => [...streams.values()].flatMap((set) => [...set]);
-  const recheck = (stream: EventStream): void => runInBackground(deps.logger, 'event stream recheck', () => stream.recheck());
+  const recheck = (stream: EventStream): void =>
+    runInBackground(deps.logger, 'event stream recheck', () => stream.recheck());
 
   const unsubscribe = [
     deps.notifications.subscribe(OUTBOX_CHANNEL, (payload) => {
@@ -65,12 +66,22 @@ export const createEventsService = (deps: Deps): EventsService => {
     }
     const response = takeOver();
     const stream = new EventStream({
-      db: deps.db, logger: deps.logger, response, userId: user.id, lastEventId, version: deps.version,
-      isAllowed: () => deps.isAllowed(user), expiresAt: user.tokenExpiresAt,
+      db: deps.db,
+      logger: deps.logger,
+      response,
+      userId: user.id,
+      lastEventId,
+      version: deps.version,
+      isAllowed: () => deps.isAllowed(user),
+      expiresAt: user.tokenExpiresAt,
     });
     track(stream, response);
     // `x-accel-buffering`: nginx would otherwise collect events before it passes them on.
-    const own = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' };
+    const own = {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    };
     response.writeHead(200, { ...headers, ...own });
     await stream.start().catch((err: unknown) => {
       deps.logger.warn({ err, userId: user.id }, 'event stream could not start');

@@ -36,10 +36,18 @@ export const createSettingsService = (deps: { readonly db: Database; readonly lo
           .insertInto('system_settings')
           .values({ key, value: JSON.stringify(value), updated_by: actorId })
           .onConflict((conflict) =>
-            conflict.column('key').doUpdateSet({ value: JSON.stringify(value), updated_by: actorId, updated_at: new Date() }),
+            conflict
+              .column('key')
+              .doUpdateSet({ value: JSON.stringify(value), updated_by: actorId, updated_at: new Date() }),
           )
           .execute();
-        await recordAudit(trx, { action: 'setting.changed', actorId, target: { type: 'setting', id: key }, details: { value }, origin });
+        await recordAudit(trx, {
+          action: 'setting.changed',
+          actorId,
+          target: { type: 'setting', id: key },
+          details: { value },
+          origin,
+        });
       }
       return read(trx);
     });

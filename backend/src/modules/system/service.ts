@@ -1,4 +1,11 @@
-import { providerPresets, type Capabilities, type CliInfo, type ProviderPreset, type ResponseOf, type systemRoutes } from '@sac/contracts';
+import {
+  providerPresets,
+  type Capabilities,
+  type CliInfo,
+  type ProviderPreset,
+  type ResponseOf,
+  type systemRoutes,
+} from '@sac/contracts';
 import { sql } from 'kysely';
 import type { GatewayConfig } from '../../config/config.ts';
 import type { Database } from '../../db/database.ts';
@@ -34,7 +41,9 @@ const demoPreset = (modelUrl: string): ProviderPreset => ({
   id: 'demo',
   name: 'Demo model (scripted)',
   hint: 'Answers from a script on this machine; no key needed',
-  endpoints: [{ protocol: 'anthropic', baseUrl: modelUrl, source: modelUrl, models: { main: null, strong: null, small: null } }],
+  endpoints: [
+    { protocol: 'anthropic', baseUrl: modelUrl, source: modelUrl, models: { main: null, strong: null, small: null } },
+  ],
 });
 
 const copyPreset = (preset: ProviderPreset): Capabilities['presets'][number] => ({
@@ -44,8 +53,16 @@ const copyPreset = (preset: ProviderPreset): Capabilities['presets'][number] => 
 
 const withTimeout = async (part: HealthCheck): Promise<HealthPart> => {
   const late = Promise.withResolvers<HealthPart>();
-  const failed = (detail: string): HealthPart => ({ name: part.name, state: 'failed', detail, fix: 'Look at the log of the server.' });
-  const timer = setTimeout(() => late.resolve(failed(`No answer within ${CHECK_TIMEOUT_MS / 1000} s.`)), CHECK_TIMEOUT_MS);
+  const failed = (detail: string): HealthPart => ({
+    name: part.name,
+    state: 'failed',
+    detail,
+    fix: 'Look at the log of the server.',
+  });
+  const timer = setTimeout(
+    () => late.resolve(failed(`No answer within ${CHECK_TIMEOUT_MS / 1000} s.`)),
+    CHECK_TIMEOUT_MS,
+  );
   const checked = part.check().then(
     (result) => ({ name: part.name, ...result }),
     () => failed('The check itself failed.'),
@@ -62,12 +79,24 @@ const databaseCheck = (db: Database): HealthCheck => ({
   check: async () => {
     try {
       const { rows } = await sql<{ version: string; size: string }>`
-        select current_setting('server_version') as version, pg_size_pretty(pg_database_size(current_database())) as size`.execute(db);
-      const extensions = await sql<{ name: string }>`select extname as name from pg_extension where extname = 'timescaledb'`.execute(db);
+        select current_setting('server_version') as version, pg_size_pretty(pg_database_size(current_database())) as size`.execute(
+        db,
+      );
+      const extensions = await sql<{
+        name: string;
+      }>`select extname as name from pg_extension where extname = 'timescaledb'`.execute(db);
       const timescale = extensions.rows.length > 0 ? 'with TimescaleDB' : 'without TimescaleDB';
-      return { state: 'ok', detail: `PostgreSQL ${rows[0]?.version ?? ''}, ${rows[0]?.size ?? ''}, ${timescale}`, fix: null };
+      return {
+        state: 'ok',
+        detail: `PostgreSQL ${rows[0]?.version ?? ''}, ${rows[0]?.size ?? ''}, ${timescale}`,
+        fix: null,
+      };
     } catch {
-      return { state: 'failed', detail: 'The database does not answer.', fix: 'Start it again: make restart SVC=db, or look at its log.' };
+      return {
+        state: 'failed',
+        detail: 'The database does not answer.',
+        fix: 'Start it again: make restart SVC=db, or look at its log.',
+      };
     }
   },
 });
@@ -76,9 +105,16 @@ const isolationCheck = ({ runtime, config }: Pick<Deps, 'runtime' | 'config'>): 
   name: 'isolation',
   check: async () => {
     const { isolated, reason, fix } = runtime.isolation();
-    if (isolated) return { state: 'ok', detail: `Sandboxes are isolated; ${runtime.observed().size} known.`, fix: null };
-    const who = config.allowUnisolated ? 'Everybody may run them, as SAC_ALLOW_UNISOLATED=1 says.' : 'Only admins may run them.';
-    return { state: 'warning', detail: `Sandboxes are not isolated from the server: ${reason ?? 'unknown reason'}. ${who}`, fix };
+    if (isolated)
+      return { state: 'ok', detail: `Sandboxes are isolated; ${runtime.observed().size} known.`, fix: null };
+    const who = config.allowUnisolated
+      ? 'Everybody may run them, as SAC_ALLOW_UNISOLATED=1 says.'
+      : 'Only admins may run them.';
+    return {
+      state: 'warning',
+      detail: `Sandboxes are not isolated from the server: ${reason ?? 'unknown reason'}. ${who}`,
+      fix,
+    };
   },
 });
 

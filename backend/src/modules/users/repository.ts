@@ -10,7 +10,8 @@ export interface Page {
 }
 
 /** `%` and `_` typed by a person mean themselves. */
-const likePattern = (text: string): string => `%${text.replaceAll('\\', '\\\\').replaceAll('%', '\\%').replaceAll('_', '\\_')}%`;
+const likePattern = (text: string): string =>
+  `%${text.replaceAll('\\', '\\\\').replaceAll('%', '\\%').replaceAll('_', '\\_')}%`;
 
 const matching = (db: DatabaseOrTransaction, search: string) => {
   const all = db.selectFrom('users');
@@ -40,7 +41,13 @@ export const listUsers = (db: DatabaseOrTransaction, page: Page): Promise<(UserR
 };
 
 export const countUsers = async (db: DatabaseOrTransaction, search: string): Promise<number> =>
-  Number((await matching(db, search).select((eb) => eb.fn.countAll<string>().as('count')).executeTakeFirstOrThrow()).count);
+  Number(
+    (
+      await matching(db, search)
+        .select((eb) => eb.fn.countAll<string>().as('count'))
+        .executeTakeFirstOrThrow()
+    ).count,
+  );
 
 /**
  * Locks all active admins in one order, so that two admins who demote each other at once are handled one
@@ -48,7 +55,13 @@ export const countUsers = async (db: DatabaseOrTransaction, search: string): Pro
  */
 export const lockActiveAdmins = async (db: DatabaseOrTransaction): Promise<string[]> => {
   const rows = await db
-    .selectFrom('users').select('id').where('role', '=', 'admin').where('status', '=', 'active').orderBy('id').forUpdate().execute();
+    .selectFrom('users')
+    .select('id')
+    .where('role', '=', 'admin')
+    .where('status', '=', 'active')
+    .orderBy('id')
+    .forUpdate()
+    .execute();
   return rows.map((row) => row.id);
 };
 
@@ -60,4 +73,9 @@ export const updateUser = (
   id: string,
   change: { readonly role?: UserRow['role']; readonly status?: UserRow['status'] },
 ): Promise<UserRow> =>
-  db.updateTable('users').set({ ...change, updated_at: sql<Date>`now()` }).where('id', '=', id).returningAll().executeTakeFirstOrThrow();
+  db
+    .updateTable('users')
+    .set({ ...change, updated_at: sql<Date>`now()` })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();

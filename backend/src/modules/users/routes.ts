@@ -10,9 +10,11 @@ interface Deps {
 
 export const userHandlers = ({ users, links }: Deps): Pick<Handlers, keyof typeof userRoutes> => ({
   listUsers: ({ query }) => users.list(query),
-  updateUser: ({ params, body, user, ip, request }) => users.update(params.userId, body, user, { ip, requestId: request.id }),
+  updateUser: ({ params, body, user, ip, request }) =>
+    users.update(params.userId, body, user, { ip, requestId: request.id }),
   listInvites: async () => ({ invites: await links.listInvites() }),
   createInvite: ({ body, user, ip, request }) =>
     links.createInvite({ ...body, email: body.email ?? null }, user, { ip, requestId: request.id }),
-  deleteInvite: ({ params, user, ip, request }) => links.deleteInvite(params.inviteId, user, { ip, requestId: request.id }),
+  deleteInvite: ({ params, user, ip, request }) =>
+    links.deleteInvite(params.inviteId, user, { ip, requestId: request.id }),
 });

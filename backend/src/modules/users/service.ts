@@ -31,7 +31,13 @@ const decodeCursor = (cursor: string): string => {
   return username;
 };
 
-export const createUsersService = ({ db, sessions }: { readonly db: Database; readonly sessions: SessionsService }): UsersService => {
+export const createUsersService = ({
+  db,
+  sessions,
+}: {
+  readonly db: Database;
+  readonly sessions: SessionsService;
+}): UsersService => {
   const list: UsersService['list'] = async (query) => {
     const limit = query.limit ?? DEFAULT_PAGE_SIZE;
     const search = (query.search ?? '').trim();
@@ -64,7 +70,8 @@ export const createUsersService = ({ db, sessions }: { readonly db: Database; re
       if (role === before.role && status === before.status) return presentUser(before);
 
       const user = presentUser(await repository.updateUser(trx, userId, { role, status }));
-      const losesRights = (before.role === 'admin' && role !== 'admin') || (before.status === 'active' && status !== 'active');
+      const losesRights =
+        (before.role === 'admin' && role !== 'admin') || (before.status === 'active' && status !== 'active');
       if (losesRights) await sessions.revokeAll(trx, userId, 'account_changed');
       const target = { type: 'user', id: userId };
       const details = { roleBefore: before.role, role, statusBefore: before.status, status };

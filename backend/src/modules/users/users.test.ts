@@ -29,14 +29,24 @@ describe('accounts', () => {
     expect((await admin.call('listUsers', { query: { search: '%' } })).body.total).toBe(0);
   });
 
-  it.each([{ limit: '0' }, { limit: '101' }, { limit: 'many' }, { cursor: 'a' }, { cursor: "'; drop table" }, { search: 'x'.repeat(81) }, { page: '2' }])(
-    'refuses the query %j', async (query) => {
-      expect((await (await test.admin()).call('listUsers', { query: query as Record<string, string> })).error.code).toBe('invalid_request');
-    },
-  );
+  it.each([
+    { limit: '0' },
+    { limit: '101' },
+    { limit: 'many' },
+    { cursor: 'a' },
+    { cursor: "'; drop table" },
+    { search: 'x'.repeat(81) },
+    { page: '2' },
+  ])('refuses the query %j', async (query) => {
+    expect((await (await test.admin()).call('listUsers', { query: query as Record<string, string> })).error.code).toBe(
+      'invalid_request',
+    );
+  });
 
   it('has an answer for NUL in a search', async () => {
-    expect((await (await test.admin()).call('listUsers', { query: { search: 'a\u0000b' } })).error.code).toBe('invalid_request');
+    expect((await (await test.admin()).call('listUsers', { query: { search: 'a\u0000b' } })).error.code).toBe(
+      'invalid_request',
+    );
   });
 
   it('are nothing for people who are not admins', async () => {
@@ -48,7 +58,9 @@ describe('accounts', () => {
     }
     const params = { userId: person.user?.id ?? '' };
     expect((await person.call('updateUser', { params, body: { role: 'admin' } })).error.code).toBe('forbidden');
-    expect((await person.call('createInvite', { body: { role: 'admin', expiresInHours: 1 } })).error.code).toBe('forbidden');
+    expect((await person.call('createInvite', { body: { role: 'admin', expiresInHours: 1 } })).error.code).toBe(
+      'forbidden',
+    );
     expect((await person.call('updateSettings', { body: { registration: 'open' } })).error.code).toBe('forbidden');
   });
 
@@ -81,10 +93,19 @@ describe('accounts', () => {
       first.call('updateUser', { params: { userId: secondId }, body: { role: 'user' } }),
       second.call('updateUser', { params: { userId: firstId }, body: { status: 'disabled' } }),
     ]);
-    const admins = await test.db.selectFrom('users').select('id').where('role', '=', 'admin').where('status', '=', 'active').execute();
+    const admins = await test.db
+      .selectFrom('users')
+      .select('id')
+      .where('role', '=', 'admin')
+      .where('status', '=', 'active')
+      .execute();
     expect(admins).toHaveLength(1);
     expect(answers.filter((answer) => answer.status === 200)).toHaveLength(1);
-    await test.db.updateTable('users').set({ role: 'admin', status: 'active' }).where('id', 'in', [firstId, secondId]).execute();
+    await test.db
+      .updateTable('users')
+      .set({ role: 'admin', status: 'active' })
+      .where('id', 'in', [firstId, secondId])
+      .execute();
     await test.db.updateTable('users').set({ role: 'user' }).where('id', '=', secondId).execute();
     const only = await test.admin();
     for (const body of [{ role: 'user' }, { status: 'disabled' }, { role: 'user', status: 'disabled' }]) {
@@ -93,14 +114,22 @@ describe('accounts', () => {
   });
 
   it.each([
-    ['999999999999999999', {}, 404], ['0', {}, 400], ['-1', {}, 400], ['1e3', {}, 400], ['9999999999999999999', {}, 400],
+    ['999999999999999999', {}, 404],
+    ['0', {}, 400],
+    ['-1', {}, 400],
+    ['1e3', {}, 400],
+    ['9999999999999999999', {}, 400],
   ])('answers for the id %s', async (userId, body, status) => {
     expect((await (await test.admin()).call('updateUser', { params: { userId }, body })).status).toBe(status);
   });
 
   it('leave a record of who did what', async () => {
-    const actions = (await test.db.selectFrom('audit_log').select('action').distinct().execute()).map((row) => row.action);
-    expect(actions).toEqual(expect.arrayContaining(['user.created', 'user.changed', 'invite.created', 'auth.signed_in']));
+    const actions = (await test.db.selectFrom('audit_log').select('action').distinct().execute()).map(
+      (row) => row.action,
+    );
+    expect(actions).toEqual(
+      expect.arrayContaining(['user.created', 'user.changed', 'invite.created', 'auth.signed_in']),
+    );
   });
 });
 
@@ -108,8 +137,18 @@ describe('settings', () => {
   it('have defaults, can be changed one by one, and refuse what they do not know', async () => {
     const admin = await test.admin();
     expect((await admin.call('getSettings')).body).toEqual({ registration: 'invite', agentsPerUser: 10 });
-    expect((await admin.call('updateSettings', { body: { agentsPerUser: 3 } })).body).toEqual({ registration: 'invite', agentsPerUser: 3 });
-    for (const body of [{ agentsPerUser: -1 }, { agentsPerUser: '3' }, { agentsPerUser: 1.5 }, { registration: 'maybe' }, { theme: 'dark' }, []]) {
+    expect((await admin.call('updateSettings', { body: { agentsPerUser: 3 } })).body).toEqual({
+      registration: 'invite',
+      agentsPerUser: 3,
+    });
+    for (const body of [
+      { agentsPerUser: -1 },
+      { agentsPerUser: '3' },
+      { agentsPerUser: 1.5 },
+      { registration: 'maybe' },
+      { theme: 'dark' },
+      [],
+    ]) {
       expect((await admin.call('updateSettings', { body })).error.code).toBe('invalid_request');
     }
     expect((await admin.call('getSettings')).body.agentsPerUser).toBe(3);
