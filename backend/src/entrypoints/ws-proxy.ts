@@ -17,6 +17,16 @@ const STANDALONE_DRAIN_MS = 20_000;
 
 const logger = pino({ name: 'ws-proxy', level: process.env['SAC_LOG_LEVEL'] || 'info' });
 
+const exitAfter = (work: Promise<void>): void => {
+  work.then(
+    () => process.exit(0),
+    (error: unknown) => {
+      logger.fatal({ err: error }, 'ws-proxy did not end cleanly');
+      process.exit(1);
+    },
+  );
+};
+
 const runAsChild = (): void => {
   const child = serveParent(
     { on: process.on.bind(process), once: process.once.bind(process), send: (message) => void process.send?.(message) },
@@ -26,12 +36,12 @@ const runAsChild = (): void => {
   const stop = (): void => {
     if (stopping) child.relay()?.destroy();
     stopping = true;
-    void (child.relay()?.drain(CHILD_DRAIN_MS) ?? Promise.resolve()).then(() => process.exit(0));
+    exitAfter(child.relay()?.drain(CHILD_DRAIN_MS) ?? Promise.resolve());
   };
   process.on('SIGTERM', stop);
   // Ctrl+C reaches the whole process group; what it means for this process is for the parent to say.
   process.on('SIGINT', () => undefined);
-  void child.orphaned.then(() => process.exit(0));
+  exitAfter(child.orphaned);
 };
 
 /** This process gets the ticket keys and no others, so the general loader must not miss them. */
@@ -71,7 +81,7 @@ const runStandalone = async (): Promise<void> => {
     if (stopping) relay.destroy();
     stopping = true;
     server.close();
-    void relay.drain(STANDALONE_DRAIN_MS).then(() => process.exit(0));
+    exitAfter(relay.drain(STANDALONE_DRAIN_MS));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -58,19 +58,16 @@ export const serveParent = (channel: ParentChannel, logger: Logger): ChildRelay 
     }
   });
 
-  const orphaned = new Promise<void>((resolve) => {
-    channel.once('disconnect', () => {
-      logger.warn(
-        { connections: relay?.connectionCount ?? 0 },
-        'parent is gone; open terminals go on, new ones are not taken',
-      );
-      relay?.stopAccepting();
-      const cut = setTimeout(() => relay?.destroy(), ORPHAN_LIFETIME_MS);
-      void (relay?.whenEmpty() ?? Promise.resolve()).then(() => {
-        clearTimeout(cut);
-        resolve();
-      });
-    });
+  const disconnected = new Promise<void>((resolve) => {
+    channel.once('disconnect', resolve);
+  });
+  const orphaned = disconnected.then(async () => {
+    const connections = relay?.connectionCount ?? 0;
+    logger.warn({ connections }, 'parent is gone; open terminals go on, new ones are not taken');
+    relay?.stopAccepting();
+    const cut = setTimeout(() => relay?.destroy(), ORPHAN_LIFETIME_MS);
+    await relay?.whenEmpty();
+    clearTimeout(cut);
   });
   return { relay: () => relay, orphaned };
 };

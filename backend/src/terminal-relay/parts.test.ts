@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { clientAddressBehind } from './client-address.ts';
+import { ConnectionCounts } from './connection-counts.ts';
+import { FloodPacer, FloodState } from './flood-pacer.ts';
+import { ResponseHeadReader } from './response-head.ts';
+import { SeenTickets } from './seen-tickets.ts';
+
+describe('seen tickets', () => {
+  it('knows a ticket for as long as it could be used, and no longer', () => {
+    const seen = new SeenTickets(10);
+    expect(seen.use('a', 1_000, 0)).toBe('fresh');
+    expect(seen.use('a', 1_000, 999)).toBe('seen');
+    expect(seen.use('b', 2_000, 1_000)).toBe('fresh');
+    expect(seen.size).toBe(1);
+  });
+
+  it('refuses rather than forgets when it is full', () => {
+    const seen = new SeenTickets(2);
+    seen.use('a', 1_000, 0);
+    seen.use('b', 1_000, 0);
+    expect(seen.use('c', 1_000, 500)).toBe('full');
+    expect(seen.use('a', 1_000, 500)).toBe('seen');
+    expect(seen.use('c', 2_000, 1_000)).toBe('fresh');
+  });
+});
+
+describe('connection counts', () => {
+  it('gives a place back once', () => {
+    const counts = new ConnectionCounts({ maxConnections: 2, maxConnectionsPerUser: 2, maxConnectionsPerAddress: 2 });
+    const release = counts.acquire('u', 'a');
+    counts.acquire('u', 'a');
+    if (typeof release !== 'function') throw new Error('refused');
+    release();
+    release();
+    expect(counts.total).toBe(1);
+  });
+});
+
+describe('client address', () => {
+  const behind = clientAddressBehind(['10.0.0.0/8', '::1']);
+  it.each([
+    ['192.0.2.1', '203.0.113.9', '192.0.2.1'],
+    ['10.0.0.1', '203.0.113.9', '203.0.113.9'],
+    ['::ffff:10.0.0.1', '198.51.100.1, 203.0.113.9, 10.2.3.4', '203.0.113.9'],
+    ['::1', '2001:db8::1', '2001:db8::1'],
+    ['10.0.0.1', 'nonsense', '10.0.0.1'],
+    ['10.0.0.1', undefined, '10.0.0.1'],
+    ['10.0.0.1', Array(50).fill('10.0.0.2').join(','), '10.0.0.2'],
+  ])('of %s with %s is %s', (peer, forwarded, expected) => {
+    expect(behind(peer, forwarded)).toBe(expected);
+  });
+  it('ignores the header where no proxy is trusted', () => {
+    expect(clientAddressBehind([])('192.0.2.1', '203.0.113.9')).toBe('192.0.2.1');
+  });
+});
+
+describe('response head', () => {
+  const head =
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: abc=\r\nSec-WebSocket-Protocol: tty\r\n\r\n';
+  it('is the same however it is cut', () => {
+    const bytes = Buffer.from(`${head}rest`);
+    for (let cut = 1; cut < head.length; cut += 1) {
+      const reader = new ResponseHeadReader();
+      expect(reader.push(bytes.subarray(0, cut)).kind).toBe('incomplete');
+      expect(reader.push(bytes.subarray(cut))).toEqual({ kind: 'switched', response: head, rest: Buffer.from('rest') });
+    }
+  });
+  it.each([
+    ['HTTP/1.1 200 OK\r\n\r\n', { kind: 'refused', status: 200 }],
+    ['HTTP/1.1 101 x\r\nUpgrade: websocket\r\n\r\n', { kind: 'malformed' }],
+    ['HTTP/2 101 x\r\n\r\n', { kind: 'malformed' }],
+    ['\r\n\r\n', { kind: 'malformed' }],
+  ])('%j is %j', (text, expected) => {
+    expect(new ResponseHeadReader().push(Buffer.from(text))).toEqual(expected);
+  });
+});
+
+describe('flood pacer', () => {
+  const flood = (pacer: FloodPacer, state: FloodState, fromMs: number, byteCount: number): boolean => {
+    let all = true;
+    for (let at = fromMs; at < fromMs + 60; at += 1) all = pacer.mayReadOn(state, byteCount, at) && all;
+    return all;
+  };
+
+  it('never delays a quiet connection or a single burst', () => {
+    const pacer = new FloodPacer();
+    const state = new FloodState(() => undefined);
+    expect(flood(pacer, state, 1_000, 500)).toBe(true);
+    expect(pacer.mayReadOn(state, 200_000, 2_000)).toBe(true);
+    expect(pacer.mayReadOn(state, 100, 3_000)).toBe(true);
+    pacer.stop();
+  });
+
+  it('puts a flood off and resumes it soon, in turns when there are many', async () => {
+    const pacer = new FloodPacer();
+    let resumed = 0;
+    const states = Array.from({ length: 20 }, () => new FloodState(() => (resumed += 1)));
+    for (const state of states) {
+      pacer.mayReadOn(state, 40_000, 1_000);
+      expect(pacer.mayReadOn(state, 40_000, 1_020)).toBe(false);
+    }
+    expect(resumed).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(resumed).toBe(20);
+    pacer.stop();
+  });
+});
