@@ -18,7 +18,7 @@ export async function makeAccount(page: Page, link: string, username: string): P
   await page.locator('input[name=username]').fill(username);
   await page.locator('input[name=new-password]').fill(password);
   await page.locator('button[type=submit]').click();
-  await expect(page.getByTestId('new-agent').first()).toBeVisible();
+  await expect(page.getByTestId('user-menu')).toBeVisible();
 }
 
 export async function signIn(page: Page, origin: string, username: string): Promise<void> {
@@ -26,12 +26,12 @@ export async function signIn(page: Page, origin: string, username: string): Prom
   await page.locator('input[name=username]').fill(username);
   await page.locator('input[autocomplete=current-password]').fill(password);
   await page.locator('button[type=submit]').click();
-  await expect(page.getByTestId('new-agent').first()).toBeVisible();
+  await expect(page.getByTestId('user-menu')).toBeVisible();
 }
 
 /** Creates an agent with the values the editor offers; a DEMO installation offers its scripted model. */
 export async function createAgent(page: Page, name: string): Promise<void> {
-  await page.getByTestId('new-agent').first().click();
+  await page.goto(new URL('/agents/new', page.url()).href);
   await page.getByTestId('agent-name').fill(name);
   await page.getByTestId('create-agent').click();
   await expect(page).toHaveURL(/\/agents\/\d+$/);
