@@ -76,7 +76,7 @@ const modelSlots: Record<CliName, readonly ModelSlot[]> = {
   'claude-code': ['main', 'strong', 'small'],
   codex: ['main'],
   gemini: ['main'],
-  opencode: ['main', 'small'],
+  opencode: ['main', 'strong', 'small'],
   shell: [],
 };
 export const modelSlotsFor = (cli: CliName): readonly ModelSlot[] => modelSlots[cli];

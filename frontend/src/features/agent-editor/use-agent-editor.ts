@@ -50,6 +50,8 @@ export interface AgentEditor extends EditorContext {
 }
 
 const DRAFT_DELAY_MS = 400;
+/** A problem that appears on leaving a field moves what is below; the click that left it must land before. */
+const TOUCH_DELAY_MS = 200;
 
 /** Value at a field path such as `environment.2.name`, to notice that the person changed it. */
 const valueAt = (form: EditorForm, field: string): string => {
@@ -206,7 +208,7 @@ export const useAgentEditor = (options: EditorOptions): AgentEditor => {
     problemOf,
     hasProblemBelow: (prefix) =>
       Object.keys(shown.value).some((field) => field === prefix || field.startsWith(`${prefix}.`)),
-    touch: (field) => void touched.add(field),
+    touch: (field) => void setTimeout(() => touched.add(field), TOUCH_DELAY_MS),
     providerIsValid: computed(() => !Object.keys(local.value).some((field) => /^provider/u.test(field))),
     failure,
     dirty: computed(() => !saved.value && isDirty(form, baseline)),

@@ -18,7 +18,11 @@ describe('phaseRows', () => {
     const rows = phaseRows(
       [
         phase({ name: 'scheduling', state: 'done', startedAt: '2026-11-21T12:00:00Z', durationMs: 400 }),
-        phase({ state: 'active', startedAt: '2026-11-21T12:00:00.400Z', progress: { done: 62, total: 100, unit: 'bytes' } }),
+        phase({
+          state: 'active',
+          startedAt: '2026-11-21T12:00:00.400Z',
+          progress: { done: 62, total: 100, unit: 'bytes' },
+        }),
         phase({ name: 'starting' }),
       ],
       at,
@@ -28,8 +32,16 @@ describe('phaseRows', () => {
     expect(rows[1]?.remainingMs).toBe(5884);
   });
   it('does not guess early, nor divide by nothing', () => {
-    const early = phase({ state: 'active', startedAt: '2026-11-21T12:00:09.500Z', progress: { done: 1, total: 100, unit: 'bytes' } });
-    const empty = phase({ state: 'active', startedAt: '2026-11-21T12:00:00Z', progress: { done: 0, total: 0, unit: 'files' } });
+    const early = phase({
+      state: 'active',
+      startedAt: '2026-11-21T12:00:09.500Z',
+      progress: { done: 1, total: 100, unit: 'bytes' },
+    });
+    const empty = phase({
+      state: 'active',
+      startedAt: '2026-11-21T12:00:00Z',
+      progress: { done: 0, total: 0, unit: 'files' },
+    });
     expect(phaseRows([early, empty], at)).toMatchObject([
       { percent: 1, remainingMs: null },
       { percent: null, remainingMs: null },

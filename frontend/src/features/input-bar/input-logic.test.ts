@@ -63,7 +63,13 @@ const prompt = (id: string, state: Prompt['state'], clientRequestId = `c${id}`):
 describe('queue', () => {
   it('shows what is open, oldest first, and says what may be done with it', () => {
     const rows = queueRows(
-      [prompt('10', 'queued'), prompt('9', 'delivering'), prompt('8', 'delivered'), prompt('7', 'unknown'), prompt('6', 'cancelled')],
+      [
+        prompt('10', 'queued'),
+        prompt('9', 'delivering'),
+        prompt('8', 'delivered'),
+        prompt('7', 'unknown'),
+        prompt('6', 'cancelled'),
+      ],
       [],
     );
     expect(rows.map((row) => row.state)).toEqual(['unknown', 'delivering', 'queued']);
@@ -72,7 +78,13 @@ describe('queue', () => {
     expect(rows.map((row) => row.canEdit)).toEqual([false, false, true]);
   });
   it('never shows one prompt twice', () => {
-    const outgoing: Outgoing = { clientRequestId: 'c1', text: 'text 1', state: 'sending', reason: null, requestId: null };
+    const outgoing: Outgoing = {
+      clientRequestId: 'c1',
+      text: 'text 1',
+      state: 'sending',
+      reason: null,
+      requestId: null,
+    };
     expect(queueRows([prompt('1', 'queued')], [outgoing])).toHaveLength(1);
     expect(queueRows([prompt('1', 'delivered')], [outgoing])).toHaveLength(0);
     expect(queueRows([], [outgoing])).toMatchObject([{ state: 'sending', canRemove: false }]);
@@ -101,7 +113,10 @@ describe('files', () => {
   });
   it('refuses what is too big or too many', () => {
     const small = { size: 1 };
-    expect(admitFiles([{ size: UPLOAD_MAX_BYTES + 1 }, small], 0)).toMatchObject({ taken: [small], refused: [{ why: 'tooBig' }] });
+    expect(admitFiles([{ size: UPLOAD_MAX_BYTES + 1 }, small], 0)).toMatchObject({
+      taken: [small],
+      refused: [{ why: 'tooBig' }],
+    });
     expect(admitFiles([small, small], 19).refused).toHaveLength(1);
   });
   it('waits until the agent runs, uploads one at a time and reports failures', async () => {
@@ -113,7 +128,9 @@ describe('files', () => {
     queue.add([new File(['x'], 'a.txt'), new File([], 'b.txt')], false);
     expect(send).not.toHaveBeenCalled();
     queue.setOpen(true);
-    await vi.waitFor(() => expect(queue.uploads.value).toMatchObject([{ state: 'failed', reason: 'The disk is full.' }]));
+    await vi.waitFor(() =>
+      expect(queue.uploads.value).toMatchObject([{ state: 'failed', reason: 'The disk is full.' }]),
+    );
     expect(paths).toEqual(['/workspace/uploads/a.txt']);
     queue.remove(queue.uploads.value[0]?.key ?? 0);
     expect(queue.uploads.value).toEqual([]);

@@ -69,7 +69,9 @@ describe('Outbox', () => {
 
   it('does not repeat a refusal, and goes on when the refused one is removed', async () => {
     const sent: string[] = [];
-    const outbox = make((_id, text) => (text === 'bad' ? Promise.reject(new Error('no')) : void sent.push(text) as never));
+    const outbox = make((_id, text) =>
+      text === 'bad' ? Promise.reject(new Error('no')) : (void sent.push(text) as never),
+    );
     outbox.add('bad');
     outbox.add('good');
     await vi.waitFor(() => expect(outbox.entries.value[0]?.state).toBe('failed'));

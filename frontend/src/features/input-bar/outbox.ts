@@ -126,7 +126,11 @@ export class Outbox {
         const failure = this.#options.explain(error);
         const delay = delays[attempt];
         if (!failure.temporary || delay === undefined) {
-          this.#patch(entry.clientRequestId, { state: 'failed', reason: failure.message, requestId: failure.requestId });
+          this.#patch(entry.clientRequestId, {
+            state: 'failed',
+            reason: failure.message,
+            requestId: failure.requestId,
+          });
           return;
         }
         await this.#pause(Math.max(delay, Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)));

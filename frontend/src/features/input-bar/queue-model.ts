@@ -70,7 +70,10 @@ const outgoingRow = (outgoing: Outgoing): QueueRow => {
 export const queueRows = (prompts: readonly Prompt[], outgoing: readonly Outgoing[]): QueueRow[] => {
   const known = new Set(prompts.map((prompt) => prompt.clientRequestId));
   return [
-    ...prompts.filter((prompt) => openStates.has(prompt.state)).sort(byId).map(promptRow),
+    ...prompts
+      .filter((prompt) => openStates.has(prompt.state))
+      .sort(byId)
+      .map(promptRow),
     ...outgoing.filter((entry) => !known.has(entry.clientRequestId)).map(outgoingRow),
   ];
 };

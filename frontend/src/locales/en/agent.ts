@@ -12,8 +12,6 @@ export default {
   pill_failed: 'Failed: {reason}',
   pill_asleep: 'Asleep · {time}',
   pill_waiting: 'Waiting for you: {activity}',
-  since: 'since {time}',
-  noActivity: 'What it does is not known for this program.',
   waitingHint: 'Answer in the terminal.',
 
   connection: 'Connection',
@@ -25,7 +23,6 @@ export default {
   reconnectingIn: 'reconnecting in {seconds} s',
   reconnecting: 'reconnecting…',
   ended: 'ended',
-  roundTrip: 'Round trip',
   attempt: 'Attempt',
   size: 'Size',
   viewers: 'Viewers',
@@ -35,8 +32,15 @@ export default {
   reconnectNow: 'Reconnect now',
   you: '{name} (you)',
 
+  viewerCount: '{n} viewers',
+  yourSize: 'Your size {size}',
+  yourSizeHint: 'This window sets the size of the terminal; others see it scaled.',
+  sizeOf: 'Size {size} of {name}',
+  takeOver: 'Take over',
+
   notIsolated: 'not isolated',
-  notIsolatedText: 'This agent is not isolated from the server: it can read what the server can, also its keys. {reason} {fix}',
+  notIsolatedText:
+    'This agent is not isolated from the server: it can read what the server can, also its keys. {reason} {fix}',
 
   wake: 'Wake',
   start: 'Start',
@@ -72,7 +76,8 @@ export default {
   startingTitle: 'Starting {name}',
   stoppingTitle: 'Stopping {name}',
   stoppingText: 'Files and conversation are kept.',
-  startingNote: 'You can write already: what you send is delivered when the agent is ready. Closing this page stops nothing.',
+  startingNote:
+    'You can write already: what you send is delivered when the agent is ready. Closing this page stops nothing.',
   asking: 'Asking for a sandbox',
   tenths: '{n} s',
   remaining: 'about {time} left',
@@ -110,10 +115,30 @@ export default {
   copyDetails: 'Copy details',
   safe: 'Your files and the conversation are safe.',
 
+  shellFailed: 'No shell was started',
+  shellNotClosed: 'The shell was not closed',
+  newShell: 'New shell',
+  showTerminal: 'Show the terminal',
+  showTerminalHint: 'It takes longer than usual. The program may be asking something.',
+
   asleepTitle: 'Asleep since {time}',
   neverStartedTitle: 'Not started yet',
   asleepText: 'Files and conversation are kept.',
   neverStartedText: 'Starting it takes a moment.',
 
   paletteSection: 'Actions in {name}',
+
+  emptyTitle: 'Create your first agent',
+  emptyText:
+    'An agent is a coding assistant with its own computer and files. It keeps working when you close this page.',
+  emptyCreate: 'Create an agent',
+  emptyCreateText: 'Choose program, model provider and instructions.',
+  emptyNeedsKey: 'Asks for an API key',
+  emptyDemo: 'Try it with the demo model',
+  emptyDemoText: 'This server runs as a demo: a scripted model answers, so everything can be tried.',
+  emptyNoKey: 'No key needed',
+  emptyShell: 'Only a shell',
+  emptyShellText: 'A computer of its own, without a model.',
+  emptyIsolated: 'Every agent is isolated from this server and from the other agents.',
+  emptyUnisolated: 'Agents are not isolated on this server.',
 };

@@ -12,11 +12,9 @@ export default {
   restoredOutdated:
     'Your unsaved changes from {time} are back. The agent was changed elsewhere since then: look through them before you save.',
   discardDraft: 'Discard them',
-  loadFailed: 'The agent could not be loaded.',
   notFound: 'There is no such agent',
   notFoundHint: 'It was deleted, or the link is wrong.',
   retry: 'Try again',
-  toAgents: 'All agents',
 
   leaveTitle: 'Leave with unsaved changes?',
   leaveText: 'They stay as a draft on this device and come back when you return. A typed API key does not.',
@@ -54,7 +52,6 @@ export default {
   icon_star: 'star',
   description: 'Description',
   descriptionPlaceholder: 'What this agent is for, in one line',
-  optional: 'optional',
 
   cliTitle: 'Agent',
   cliHint: 'What runs in the sandbox.',
@@ -81,7 +78,6 @@ export default {
   providerHint: 'Where the agent sends its requests and who pays for them.',
   custom: 'Custom',
   customHint: 'Any compatible URL',
-  speaks: 'speaks {protocols}',
   protocol: 'Protocol',
   protocol_anthropic: 'Anthropic Messages',
   'protocol_openai-responses': 'OpenAI Responses',
@@ -100,8 +96,6 @@ export default {
   keyRemove: 'Remove',
   keyUndoRemove: 'Keep it',
   keySealedValue: '••••••••••••••••••••••••',
-  showKey: 'Show what you typed',
-  hideKey: 'Hide what you typed',
   baseUrl: 'Base URL',
   baseUrlFromPreset: 'From the preset. Change it to use a proxy.',
   baseUrlChanged: 'Changed; the preset says {url}',
@@ -122,8 +116,7 @@ export default {
   testAgain: 'Test again',
   testing: 'Asking the provider… {seconds} s',
   testHint: 'Asks the provider with this address, key and models. Costs next to nothing.',
-  testOk: 'The provider answered in {ms} ms.',
-  testUnknown: 'It does not know {models}.',
+  testTook: '{ms} ms',
   testFixFirst: 'Correct the fields above first.',
   testLater: 'The values changed since the last test.',
 
@@ -142,7 +135,6 @@ export default {
   environmentValueOf: 'Value of variable {n}',
   environmentRemove: 'Remove variable {name}',
   environmentAdd: 'Add variable',
-  environmentFull: 'At most {max} variables.',
 
   proxyTitle: 'HTTP proxy',
   proxyHint: 'For everything the agent reaches over the network.',
@@ -184,7 +176,6 @@ export default {
 
   problems: 'Nothing was saved. Correct the marked fields.',
   failed: 'Nothing was saved.',
-  requestId: 'Request id {id}',
   nameTaken: 'You already have an agent of this name. Choose another one.',
 
   problemNameMissing: 'Give the agent a name.',

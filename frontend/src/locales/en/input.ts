@@ -23,7 +23,6 @@ export default {
   drop: 'Drop files to put them into the workspace',
   stopFailed: 'The agent was not stopped',
   removeFailed: 'The message was not taken back',
-  alreadyDelivered: 'It has been delivered already.',
   outboxFull: 'Too many messages are unsent. Send or remove some first; your text is kept.',
   leftOver: 'This page was closed before the server confirmed it.',
 
