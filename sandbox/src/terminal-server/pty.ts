@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { ReadStream } from 'node:tty';
@@ -32,6 +32,24 @@ const READ_BUFFER_BYTES = 64 * 1024;
 const KEEP_USER = -1;
 const RETRY_FIRST_MS = 2;
 const RETRY_MAX_MS = 50;
+
+/**
+ * The native half leaves its master descriptors open across exec, so that a process in one terminal would hold
+ * those of all others: they would outlive this server. Node cannot set the flag; bash closes them before it
+ * becomes the command. Without bash the descriptors leak, which only matters when this server is killed.
+ */
+const bash = ['/bin/bash', '/usr/bin/bash'].find((path) => existsSync(path));
+const CLOSE_AND_EXEC = [
+  'for fd in /proc/self/fd/*; do fd=${fd##*/}; if ((fd > 2)); then eval "exec $fd>&-"; fi; done',
+  // Not being interactive, this bash has dropped the prompts.
+  'if [[ -v SAC_PS1 ]]; then export PS1=$SAC_PS1; fi; if [[ -v SAC_PS2 ]]; then export PS2=$SAC_PS2; fi',
+  'unset fd SHLVL SAC_PS1 SAC_PS2; exec -- "$0" "$@"',
+].join('; ');
+const keptPrompts = ({ env }: LaunchCommand): Record<string, string> => ({
+  ...(env['PS1'] === undefined ? {} : { SAC_PS1: env['PS1'] }), ...(env['PS2'] === undefined ? {} : { SAC_PS2: env['PS2'] }),
+});
+const withoutDescriptors = (launch: LaunchCommand): { readonly file: string; readonly args: string[] } =>
+  bash === undefined ? { file: launch.command, args: [...launch.args] } : { file: bash, args: ['-c', CLOSE_AND_EXEC, launch.command, ...launch.args] };
 
 export interface PtyEvents {
   /** `bytes` is valid only during the call. */
@@ -68,10 +86,11 @@ export class Pty {
   /** Starts the process. A command that cannot be started shows as exit code 1 with the reason as output. */
   constructor(launch: LaunchCommand, size: Size, events: PtyEvents) {
     this.#events = events;
-    const environment = { TERM: 'xterm-256color', COLORTERM: 'truecolor', ...launch.env, PWD: launch.cwd };
+    const environment = { TERM: 'xterm-256color', COLORTERM: 'truecolor', ...launch.env, ...(bash === undefined ? {} : keptPrompts(launch)), PWD: launch.cwd };
     const list = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    const { file, args } = withoutDescriptors(launch);
     const child = native.fork(
-      launch.command, [...launch.args], list, launch.cwd, size.columns, size.rows, KEEP_USER, KEEP_USER, false, '',
+      file, args, list, launch.cwd, size.columns, size.rows, KEEP_USER, KEEP_USER, false, '',
       (code, signal) => this.#exited(code, signal),
     );
     this.pid = child.pid;

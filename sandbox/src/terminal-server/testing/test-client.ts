@@ -39,6 +39,7 @@ export interface CloseInfo {
 }
 
 const WAIT_MS = 10_000;
+const RECENT_BYTES = 64 * 1024;
 
 /** A viewer for tests and benches: speaks the whole protocol, keeps what it got, and can stop reading. */
 export class TestClient {
@@ -93,6 +94,20 @@ export class TestClient {
     return Buffer.concat([...this.snapshot, ...this.output]).toString();
   }
 
+  /** The newest 64 KiB of that: looking for text in everything would make a flood quadratic. */
+  get recentText(): string {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    for (const list of [this.output, this.snapshot]) {
+      for (let index = list.length - 1; index >= 0 && bytes < RECENT_BYTES; index--) {
+        const piece = list[index] ?? Buffer.alloc(0);
+        pieces.push(piece);
+        bytes += piece.length;
+      }
+    }
+    return Buffer.concat(pieces.reverse()).toString();
+  }
+
   send(message: ClientMessage): void {
     this.socket.send(encodeClientFrame(message));
   }
@@ -115,13 +130,13 @@ export class TestClient {
     const deadline = performance.now() + timeoutMs;
     while (!condition()) {
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) throw new Error(`${what}: not within ${timeoutMs} ms; closed ${JSON.stringify(this.closeInfo)}, last output ${JSON.stringify(this.text.slice(-300))}`);
+      if (leftMs <= 0) throw new Error(`${what}: not within ${timeoutMs} ms; closed ${JSON.stringify(this.closeInfo)}, last output ${JSON.stringify(this.recentText.slice(-300))}`);
       await this.#change(Math.min(leftMs, 100));
     }
   }
 
   untilText(text: string | RegExp, timeoutMs = WAIT_MS): Promise<void> {
-    return this.until(() => (typeof text === 'string' ? this.text.includes(text) : text.test(this.text)), `output ${text}`, timeoutMs);
+    return this.until(() => (typeof text === 'string' ? this.recentText.includes(text) : text.test(this.recentText)), `output ${text}`, timeoutMs);
   }
 
   untilSync(): Promise<void> {
