@@ -34,7 +34,7 @@ const layers = [
   {
     type: 'local-machine',
     pattern: 'backend/src/local-machine',
-    mayImport: ['contracts', 'lib', 'config', 'db', 'object-store', 'runtimes', 'modules', 'app'],
+    mayImport: ['contracts', 'lib', 'config', 'db', 'object-store', 'terminal-relay', 'runtimes', 'modules', 'app'],
   },
   {
     type: 'entrypoints',
@@ -57,12 +57,24 @@ const layers = [
   {
     type: 'backend-test',
     pattern: 'backend/test',
-    mayImport: ['contracts', 'lib', 'config', 'db', 'runtimes', 'modules', 'app', 'local-machine'],
+    mayImport: [
+      'contracts',
+      'lib',
+      'config',
+      'db',
+      'runtimes',
+      'runtime-implementation',
+      'demo-model',
+      'modules',
+      'app',
+      'local-machine',
+      'scripts',
+    ],
   },
   { type: 'sandbox', pattern: 'sandbox/src', mayImport: ['contracts'] },
   { type: 'frontend', pattern: 'frontend/src', mayImport: ['contracts'] },
   { type: 'e2e', pattern: 'e2e', mayImport: ['contracts'] },
-  { type: 'bench', pattern: 'bench', mayImport: ['contracts'] },
+  { type: 'bench', pattern: 'bench', mayImport: ['contracts', 'e2e'] },
   { type: 'scripts', pattern: 'scripts', mayImport: [] },
 ];
 
@@ -72,7 +84,7 @@ const boundaryPolicies = layers.map(({ type, mayImport }) => ({
 }));
 
 const promiseRules = {
-  '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: false }],
+  '@typescript-eslint/no-floating-promises': 'error',
   '@typescript-eslint/no-misused-promises': 'error',
   '@typescript-eslint/await-thenable': 'error',
   '@typescript-eslint/return-await': ['error', 'in-try-catch'],
@@ -174,7 +186,6 @@ export default tseslint.config(
       ],
       'import-x/no-cycle': 'error',
       'no-undef': 'off', // the compiler knows
-      'no-control-regex': 'off', // names are checked for control characters in many places
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-unused-vars': [
         'error',
@@ -206,8 +217,8 @@ export default tseslint.config(
   {
     files: ['frontend/**/*.{ts,vue}'],
     rules: {
-      // Event handlers of components have nobody to return a promise to; there `void` says so.
-      '@typescript-eslint/no-floating-promises': ['error', { ignoreVoid: true }],
+      // Handlers of components may be async; checking each against the component library's types takes minutes.
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
       'no-restricted-properties': 'off',
       'vue/multi-word-component-names': 'off', // App, pages and icons are named after what they are
       'vue/block-lang': ['error', { script: { lang: 'ts' } }],

@@ -77,10 +77,18 @@ export class Sidecar {
     const runner = new CommandRunner(
       { control: this.#control, gateway: this.#gateway, delivery: this.#delivery, interrupter: this.#interrupter, log: this.#parts.log }, signal,
     );
+    let lastBreak = '';
     const commands = this.#gateway.readCommands(signal, {
-      onConnected: () => this.#reporter.resend(),
+      onConnected: () => {
+        lastBreak = '';
+        this.#reporter.resend();
+      },
       onCommand: (command) => runner.handle(command),
-      onBreak: (reason) => this.#parts.log('command stream broke', { reason }),
+      // The same reason over and over says nothing new.
+      onBreak: (reason) => {
+        if (reason !== lastBreak) this.#parts.log('command stream broke', { reason });
+        lastBreak = reason;
+      },
     });
     this.#tasks = [this.#watchControl(signal), this.#watchClaude(signal), this.#reporter.run(signal), commands];
   }

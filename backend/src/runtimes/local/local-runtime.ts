@@ -11,7 +11,7 @@ import { beginPhase, endPhase, failActivePhase, pendingPhases, progressPhase } f
 import { placesOf, sandboxCode, type SandboxCode } from './places.ts';
 import { StartSlots } from './start-slots.ts';
 import { endStrays } from './strays.ts';
-import { readRecord, supervisorLives, SupervisorLink, waitUntilGone } from './supervisor-link.ts';
+import { readRecord, supervisorLives, SupervisorLink, waitUntilGone, waitUntilRefused } from './supervisor-link.ts';
 import { startSupervisor, SupervisorStartError } from './supervisor-start.ts';
 
 /** More at once only makes all of them slower. */
@@ -51,7 +51,6 @@ interface Entry {
   readonly starting: AbortController;
 }
 
-const isReady = ({ state }: ObservedSandbox): boolean => state !== 'gone';
 const sameSandbox = (observed: ObservedSandbox, spec: SandboxSpec): boolean =>
   observed.generation === spec.generation && observed.specHash === spec.specHash;
 
@@ -104,7 +103,7 @@ class LocalRuntime implements Runtime {
   async ensure(spec: SandboxSpec): Promise<void> {
     const places = placesOf(this.#options.dataDir, this.#options.runDir, spec.agentUid);
     const current = this.#entries.get(spec.agentUid);
-    if (current !== undefined && isReady(current.observed) && sameSandbox(current.observed, spec)) return;
+    if (current !== undefined && sameSandbox(current.observed, spec)) return;
     current?.starting.abort(new Error('replaced by another generation'));
     const entry: Entry = {
       link: null,
@@ -116,10 +115,11 @@ class LocalRuntime implements Runtime {
     };
     this.#entries.set(spec.agentUid, entry);
     this.#notify(entry.observed);
+    // Its failure is in the log and, when it is the start's, in `observed`.
     this.#enqueue(spec.agentUid, async () => {
       await this.#endSupervisor(spec.agentUid, places.record, current?.link ?? null, REPLACE_GRACE_MS);
       await this.#startEntry(spec, entry);
-    });
+    }).catch(() => undefined);
   }
 
   async stop(agentUid: string, { graceMs }: { readonly graceMs: number }): Promise<void> {
@@ -270,10 +270,19 @@ class LocalRuntime implements Runtime {
     const deaths = [...(this.#deaths.get(agentUid) ?? []), now].filter((time) => now - time < DEATH_WINDOW_MS);
     this.#deaths.set(agentUid, deaths);
     this.#options.logger.warn({ agentUid, generation: entry.observed.generation, deaths: deaths.length }, 'supervisor ended unexpectedly');
-    if (deaths.length < MAX_DEATHS) return this.#forget(agentUid, entry);
+    this.#change(agentUid, entry, { state: 'stopping', since: new Date(), upstream: null });
+    this.#enqueue(agentUid, () => this.#afterDeath(agentUid, entry, deaths.length)).catch(() => undefined);
+  }
+
+  /** Nothing starts, and nothing is called gone, while the kernel still ends what the dead supervisor had. */
+  async #afterDeath(agentUid: string, entry: Entry, deathCount: number): Promise<void> {
+    const { record, paths } = placesOf(this.#options.dataDir, this.#options.runDir, agentUid);
+    await this.#endSupervisor(agentUid, record, null, 0);
+    await waitUntilRefused(`${paths.runDir}/terminal.sock`, SUPERVISOR_MARGIN_MS);
+    if (deathCount < MAX_DEATHS) return this.#forget(agentUid, entry);
     this.#deaths.delete(agentUid);
     this.#fail(agentUid, entry, {
-      code: 'sandbox_crash_loop', reason: `The sandbox was ended from outside ${deaths.length} times within a minute.`,
+      code: 'sandbox_crash_loop', reason: `The sandbox was ended from outside ${deathCount} times within a minute.`,
       fix: 'Look for what kills its processes (memory limits, cleaning scripts), then start the agent again.', output: null,
     });
   }

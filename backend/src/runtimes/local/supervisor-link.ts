@@ -90,3 +90,19 @@ export const waitUntilGone = async (record: Pick<SupervisorRecord, 'pid' | 'star
   }
   return true;
 };
+
+const refuses = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', () => resolve(true));
+  });
+
+/** Resolves when nobody accepts connections at `path` any more, or after `timeoutMs`. */
+export const waitUntilRefused = async (path: string, timeoutMs: number): Promise<void> => {
+  const deadline = Date.now() + timeoutMs;
+  while (Date.now() < deadline && !(await refuses(path))) await delay(20);
+};
