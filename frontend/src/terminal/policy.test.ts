@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import { transition, SETTLED_AFTER_MS, type MachineEvent, type MachineState } from './connection-machine.ts';
+import { judgeClose, judgeTicketFailure, retryDelayMs, type Verdict } from './reconnect-policy.ts';
+import { StreamPosition } from './stream-position.ts';
+
+const lost: MachineEvent = { type: 'failed', verdict: { kind: 'retry', minimumDelayMs: 0 } };
+const run = (state: MachineState, event: MachineEvent, now = 1_000, random = 0.5) =>
+  transition(state, event, now, random);
+
+describe('retry delay', () => {
+  it('doubles from 250 ms to 15 s, with full jitter', () => {
+    expect([1, 2, 3, 7, 8, 100].map((attempt) => retryDelayMs(attempt, 1))).toEqual([
+      250, 500, 1_000, 15_000, 15_000, 15_000,
+    ]);
+    expect(retryDelayMs(5, 0)).toBe(0);
+    expect(retryDelayMs(5, 0.5)).toBe(2_000);
+  });
+});
+
+describe('state machine', () => {
+  it('opens, lives, loses, comes back', () => {
+    const opening = run({ phase: 'idle' }, { type: 'connect' });
+    expect(opening).toEqual({ state: { phase: 'opening' }, command: 'attempt' });
+    const live = run(opening.state, { type: 'established' });
+    expect(live.state.phase).toBe('live');
+    const waiting = run(live.state, lost, 2_000);
+    expect(waiting).toEqual({ state: { phase: 'reconnecting', attempt: 1, retryAt: 2_125 }, command: 'wait' });
+    const trying = run(waiting.state, { type: 'due' });
+    expect(trying).toEqual({ state: { phase: 'reconnecting', attempt: 1, retryAt: null }, command: 'attempt' });
+    expect(run(trying.state, lost).state).toMatchObject({ attempt: 2 });
+    expect(run(trying.state, { type: 'established' }).state.phase).toBe('live');
+  });
+
+  it('tries at once when the page is back, but only what waits', () => {
+    expect(run({ phase: 'reconnecting', attempt: 4, retryAt: 9_000 }, { type: 'nudge' }).command).toBe('attempt');
+    for (const state of [
+      { phase: 'idle' },
+      { phase: 'opening' },
+      { phase: 'ended' },
+      { phase: 'reconnecting', attempt: 1, retryAt: null },
+    ] as const) {
+      expect(run(state, { type: 'nudge' }).command).toBe('none');
+    }
+  });
+
+  it('keeps growing the delay while connections do not last', () => {
+    const live = run({ phase: 'reconnecting', attempt: 5, retryAt: null }, { type: 'established' }, 0).state;
+    expect(run(live, lost, SETTLED_AFTER_MS - 1).state).toMatchObject({ attempt: 6 });
+    expect(run(live, lost, SETTLED_AFTER_MS).state).toMatchObject({ attempt: 1 });
+  });
+
+  it('stays ended or refused until somebody connects again', () => {
+    const ended = run({ phase: 'opening' }, { type: 'failed', verdict: { kind: 'ended' } });
+    expect(ended).toEqual({ state: { phase: 'ended' }, command: 'stop' });
+    for (const event of [lost, { type: 'due' }, { type: 'nudge' }, { type: 'established' }] as const)
+      expect(run(ended.state, event).command).toBe('none');
+    expect(run(ended.state, { type: 'connect' }).state.phase).toBe('opening');
+    expect(run(ended.state, { type: 'reconnect' }).state.phase).toBe('opening');
+  });
+
+  it('gives up what is open when asked to reconnect', () => {
+    expect(run({ phase: 'live', since: 0, earlierAttempts: 0 }, { type: 'reconnect' })).toMatchObject({
+      state: { phase: 'reconnecting', retryAt: null },
+      command: 'attempt',
+    });
+  });
+
+  it('ignores failures that belong to nothing', () => {
+    expect(run({ phase: 'reconnecting', attempt: 1, retryAt: 5_000 }, lost).command).toBe('none');
+    expect(run({ phase: 'idle' }, lost).command).toBe('none');
+  });
+});
+
+describe('verdicts', () => {
+  const failure = (code: string, details?: { retryAfterSeconds?: number }) =>
+    judgeTicketFailure({ code, message: 'm', requestId: 'r', details });
+  it.each(['asleep', 'not_found', 'forbidden', 'isolation_unavailable', 'unauthenticated'])(
+    'a ticket request answered %s is final',
+    (code) => {
+      expect(failure(code)).toEqual({ kind: 'refused', refusal: { code, message: 'm', requestId: 'r' } });
+    },
+  );
+  it.each([
+    'network',
+    'timeout',
+    'unavailable',
+    'database_unavailable',
+    'internal',
+    'not_ready',
+    'generation_replaced',
+  ])('%s passes', (code) => {
+    expect(failure(code).kind).toBe('retry');
+  });
+  it('waits as long as the server asks', () => {
+    expect(failure('rate_limited', { retryAfterSeconds: 7 })).toEqual({ kind: 'retry', minimumDelayMs: 7_000 });
+  });
+  it.each<[number, number, Verdict['kind']]>([
+    [1000, 0, 'ended'],
+    [1008, 0, 'refused'],
+    [4004, 0, 'refused'],
+    [4001, 0, 'retry'],
+    [4001, 1, 'refused'],
+    [4010, 0, 'retry'],
+    [1006, 0, 'retry'],
+    [1012, 0, 'retry'],
+    [1013, 0, 'retry'],
+    [1009, 0, 'retry'],
+  ])('close %i after %i refused tickets: %s', (code, refusals, kind) => {
+    expect(judgeClose(code, '', refusals).kind).toBe(kind);
+  });
+});
+
+describe('place in the stream', () => {
+  const size = { columns: 80, rows: 24 };
+  it('asks for nothing first and then for what is missing', () => {
+    const position = new StreamPosition();
+    expect(position.resumeFrom).toEqual({});
+    position.sync({ stream: 's', offset: 100, kind: 'snapshot', ...size });
+    expect(position.resumeFrom).toEqual({});
+    position.note('snapshot');
+    expect(position.resumeFrom).toEqual({});
+    position.note('output');
+    position.receive(10);
+    expect(position.resumeFrom).toEqual({ stream: 's', offset: 110 });
+    expect(position.sync({ stream: 's', offset: 110, kind: 'resume', ...size })).toBe(true);
+  });
+
+  it('does not go on from a snapshot that was cut', () => {
+    const position = new StreamPosition();
+    position.sync({ stream: 's', offset: 5, kind: 'snapshot', ...size });
+    position.note('other');
+    expect(position.resumeFrom).toEqual({});
+    position.note('snapshot');
+    expect(position.resumeFrom).toEqual({});
+    position.note('other');
+    expect(position.resumeFrom).toEqual({ stream: 's', offset: 5 });
+  });
+
+  it.each([
+    ['another offset', { stream: 's', offset: 9 }],
+    ['another stream', { stream: 't', offset: 0 }],
+  ])('refuses to go on at %s', (_name, at) => {
+    const position = new StreamPosition();
+    position.sync({ stream: 's', offset: 0, kind: 'snapshot', ...size });
+    position.note('output');
+    expect(position.sync({ ...at, kind: 'resume', ...size })).toBe(false);
+  });
+
+  it('acknowledges only what was parsed of this stream', () => {
+    const position = new StreamPosition();
+    position.sync({ stream: 's', offset: 0, kind: 'snapshot', ...size });
+    const end = position.receive(50);
+    position.sync({ stream: 't', offset: 1_000, kind: 'snapshot', ...size });
+    position.process('s', end);
+    expect(position.processed).toBe(1_000);
+    position.process('t', position.receive(7));
+    expect(position.processed).toBe(1_007);
+    position.process('t', 99_999);
+    expect(position.processed).toBe(1_007);
+  });
+});
