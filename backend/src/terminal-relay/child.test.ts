@@ -53,7 +53,7 @@ const startParent = async (child: () => ChildProcess | null): Promise<{ server: 
   return { server, port: (server.address() as AddressInfo).port };
 };
 
-const start = async (): Promise<{ farEnd: FarEnd; child: ChildProcess; port: number }> => {
+const start = async (): Promise<{ farEnd: FarEnd; child: ChildProcess; server: Server; port: number }> => {
   const dir = await shortDir(cleanup);
   const farEnd = await startFarEnd(cleanup, join(dir, 't.sock'));
   const child = await startChild({
@@ -61,8 +61,7 @@ const start = async (): Promise<{ farEnd: FarEnd; child: ChildProcess; port: num
     allowedOrigins: [ORIGIN],
     upstream: { unixDirectory: dir, tcp: false },
   });
-  const { port } = await startParent(() => child);
-  return { farEnd, child, port };
+  return { farEnd, child, ...(await startParent(() => child)) };
 };
 
 describe('ws-proxy as a child', () => {
@@ -95,6 +94,18 @@ describe('ws-proxy as a child', () => {
       }),
     );
     expect(clients).toEqual(Array.from({ length: 30 }, (_, index) => `hello ${index}`));
+  });
+
+  it('does not keep the server that handed it over from closing', async () => {
+    const { farEnd, server, port } = await start();
+    const accepted = farEnd.accepted();
+    const client = await openClient(cleanup, port, { ticket: ticketFor({ upstream: farEnd.upstream }) });
+    const upstream = await accepted;
+    server.close();
+    await once(server, 'close');
+    const back = once(client, 'message');
+    upstream.send('still here');
+    expect(((await back) as [Buffer])[0].toString()).toBe('still here');
   });
 
   it('keeps open terminals when the parent lets go, takes no new ones and ends after the last', async () => {

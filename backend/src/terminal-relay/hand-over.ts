@@ -25,6 +25,14 @@ const stopReading = (socket: Socket): void => {
 };
 
 /**
+ * A server that is asked to close would wait for sockets it passed on until the child has ended them: a terminal
+ * open in some browser would keep the gateway from ever stopping. Without this field it does not track them.
+ */
+const forgetServer = (socket: Socket): void => {
+  (socket as unknown as { server?: unknown }).server = undefined;
+};
+
+/**
  * Passes a WebSocket handshake and its TCP socket to the ws-proxy child. Must run inside the `upgrade` event
  * itself: from the next turn on this process could read bytes that belong to the child. Answers 503 when there is
  * no child. `remoteAddress` is the person's address after trusted proxies.
@@ -52,7 +60,7 @@ export const handOver = (
     },
     headBase64: options.head.toString('base64'),
   };
-  child.send(message, socket, (error) => {
-    if (error) socket.destroy();
-  });
+  forgetServer(socket);
+  // The handle is the child's from here on; what is destroyed is this process's empty shell, which the server counts.
+  child.send(message, socket, () => socket.destroy());
 };
