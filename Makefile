@@ -84,7 +84,7 @@ migrate-seed: build ## fill a running DEMO=1 installation with an admin and exam
 	@$(RUN) node scripts/seed.ts
 
 bench: build ## measure what we publish and print figures with their conditions
-	@$(RUN) node scripts/bench.ts
+	@$(RUN) node bench/one-machine.ts
 
 version: ## print the version
 	@cat .version

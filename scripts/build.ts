@@ -1,7 +1,7 @@
 /**
  * Builds what changed since the last build: backend/dist/*.js, sandbox/dist/*.js and frontend/dist.
  *
- * node scripts/build.ts [server|frontend] [--force] [--watch]
+ * node scripts/build.ts [server|frontend] [--force]
  *
  * Files are replaced one by one, each in one step, and never a whole folder: a running server hands out
  * frontend/dist, and running sandboxes have sandbox/dist mounted.
@@ -9,21 +9,12 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
-import { build, type BuildOptions, context } from 'esbuild';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+import { filesBelow, root, serverOptions } from './bundles.ts';
 
-const root = resolve(import.meta.dirname, '..');
-const watch = process.argv.includes('--watch');
 const force = process.argv.includes('--force');
 const only = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
-
-const filesBelow = (folder: string): string[] =>
-  readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !/\/(dist|node_modules)\//.test(path))
-    .sort();
 
 /** Changes when any input of a build changes. */
 const digestOf = (paths: readonly string[]): string => {
@@ -57,30 +48,6 @@ const whenChanged = async (dist: string, inputs: readonly string[], work: () => 
   replaceFile(stamp, digest);
 };
 
-/** Entry points of a workspace: every file in src/entrypoints, and every worker thread's own file (`x.worker.ts`). */
-const findEntries = (workspace: string): { in: string; out: string }[] =>
-  filesBelow(`${workspace}/src`)
-    .filter((file) => /\/entrypoints\/[^/]+\.ts$/.test(file) || file.endsWith('.worker.ts'))
-    .filter((file) => !file.endsWith('.test.ts'))
-    .map((file) => ({ in: file, out: basename(file, '.ts') }));
-
-const serverOptions = (workspace: string): BuildOptions => ({
-  entryPoints: findEntries(workspace),
-  outdir: join(root, workspace, 'dist'),
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  sourcemap: true,
-  logLevel: 'warning',
-  // Native code and packages that look for files beside themselves stay in node_modules.
-  external: ['@lydell/node-pty', 'pg-native', '@fastify/swagger-ui'],
-  banner: {
-    // CommonJS dependencies inside an ES module still call require().
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
-});
-
 const buildServer = (workspace: string): Promise<void> =>
   whenChanged(`${workspace}/dist`, [`${workspace}/src`, 'contracts/src'], async () => {
     const { outputFiles } = await build({ ...serverOptions(workspace), write: false });
@@ -88,17 +55,7 @@ const buildServer = (workspace: string): Promise<void> =>
     removeExcept(join(root, workspace, 'dist'), new Set(outputFiles.map((file) => file.path)));
   });
 
-const compressible = /\.(js|css|html|svg|json|webmanifest|map)$/;
-
-/** Compressed once here instead of at every request. */
-const compress = (path: string): string[] => {
-  const content = readFileSync(path);
-  if (!compressible.test(path) || content.length < 1024) return [];
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 9 };
-  replaceFile(`${path}.br`, brotliCompressSync(content, { params }));
-  replaceFile(`${path}.gz`, gzipSync(content, { level: 9 }));
-  return [`${path}.br`, `${path}.gz`];
-};
+const isPage = (name: string): boolean => /\.html(\.\w+)?$/.test(name);
 
 /** Vite empties its output folder first, so it gets one of its own. Scripts come before the page that names them. */
 const buildFrontend = (): Promise<void> =>
@@ -124,32 +81,22 @@ const buildFrontend = (): Promise<void> =>
     const names = readdirSync(fresh, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(fresh.length + 1))
-      .sort((a, b) => Number(a.endsWith('.html')) - Number(b.endsWith('.html')));
+      .sort((a, b) => Number(isPage(a)) - Number(isPage(b)));
     const keep = new Set<string>();
     for (const name of names) {
       const target = join(dist, name);
       mkdirSync(dirname(target), { recursive: true });
       cpSync(join(fresh, name), `${target}.tmp`);
       renameSync(`${target}.tmp`, target);
-      for (const path of [target, ...compress(target)]) keep.add(path);
+      keep.add(target);
     }
     removeExcept(dist, keep);
     rmSync(fresh, { recursive: true, force: true });
   });
 
-const watchServers = async (): Promise<void> => {
-  for (const workspace of ['backend', 'sandbox']) {
-    const watcher = await context(serverOptions(workspace));
-    await watcher.watch();
-  }
-};
-
 try {
-  if (watch) await watchServers();
-  else {
-    if (only !== 'frontend') await Promise.all([buildServer('backend'), buildServer('sandbox')]);
-    if (only !== 'server') await buildFrontend();
-  }
+  if (only !== 'frontend') await Promise.all([buildServer('backend'), buildServer('sandbox')]);
+  if (only !== 'server') await buildFrontend();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -1,0 +1,71 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+
+const succeeds = (command: string, args: readonly string[]): boolean =>
+  spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+
+const isOnPath = (program: string): boolean => succeeds('sh', ['-c', `command -v ${program}`]);
+
+const canInstallPackages = (): boolean => process.getuid?.() === 0 && isOnPath('apt-get');
+
+const installPackages = (packages: readonly string[]): boolean => {
+  process.stderr.write(`Installing ${packages.join(', ')} …\n`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const run = (args: readonly string[]): boolean =>
+    spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+  const install = ['install', '-y', '-qq', '--no-install-recommends', ...packages];
+  return run(install) || (run(['update', '-qq']) && run(install));
+};
+
+/** Agents of other people are kept apart by bubblewrap; tests that leave it out would prove nothing. */
+export const ensureBubblewrap = (): void => {
+  const canIsolate = (): boolean =>
+    succeeds('bwrap', [
+      '--ro-bind',
+      '/',
+      '/',
+      '--unshare-user',
+      '--unshare-pid',
+      '--proc',
+      '/proc',
+      '--dev',
+      '/dev',
+      'true',
+    ]);
+  if (canIsolate()) return;
+  if (!isOnPath('bwrap') && canInstallPackages()) installPackages(['bubblewrap']);
+  if (canIsolate()) return;
+  throw new Error(
+    isOnPath('bwrap')
+      ? 'bubblewrap cannot make namespaces here. Allow them (sysctl kernel.unprivileged_userns_clone=1, and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0), or run the tests in a container started with --privileged.'
+      : 'The tests need bubblewrap. Install it (Debian and Ubuntu: apt-get install bubblewrap) and run them again.',
+  );
+};
+
+const SYSTEM_CHROMIUM = '/usr/bin/chromium';
+
+const playwrightHasBrowser = (): boolean =>
+  succeeds(process.execPath, [
+    '-e',
+    `const { chromium } = require('@playwright/test'); process.exit(require('node:fs').existsSync(chromium.executablePath()) ? 0 : 1)`,
+  ]);
+
+/** The system's Chromium, else Playwright's own. */
+export const ensureBrowser = (): void => {
+  if (existsSync(SYSTEM_CHROMIUM) || playwrightHasBrowser()) return;
+  if (canInstallPackages()) installPackages(['chromium']);
+  if (existsSync(SYSTEM_CHROMIUM)) return;
+  process.stderr.write('Fetching a browser for the tests …\n');
+  const cli = join(root, 'node_modules/@playwright/test/cli.js');
+  spawnSync(process.execPath, [cli, 'install', 'chromium', '--only-shell'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (playwrightHasBrowser()) return;
+  throw new Error(
+    'The browser tests need Chromium. Install it as /usr/bin/chromium (Debian: apt-get install chromium) and run them again.',
+  );
+};
