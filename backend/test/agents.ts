@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import type { CreateAgentBody, RouteName, SandboxReport, ServerEvent, Terminal } from '@sac/contracts';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
@@ -56,7 +56,12 @@ export const agentBody = (changes: Partial<CreateAgentBody> = {}): CreateAgentBo
   instructions: '',
   cli: 'claude-code',
   permissionMode: 'default',
-  provider: { preset: 'anthropic', protocol: 'anthropic', baseUrl: 'https://api.anthropic.com', models: { main: null, strong: null, small: null } },
+  provider: {
+    preset: 'anthropic',
+    protocol: 'anthropic',
+    baseUrl: 'https://api.anthropic.com',
+    models: { main: null, strong: null, small: null },
+  },
   proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
   environment: [],
   ...changes,
@@ -76,7 +81,9 @@ export const sandboxReport = (changes: Partial<SandboxReport> = {}): SandboxRepo
 });
 
 /** Everything around agents on a real database, with a runtime in memory. */
-export const createAgentsFixture = async (options: { readonly start?: boolean; readonly demo?: { modelUrl: string } } = {}): Promise<AgentsFixture> => {
+export const createAgentsFixture = async (
+  options: { readonly start?: boolean; readonly demo?: { modelUrl: string } } = {},
+): Promise<AgentsFixture> => {
   const database = await createTestDatabase();
   const logger = pino({ level: 'silent' });
   const notifications = createNotificationHub({ url: database.url, logger });
@@ -85,7 +92,14 @@ export const createAgentsFixture = async (options: { readonly start?: boolean; r
   const uploadDir = await mkdtemp(join(tmpdir(), 'sac-uploads-'));
   const settings: AgentsFixture['settings'] = { agentsPerUser: 10, demo: options.demo ?? null };
   const features = createAgentFeatures({
-    db: database.db, notifications, runtime, keys, logger, demo: settings.demo, allowUnisolated: false, uploadDir,
+    db: database.db,
+    notifications,
+    runtime,
+    keys,
+    logger,
+    demo: settings.demo,
+    allowUnisolated: false,
+    uploadDir,
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },
   });
@@ -94,7 +108,14 @@ export const createAgentsFixture = async (options: { readonly start?: boolean; r
   if (options.start ?? true) await features.start();
 
   const fixture: AgentsFixture = {
-    database, runtime, keys, features, internal, internalUrl, uploadDir, settings,
+    database,
+    runtime,
+    keys,
+    features,
+    internal,
+    internalUrl,
+    uploadDir,
+    settings,
     person: async (username, role = 'user') => {
       const { id } = await database.db
         .insertInto('users')
@@ -106,20 +127,38 @@ export const createAgentsFixture = async (options: { readonly start?: boolean; r
     call: (name, user, call = {}) => {
       const request = { body: call.stream ?? call.body, raw: call.stream ?? new PassThrough(), headers: {} };
       const context = {
-        params: call.params ?? {}, query: call.query ?? {}, body: call.body, user, request, reply: {}, ip: '127.0.0.1',
+        params: call.params ?? {},
+        query: call.query ?? {},
+        body: call.body,
+        user,
+        request,
+        reply: {},
+        ip: '127.0.0.1',
         signal: call.signal ?? new AbortController().signal,
       };
       // The routes' own types are checked where the gateway registers them; a test gives what its route needs.
-      return (features.handlers[name] as unknown as (context: unknown) => ReturnType<Handlers[RouteName]>)(context) as ReturnType<Handlers[typeof name]>;
+      return (features.handlers[name] as unknown as (context: unknown) => ReturnType<Handlers[RouteName]>)(
+        context,
+      ) as ReturnType<Handlers[typeof name]>;
     },
     events: async (user) => {
-      const rows = await database.db.selectFrom('outbox').select('event').where('user_id', '=', user.id).orderBy('id').execute();
+      const rows = await database.db
+        .selectFrom('outbox')
+        .select('event')
+        .where('user_id', '=', user.id)
+        .orderBy('id')
+        .execute();
       return rows.map((row) => row.event as ServerEvent);
     },
-    sidecar: (agentUid, generation) => ({ authorization: `Bearer ${internalCredential(keys.master, agentUid, generation)}` }),
+    sidecar: (agentUid, generation) => ({
+      authorization: `Bearer ${internalCredential(keys.master, agentUid, generation)}`,
+    }),
     report: async (agentUid, generation, changes) => {
       const { statusCode } = await internal.inject({
-        method: 'POST', url: '/internal/report', headers: fixture.sidecar(agentUid, generation), payload: sandboxReport(changes),
+        method: 'POST',
+        url: '/internal/report',
+        headers: fixture.sidecar(agentUid, generation),
+        payload: sandboxReport(changes),
       });
       return statusCode;
     },

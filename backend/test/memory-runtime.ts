@@ -16,7 +16,14 @@ export interface MemoryRuntime extends Runtime {
 }
 
 const phases = (done: boolean): StartPhase[] =>
-  startPhaseNames.map((name) => ({ name, state: done ? 'done' : 'active', startedAt: null, durationMs: null, detail: null, progress: null }));
+  startPhaseNames.map((name) => ({
+    name,
+    state: done ? 'done' : 'active',
+    startedAt: null,
+    durationMs: null,
+    detail: null,
+    progress: null,
+  }));
 
 export const createMemoryRuntime = (): MemoryRuntime => {
   const sandboxes = new Map<string, ObservedSandbox>();
@@ -48,7 +55,12 @@ export const createMemoryRuntime = (): MemoryRuntime => {
       const base = { agentUid, generation, specHash, since: new Date(), failure: null };
       set({ ...base, state: 'starting', phases: phases(false), upstream: null });
       await Promise.resolve();
-      set({ ...base, state: 'running', phases: phases(true), upstream: { kind: 'unix', path: `/tmp/${agentUid}.sock` } });
+      set({
+        ...base,
+        state: 'running',
+        phases: phases(true),
+        upstream: { kind: 'unix', path: `/tmp/${agentUid}.sock` },
+      });
     },
     stop: async (agentUid) => {
       runtime.calls.push('stop');

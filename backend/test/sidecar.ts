@@ -21,20 +21,24 @@ export const connectSidecar = async (baseUrl: string, headers: { authorization: 
 
   const answer = async (commandId: string, result: CommandResult): Promise<number> => {
     const response = await fetch(`${baseUrl}/internal/commands/${commandId}/result`, {
-      method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(result),
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(result),
     });
     await response.text();
     return response.status;
   };
 
-  const { outgoing, incoming } = await new Promise<{ outgoing: ClientRequest; incoming: IncomingMessage }>((resolve, reject) => {
-    const sent = request(`${baseUrl}/internal/commands`, { headers, agent: false }, (response) => {
-      if (response.statusCode === 200) resolve({ outgoing: sent, incoming: response });
-      else reject(new Error(`status ${response.statusCode}`));
-    });
-    sent.on('error', reject);
-    sent.end();
-  });
+  const { outgoing, incoming } = await new Promise<{ outgoing: ClientRequest; incoming: IncomingMessage }>(
+    (resolve, reject) => {
+      const sent = request(`${baseUrl}/internal/commands`, { headers, agent: false }, (response) => {
+        if (response.statusCode === 200) resolve({ outgoing: sent, incoming: response });
+        else reject(new Error(`status ${response.statusCode}`));
+      });
+      sent.on('error', reject);
+      sent.end();
+    },
+  );
   incoming.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => incoming.on('close', resolve));
   const lines = createInterface({ input: incoming });

@@ -7,7 +7,10 @@ const uid = randomUUID();
 
 describe('internal credential', () => {
   it('is recognised and names agent and generation', () => {
-    expect(verifyInternalCredential(master, internalCredential(master, uid, 7))).toEqual({ agentUid: uid, generation: 7 });
+    expect(verifyInternalCredential(master, internalCredential(master, uid, 7))).toEqual({
+      agentUid: uid,
+      generation: 7,
+    });
   });
 
   it.each([
@@ -33,7 +36,9 @@ describe('terminal key', () => {
 
 describe('keyed digest', () => {
   it('does not depend on the order of keys, and on everything else', () => {
-    expect(keyedDigest(master, 'spec', { a: 1, b: { c: [1, 2], d: null } })).toBe(keyedDigest(master, 'spec', { b: { d: null, c: [1, 2] }, a: 1 }));
+    expect(keyedDigest(master, 'spec', { a: 1, b: { c: [1, 2], d: null } })).toBe(
+      keyedDigest(master, 'spec', { b: { d: null, c: [1, 2] }, a: 1 }),
+    );
     expect(keyedDigest(master, 'spec', { a: [1, 2] })).not.toBe(keyedDigest(master, 'spec', { a: [2, 1] }));
     expect(keyedDigest(randomBytes(32), 'spec', {})).not.toBe(keyedDigest(master, 'spec', {}));
     expect(canonicalJson({ b: 1, a: undefined })).toBe('{"b":1}');

@@ -21,7 +21,8 @@ const KEY_BYTES = 32;
 
 /** The sealing key is derived, so the master secret itself never encrypts anything. */
 export const sealKeyFromMaster = (master: Buffer, keyId = 'm1'): SealKey => {
-  if (master.length < KEY_BYTES) throw new Error(`The master secret has ${master.length} bytes; at least ${KEY_BYTES} are needed.`);
+  if (master.length < KEY_BYTES)
+    throw new Error(`The master secret has ${master.length} bytes; at least ${KEY_BYTES} are needed.`);
   return { keyId, key: Buffer.from(hkdfSync('sha256', master, 'sac-seal', keyId, KEY_BYTES)) };
 };
 
@@ -41,7 +42,9 @@ export const unseal = (keys: readonly SealKey[], place: readonly string[], value
   const key = keys.find((candidate) => candidate.keyId === value.keyId);
   if (!key) throw new Error(`A stored secret was sealed with key "${value.keyId}", which this server does not have.`);
   if (value.sealed.length < NONCE_BYTES + TAG_BYTES) throw new Error('A stored secret is shorter than its own header.');
-  const decipher = createDecipheriv('aes-256-gcm', key.key, value.sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv('aes-256-gcm', key.key, value.sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
   decipher.setAAD(additionalData(place));
   decipher.setAuthTag(value.sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
   const ciphertext = value.sealed.subarray(NONCE_BYTES + TAG_BYTES);

@@ -94,10 +94,19 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
     agents,
     jobs: [
       { name: 'sessions', intervalMs: HOUR_MS, run: (trx) => sessions.expire(new Date(), trx) },
-      { name: 'commands', intervalMs: HOUR_MS, run: (trx) => deleteSettledCommands(trx, new Date(Date.now() - COMMANDS_KEPT_MS)) },
-      { name: 'prompts', intervalMs: HOUR_MS, run: (trx) => deleteSettledPrompts(trx, new Date(Date.now() - PROMPTS_KEPT_MS)) },
+      {
+        name: 'commands',
+        intervalMs: HOUR_MS,
+        run: (trx) => deleteSettledCommands(trx, new Date(Date.now() - COMMANDS_KEPT_MS)),
+      },
+      {
+        name: 'prompts',
+        intervalMs: HOUR_MS,
+        run: (trx) => deleteSettledPrompts(trx, new Date(Date.now() - PROMPTS_KEPT_MS)),
+      },
     ],
-    registerInternalRoutes: (internal) => registerInternalRoutes(internal, { db, master: keys.master, streams, uploads, logger }),
+    registerInternalRoutes: (internal) =>
+      registerInternalRoutes(internal, { db, master: keys.master, streams, uploads, logger }),
     start: async () => {
       await uploads.prepare();
       reconciler = createReconciler({ ...deps, ...deps.tuning });

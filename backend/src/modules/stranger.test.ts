@@ -21,7 +21,10 @@ beforeAll(async () => {
   const { session } = await fixture.call('openSession', ada, { body: { agentId: agent.id } });
   await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
   await fixture.report(agent.uid, 1, { terminals: [terminal(), terminal('shell-1')] });
-  const prompt = await fixture.call('sendPrompt', ada, { params: { agentId: agent.id }, body: { clientRequestId: 'request-1', text: 'hello' } });
+  const prompt = await fixture.call('sendPrompt', ada, {
+    params: { agentId: agent.id },
+    body: { clientRequestId: 'request-1', text: 'hello' },
+  });
   Object.assign(ids, { agentId: agent.id, sessionId: session.id, promptId: prompt.id });
 });
 afterAll(() => fixture.close());
@@ -35,12 +38,19 @@ const bodies: Partial<Record<Name, object>> = {
   testConnection: { cli: 'claude-code', provider: agentBody().provider },
 };
 const namesNothing: readonly Name[] = ['listAgents', 'createAgent'];
-const names = (Object.keys({ ...agentRoutes, ...sessionRoutes, ...promptRoutes }) as Name[]).filter((name) => !namesNothing.includes(name));
+const names = (Object.keys({ ...agentRoutes, ...sessionRoutes, ...promptRoutes }) as Name[]).filter(
+  (name) => !namesNothing.includes(name),
+);
 
 const callAs = (name: Name, user: AuthenticatedUser) => {
   const takesIdInBody = name === 'openSession' || name === 'testConnection';
   const body = { ...bodies[name], ...(takesIdInBody && { agentId: ids.agentId }) };
-  return fixture.call(name, user, { params: { ...ids, name: 'shell-1' }, query: { name: 'a.txt' }, body, ...(name === 'uploadFile' && { stream: Readable.from(['x']) }) });
+  return fixture.call(name, user, {
+    params: { ...ids, name: 'shell-1' },
+    query: { name: 'a.txt' },
+    body,
+    ...(name === 'uploadFile' && { stream: Readable.from(['x']) }),
+  });
 };
 
 describe("somebody else's agent", () => {
@@ -55,7 +65,11 @@ describe("somebody else's agent", () => {
   });
 
   it('is untouched after all that', async () => {
-    const row = await fixture.database.db.selectFrom('agents').select(['name', 'generation', 'deleted_at', 'desired_state']).where('id', '=', ids.agentId).executeTakeFirst();
+    const row = await fixture.database.db
+      .selectFrom('agents')
+      .select(['name', 'generation', 'deleted_at', 'desired_state'])
+      .where('id', '=', ids.agentId)
+      .executeTakeFirst();
     expect(row).toMatchObject({ generation: 1, deleted_at: null, desired_state: 'awake' });
     expect(row?.name).not.toBe('stolen');
     expect(await fixture.database.db.selectFrom('commands').select('kind').execute()).toEqual([]);

@@ -14,14 +14,20 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-const create = (user: AuthenticatedUser, changes = {}) => fixture.call('createAgent', user, { body: agentBody(changes) });
+const create = (user: AuthenticatedUser, changes = {}) =>
+  fixture.call('createAgent', user, { body: agentBody(changes) });
 const params = (agentId: string) => ({ params: { agentId } });
 
 describe('creating an agent', () => {
   it('stores what was given and starts nothing', async () => {
     const body = agentBody({ name: 'Reviewer', environment: [{ name: 'CI', value: '1' }], instructions: 'Be brief.' });
     const agent = await fixture.call('createAgent', ada, { body });
-    expect(agent).toMatchObject({ ...body, hasProviderToken: false, generation: 0, status: { state: 'asleep', failure: null, restartRequired: false } });
+    expect(agent).toMatchObject({
+      ...body,
+      hasProviderToken: false,
+      generation: 0,
+      status: { state: 'asleep', failure: null, restartRequired: false },
+    });
     expect(await fixture.call('getAgent', ada, params(agent.id))).toEqual(agent);
     expect(fixture.runtime.calls).toEqual([]);
   });
@@ -31,7 +37,11 @@ describe('creating an agent', () => {
     const agent = await create(ada, { providerToken });
     expect(agent.hasProviderToken).toBe(true);
     expect(JSON.stringify([agent, await fixture.call('listAgents', ada)])).not.toContain(providerToken);
-    const secrets = await fixture.database.db.selectFrom('agent_secrets').selectAll().where('agent_id', '=', agent.id).execute();
+    const secrets = await fixture.database.db
+      .selectFrom('agent_secrets')
+      .selectAll()
+      .where('agent_id', '=', agent.id)
+      .execute();
     expect(secrets).toHaveLength(1);
     expect(secrets[0]?.sealed.includes(Buffer.from(providerToken))).toBe(false);
   });
@@ -48,19 +58,48 @@ describe('creating an agent', () => {
     ['no provider', { provider: null }, '/provider'],
     ['a provider for a shell', { cli: 'shell' }, '/provider'],
     ['an unknown preset', { provider: { ...agentBody().provider, preset: 'nobody' } }, '/provider/preset'],
-    ['a metadata address', { provider: { ...agentBody().provider, preset: 'custom', baseUrl: 'http://169.254.169.254/latest' } }, '/provider/baseUrl'],
-    ['a password in the address', { provider: { ...agentBody().provider, preset: 'custom', baseUrl: 'https://a:b@example.org' } }, '/provider/baseUrl'],
-    ['no address at all', { provider: { ...agentBody().provider, preset: 'custom', baseUrl: 'http://[' } }, '/provider/baseUrl'],
+    [
+      'a metadata address',
+      { provider: { ...agentBody().provider, preset: 'custom', baseUrl: 'http://169.254.169.254/latest' } },
+      '/provider/baseUrl',
+    ],
+    [
+      'a password in the address',
+      { provider: { ...agentBody().provider, preset: 'custom', baseUrl: 'https://a:b@example.org' } },
+      '/provider/baseUrl',
+    ],
+    [
+      'no address at all',
+      { provider: { ...agentBody().provider, preset: 'custom', baseUrl: 'http://[' } },
+      '/provider/baseUrl',
+    ],
     ['a reserved variable', { environment: [{ name: 'ld_preload', value: 'x' }] }, '/environment/0/name'],
-    ['a variable twice', { environment: [{ name: 'A', value: '1' }, { name: 'A', value: '2' }] }, '/environment/1/name'],
+    [
+      'a variable twice',
+      {
+        environment: [
+          { name: 'A', value: '1' },
+          { name: 'A', value: '2' },
+        ],
+      },
+      '/environment/1/name',
+    ],
     ['a bad proxy', { proxy: { httpProxy: 'http://[', httpsProxy: null, noProxy: null } }, '/proxy/httpProxy'],
   ])('refuses %s and names the field', async (_name, changes, path) => {
-    await expect(create(ada, changes)).rejects.toMatchObject({ code: 'invalid_request', details: { fields: [{ path }] } });
+    await expect(create(ada, changes)).rejects.toMatchObject({
+      code: 'invalid_request',
+      details: { fields: [{ path }] },
+    });
   });
 
   it('accepts a shell without provider, and the demo model when it is on', async () => {
-    await expect(create(ada, { cli: 'shell', provider: null })).resolves.toMatchObject({ cli: 'shell', provider: null });
-    await expect(create(ada, { provider: { ...agentBody().provider, preset: 'demo', baseUrl: 'http://127.0.0.1:1' } })).resolves.toMatchObject({ cli: 'claude-code' });
+    await expect(create(ada, { cli: 'shell', provider: null })).resolves.toMatchObject({
+      cli: 'shell',
+      provider: null,
+    });
+    await expect(
+      create(ada, { provider: { ...agentBody().provider, preset: 'demo', baseUrl: 'http://127.0.0.1:1' } }),
+    ).resolves.toMatchObject({ cli: 'claude-code' });
   });
 
   it('keeps to the limit, also when asked for many at once', async () => {
@@ -75,7 +114,10 @@ describe('creating an agent', () => {
     const admin = await fixture.person('root1', 'admin');
     fixture.runtime.isolationNow = { isolated: false, reason: 'bubblewrap is missing.', fix: 'Install it.' };
     try {
-      const refusal = { code: 'isolation_unavailable', details: { reason: 'bubblewrap is missing.', fix: 'Install it.' } };
+      const refusal = {
+        code: 'isolation_unavailable',
+        details: { reason: 'bubblewrap is missing.', fix: 'Install it.' },
+      };
       await expect(create(ada)).rejects.toMatchObject(refusal);
       await expect(create(admin)).resolves.toMatchObject({ status: { isolated: false } });
     } finally {
@@ -93,18 +135,26 @@ describe('changing an agent', () => {
 
   it('removes the token when told so', async () => {
     const agent = await create(bob, { providerToken: 'secret' });
-    expect(await fixture.call('updateAgent', bob, { ...params(agent.id), body: { providerToken: null } })).toMatchObject({ hasProviderToken: false });
+    expect(
+      await fixture.call('updateAgent', bob, { ...params(agent.id), body: { providerToken: null } }),
+    ).toMatchObject({ hasProviderToken: false });
   });
 
   it('checks the whole: a new CLI must fit the provider there is', async () => {
     const agent = await create(bob);
-    await expect(fixture.call('updateAgent', bob, { ...params(agent.id), body: { cli: 'gemini' } })).rejects.toMatchObject({ code: 'invalid_request' });
-    await expect(fixture.call('updateAgent', bob, { ...params(agent.id), body: { cli: 'shell', provider: null } })).resolves.toMatchObject({ cli: 'shell' });
+    await expect(
+      fixture.call('updateAgent', bob, { ...params(agent.id), body: { cli: 'gemini' } }),
+    ).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(
+      fixture.call('updateAgent', bob, { ...params(agent.id), body: { cli: 'shell', provider: null } }),
+    ).resolves.toMatchObject({ cli: 'shell' });
   });
 
   it('refuses the name of another own agent', async () => {
     const [first, second] = [await create(bob), await create(bob)];
-    await expect(fixture.call('updateAgent', bob, { ...params(second.id), body: { name: first.name } })).rejects.toMatchObject({ code: 'name_taken' });
+    await expect(
+      fixture.call('updateAgent', bob, { ...params(second.id), body: { name: first.name } }),
+    ).rejects.toMatchObject({ code: 'name_taken' });
   });
 });
 
@@ -117,7 +167,10 @@ describe('deleting an agent', () => {
     await expect(fixture.call('getAgent', cyd, params(agent.id))).rejects.toMatchObject({ code: 'not_found' });
     await expect(fixture.call('deleteAgent', cyd, params(agent.id))).rejects.toMatchObject({ code: 'not_found' });
     expect((await fixture.events(cyd)).at(-1)).toEqual({ type: 'agent-deleted', agentId: agent.id });
-    expect(await fixture.call('restoreAgent', cyd, params(agent.id))).toMatchObject({ id: agent.id, hasProviderToken: true });
+    expect(await fixture.call('restoreAgent', cyd, params(agent.id))).toMatchObject({
+      id: agent.id,
+      hasProviderToken: true,
+    });
     await expect(fixture.call('restoreAgent', cyd, params(agent.id))).rejects.toMatchObject({ code: 'not_found' });
   });
 

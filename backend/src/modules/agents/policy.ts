@@ -13,5 +13,8 @@ export const assertMayRunAgents = (role: User['role'], isolation: Isolation, all
   if (mayRunAgents(role, isolation, allowUnisolated)) return;
   const reason = isolation.reason ?? 'Sandboxes cannot be isolated on this server.';
   const fix = isolation.fix ?? 'An administrator can enable isolation.';
-  throw new AppError('isolation_unavailable', `Only administrators may run agents here. ${reason} ${fix}`, { reason, fix });
+  throw new AppError('isolation_unavailable', `Only administrators may run agents here. ${reason} ${fix}`, {
+    reason,
+    fix,
+  });
 };

@@ -1,73 +1,9 @@
-import type { SandboxReport, User } from '@sac/contracts';
-import { sql } from 'kysely';
-import type { AgentRow } from '../../db/agent-tables.ts';
+import type { CreateAgentBody, UpdateAgentBody } from '@sac/contracts';
+import { sql, type Updateable } from 'kysely';
+import type { AgentsTable, DesiredState } from '../../db/agent-tables.ts';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
-import type { StoredToken } from './spec.ts';
-import { PROVIDER_TOKEN } from './spec.ts';
-
-/** An agent with everything its state is derived from. */
-export interface AgentRecord {
-  readonly row: AgentRow;
-  readonly token: StoredToken | null;
-  readonly report: { readonly generation: number; readonly report: SandboxReport } | null;
-  readonly owner: { readonly role: User['role']; readonly status: User['status'] };
-}
-
-const selectRecords = (db: DatabaseOrTransaction) =>
-  db
-    .selectFrom('agents')
-    .innerJoin('users', 'users.id', 'agents.owner_id')
-    .leftJoin('agent_secrets', (join) =>
-      join.onRef('agent_secrets.agent_id', '=', 'agents.id').on('agent_secrets.name', '=', PROVIDER_TOKEN),
-    )
-    .leftJoin('sandbox_reports', 'sandbox_reports.agent_id', 'agents.id')
-    .selectAll('agents')
-    .select([
-      'users.role as owner_role',
-      'users.status as owner_status',
-      'agent_secrets.key_id as token_key_id',
-      'agent_secrets.sealed as token_sealed',
-      'sandbox_reports.generation as report_generation',
-      'sandbox_reports.report as report',
-    ]);
-
-type Joined = Awaited<ReturnType<ReturnType<typeof selectRecords>['executeTakeFirstOrThrow']>>;
-
-const toRecord = (joined: Joined): AgentRecord => {
-  const { owner_role, owner_status, token_key_id, token_sealed, report_generation, report, ...row } = joined;
-  return {
-    row,
-    token: token_key_id !== null && token_sealed !== null ? { keyId: token_key_id, sealed: token_sealed } : null,
-    report: report !== null && report_generation !== null ? { generation: report_generation, report } : null,
-    owner: { role: owner_role, status: owner_status },
-  };
-};
-
-/** Any agent, deleted ones too: for background work, never for a request of a person. */
-export const findAgentRecord = async (db: DatabaseOrTransaction, agentId: string): Promise<AgentRecord | null> => {
-  const joined = await selectRecords(db).where('agents.id', '=', agentId).executeTakeFirst();
-  return joined ? toRecord(joined) : null;
-};
-
-/** The owner's live agent, or null: also when it exists and belongs to somebody else. */
-export const findOwnAgent = async (db: DatabaseOrTransaction, ownerId: string, agentId: string): Promise<AgentRecord | null> => {
-  const joined = await selectRecords(db)
-    .where('agents.id', '=', agentId)
-    .where('agents.owner_id', '=', ownerId)
-    .where('agents.deleted_at', 'is', null)
-    .executeTakeFirst();
-  return joined ? toRecord(joined) : null;
-};
-
-export const listOwnAgents = async (db: DatabaseOrTransaction, ownerId: string): Promise<AgentRecord[]> => {
-  const joined = await selectRecords(db)
-    .where('agents.owner_id', '=', ownerId)
-    .where('agents.deleted_at', 'is', null)
-    .orderBy('agents.id')
-    .limit(1_000)
-    .execute();
-  return joined.map(toRecord);
-};
+import { AGENTS_CHANNEL, notify } from './channels.ts';
+import { PROVIDER_TOKEN, type StoredToken } from './spec.ts';
 
 export const countOwnAgents = async (db: DatabaseOrTransaction, ownerId: string): Promise<number> => {
   const { count } = await db
@@ -84,18 +20,11 @@ export const lockOwner = async (db: DatabaseOrTransaction, ownerId: string): Pro
   await db.selectFrom('users').select('id').where('id', '=', ownerId).forUpdate().execute();
 };
 
-/** Ids of all agents a reconciler has to look at, in order. `afterId` pages. */
-export const listAgentIds = async (db: DatabaseOrTransaction, afterId: string, limit: number): Promise<string[]> => {
-  const rows = await db.selectFrom('agents').select('id').where('id', '>', afterId).orderBy('id').limit(limit).execute();
-  return rows.map((row) => row.id);
-};
-
-export const findAgentIdByUid = async (db: DatabaseOrTransaction, uid: string): Promise<string | null> => {
-  const row = await db.selectFrom('agents').select('id').where('uid', '=', uid).executeTakeFirst();
-  return row?.id ?? null;
-};
-
-export const storeToken = async (db: DatabaseOrTransaction, agentId: string, token: StoredToken | null): Promise<void> => {
+export const storeToken = async (
+  db: DatabaseOrTransaction,
+  agentId: string,
+  token: StoredToken | null,
+): Promise<void> => {
   if (!token) {
     await db.deleteFrom('agent_secrets').where('agent_id', '=', agentId).where('name', '=', PROVIDER_TOKEN).execute();
     return;
@@ -108,6 +37,116 @@ export const storeToken = async (db: DatabaseOrTransaction, agentId: string, tok
     .execute();
 };
 
-export const touchAgent = async (db: DatabaseOrTransaction, agentId: string): Promise<void> => {
-  await db.updateTable('agents').set({ last_active_at: sql`now()` }).where('id', '=', agentId).execute();
+/** Returns id and uid of the new agent. Throws the unique violation of its name. */
+export const insertAgent = (
+  db: DatabaseOrTransaction,
+  ownerId: string,
+  config: Omit<CreateAgentBody, 'providerToken'>,
+): Promise<{ id: string; uid: string }> =>
+  db
+    .insertInto('agents')
+    .values({
+      owner_id: ownerId,
+      name: config.name,
+      icon: config.icon,
+      description: config.description,
+      instructions: config.instructions,
+      cli: config.cli,
+      permission_mode: config.permissionMode,
+      provider: config.provider === null ? null : JSON.stringify(config.provider),
+      proxy: JSON.stringify(config.proxy),
+      environment: JSON.stringify(config.environment),
+    })
+    .returning(['id', 'uid'])
+    .executeTakeFirstOrThrow();
+
+const columnsOf = (body: UpdateAgentBody): Updateable<AgentsTable> => ({
+  ...(body.name !== undefined && { name: body.name }),
+  ...(body.icon !== undefined && { icon: body.icon }),
+  ...(body.description !== undefined && { description: body.description }),
+  ...(body.instructions !== undefined && { instructions: body.instructions }),
+  ...(body.cli !== undefined && { cli: body.cli }),
+  ...(body.permissionMode !== undefined && { permission_mode: body.permissionMode }),
+  ...(body.provider !== undefined && { provider: body.provider === null ? null : JSON.stringify(body.provider) }),
+  ...(body.proxy !== undefined && { proxy: JSON.stringify(body.proxy) }),
+  ...(body.environment !== undefined && { environment: JSON.stringify(body.environment) }),
+});
+
+export const changeAgent = async (db: DatabaseOrTransaction, agentId: string, body: UpdateAgentBody): Promise<void> => {
+  await db
+    .updateTable('agents')
+    .set({ ...columnsOf(body), updated_at: sql`now()` })
+    .where('id', '=', agentId)
+    .execute();
+};
+
+/** Makes changes of one agent wait for each other. */
+export const lockAgent = async (db: DatabaseOrTransaction, ownerId: string, agentId: string): Promise<void> => {
+  await db
+    .selectFrom('agents')
+    .select('id')
+    .where('id', '=', agentId)
+    .where('owner_id', '=', ownerId)
+    .forUpdate()
+    .execute();
+};
+
+/** When it was deleted; undefined when there is no such agent of this owner. */
+export const markDeleted = (
+  db: DatabaseOrTransaction,
+  ownerId: string,
+  agentId: string,
+): Promise<{ deleted_at: Date | null } | undefined> =>
+  db
+    .updateTable('agents')
+    .set({ deleted_at: sql`now()` })
+    .where('id', '=', agentId)
+    .where('owner_id', '=', ownerId)
+    .where('deleted_at', 'is', null)
+    .returning('deleted_at')
+    .executeTakeFirst();
+
+/** Name of an own agent deleted after `since`. */
+export const findDeletedName = async (
+  db: DatabaseOrTransaction,
+  ownerId: string,
+  agentId: string,
+  since: Date,
+): Promise<string | null> => {
+  const row = await db
+    .selectFrom('agents')
+    .select('name')
+    .where('id', '=', agentId)
+    .where('owner_id', '=', ownerId)
+    .where('deleted_at', '>', since)
+    .executeTakeFirst();
+  return row?.name ?? null;
+};
+
+/** Browsers have been told that it is gone, so they are told anew what it looks like. */
+export const unmarkDeleted = async (db: DatabaseOrTransaction, agentId: string): Promise<void> => {
+  await db
+    .updateTable('agents')
+    .set({ deleted_at: null, published_agent: null, published_terminals: null })
+    .where('id', '=', agentId)
+    .execute();
+};
+
+/** Sets what should be and clears an old failure, so that the reconciler, which this wakes, tries again. */
+export const setDesired = async (
+  db: DatabaseOrTransaction,
+  agentId: string,
+  change: { readonly desired: DesiredState; readonly newGeneration: boolean },
+): Promise<void> => {
+  await db
+    .updateTable('agents')
+    .set((eb) => ({
+      desired_state: change.desired,
+      desired_changed_at: sql<Date>`now()`,
+      start_failure: null,
+      ...(change.newGeneration && { generation: eb('generation', '+', 1) }),
+    }))
+    .where('id', '=', agentId)
+    .execute();
+  await notify(db, AGENTS_CHANNEL, agentId);
 };

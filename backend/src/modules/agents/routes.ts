@@ -3,7 +3,10 @@ import type { Handlers } from '../../lib/handlers.ts';
 import type { ConnectionTester } from '../providers/connection-test.ts';
 import type { AgentService } from './service.ts';
 
-export const agentHandlers = (agents: AgentService, tester: ConnectionTester): Pick<Handlers, keyof typeof agentRoutes> => ({
+export const agentHandlers = (
+  agents: AgentService,
+  tester: ConnectionTester,
+): Pick<Handlers, keyof typeof agentRoutes> => ({
   listAgents: ({ user }) => agents.list(user),
   getAgent: ({ user, params }) => agents.get(user, params.agentId),
   createAgent: ({ user, body }) => agents.create(user, body),

@@ -54,7 +54,12 @@ export const openToken = (source: SpecSource, token: StoredToken | null, context
 };
 
 /** Throws when the stored token does not open with this server's keys. */
-export const buildSpec = (source: SpecSource, token: StoredToken | null, generation: number, context: SpecContext): SandboxSpec => ({
+export const buildSpec = (
+  source: SpecSource,
+  token: StoredToken | null,
+  generation: number,
+  context: SpecContext,
+): SandboxSpec => ({
   agentUid: source.uid,
   generation,
   specHash: specHashOf(source, token, context),

@@ -3,7 +3,7 @@ import type { ObservedSandbox, Runtime } from '../../runtimes/runtime.ts';
 import type { Wanted } from '../reconciler/decide.ts';
 import { currentReport, deriveStatus } from '../reconciler/status.ts';
 import { mayRunAgents } from './policy.ts';
-import type { AgentRecord } from './repository.ts';
+import type { AgentRecord } from './records.ts';
 import { specHashOf, type SpecContext } from './spec.ts';
 
 export interface StateDeps extends SpecContext {

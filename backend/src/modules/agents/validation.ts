@@ -26,7 +26,12 @@ const parseUrl = (path: string, text: string): URL => {
 };
 
 /** Path is a JSON pointer into the body, for the field that the form marks. */
-export const validateProvider = (provider: ModelProvider, cli: CliName, rules: ProviderRules, path = '/provider'): void => {
+export const validateProvider = (
+  provider: ModelProvider,
+  cli: CliName,
+  rules: ProviderRules,
+  path = '/provider',
+): void => {
   const spoken = cliProtocols[cli];
   if (!spoken.includes(provider.protocol)) {
     const names = spoken.length > 0 ? spoken.join(' or ') : 'no model provider at all';
@@ -38,9 +43,13 @@ export const validateProvider = (provider: ModelProvider, cli: CliName, rules: P
   }
   const url = parseUrl(`${path}/baseUrl`, provider.baseUrl);
   if (url.username !== '' || url.password !== '') {
-    throw invalidField(`${path}/baseUrl`, 'An address must not contain a user name or password; put the token into its own field.');
+    throw invalidField(
+      `${path}/baseUrl`,
+      'An address must not contain a user name or password; put the token into its own field.',
+    );
   }
-  if (url.search !== '' || url.hash !== '') throw invalidField(`${path}/baseUrl`, 'A base URL ends with its path: remove everything from "?" or "#" on.');
+  if (url.search !== '' || url.hash !== '')
+    throw invalidField(`${path}/baseUrl`, 'A base URL ends with its path: remove everything from "?" or "#" on.');
   assertAllowedHost(url.hostname, `${path}/baseUrl`);
 };
 

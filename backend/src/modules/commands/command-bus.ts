@@ -6,7 +6,8 @@ import type { NotificationHub } from '../../db/listen.ts';
 import { inTransaction } from '../../db/transaction.ts';
 import { AppError } from '../../lib/app-error.ts';
 import { COMMAND_RESULTS_CHANNEL, COMMANDS_CHANNEL, notify } from '../agents/channels.ts';
-import { abandonCommand, findCommand, insertCommand, wasOpenedSince } from './repository.ts';
+import { abandonCommand, insertCommand } from './command-queue.ts';
+import { findCommand, wasOpenedSince } from './repository.ts';
 
 export interface CommandRequest {
   readonly agentId: string;
@@ -37,7 +38,11 @@ const resultOf = (row: CommandRow): CommandResult | null => {
   return row.result ?? { outcome: 'unknown', reason: 'The sandbox was replaced before it answered.' };
 };
 
-export const createCommandBus = (deps: { readonly db: Database; readonly notifications: NotificationHub; readonly logger: Logger }): CommandBus => {
+export const createCommandBus = (deps: {
+  readonly db: Database;
+  readonly notifications: NotificationHub;
+  readonly logger: Logger;
+}): CommandBus => {
   const { db } = deps;
   const waiters = new Map<string, () => void>();
   const unsubscribe = deps.notifications.subscribe(COMMAND_RESULTS_CHANNEL, (payload) => {
@@ -48,7 +53,13 @@ export const createCommandBus = (deps: { readonly db: Database; readonly notific
   const insert = (request: Omit<CommandRequest, 'signal'>): Promise<string> =>
     inTransaction(db, async (trx) => {
       const { agentId, generation, kind, payload, timeoutMs } = request;
-      const id = await insertCommand(trx, { agentId, generation, kind, payload, expiresAt: new Date(Date.now() + timeoutMs) });
+      const id = await insertCommand(trx, {
+        agentId,
+        generation,
+        kind,
+        payload,
+        expiresAt: new Date(Date.now() + timeoutMs),
+      });
       await notify(trx, COMMANDS_CHANNEL, agentId);
       return id;
     });
@@ -83,10 +94,14 @@ export const createCommandBus = (deps: { readonly db: Database; readonly notific
         return result;
       }
       await sign;
-      if (request.signal.aborted) throw new AppError('unavailable', 'The request was given up before the sandbox answered.');
+      if (request.signal.aborted)
+        throw new AppError('unavailable', 'The request was given up before the sandbox answered.');
       if (Date.now() >= deadlineMs) {
         const seconds = Math.round(request.timeoutMs / 1000);
-        throw new AppError('unavailable', `The sandbox did not answer within ${seconds} seconds. Try again; if it happens again, restart the agent.`);
+        throw new AppError(
+          'unavailable',
+          `The sandbox did not answer within ${seconds} seconds. Try again; if it happens again, restart the agent.`,
+        );
       }
     }
   };
@@ -97,14 +112,17 @@ export const createCommandBus = (deps: { readonly db: Database; readonly notific
       try {
         return await awaitResult(id, request);
       } catch (error) {
-        await abandonCommand(db, id).catch((err: unknown) => deps.logger.warn({ err, commandId: id }, 'command could not be abandoned'));
+        await abandonCommand(db, id).catch((err: unknown) =>
+          deps.logger.warn({ err, commandId: id }, 'command could not be abandoned'),
+        );
         throw error;
       }
     },
     send: async (request) => {
       await insert(request);
     },
-    openedJustNow: (agentId, generation, terminal) => wasOpenedSince(db, agentId, generation, terminal, new Date(Date.now() - JUST_NOW_MS)),
+    openedJustNow: (agentId, generation, terminal) =>
+      wasOpenedSince(db, { agentId, generation, terminal, since: new Date(Date.now() - JUST_NOW_MS) }),
     close: () => {
       unsubscribe();
       for (const wake of waiters.values()) wake();

@@ -30,7 +30,11 @@ const RETRY_MS = 1_000;
 /** A sidecar that reads nothing is cut off, so that commands are not piled up in memory. */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
-export const createCommandStreams = (deps: { readonly db: Database; readonly notifications: NotificationHub; readonly logger: Logger }): CommandStreams => {
+export const createCommandStreams = (deps: {
+  readonly db: Database;
+  readonly notifications: NotificationHub;
+  readonly logger: Logger;
+}): CommandStreams => {
   const { db, logger } = deps;
   const streams = new Map<string, Stream>();
 
@@ -42,13 +46,21 @@ export const createCommandStreams = (deps: { readonly db: Database; readonly not
   const write = (stream: Stream, line: CommandStreamLine): void => {
     stream.response.write(`${JSON.stringify(line)}\n`);
     if (stream.response.writableLength <= MAX_BUFFERED_BYTES) return;
-    logger.warn({ agentUid: stream.identity.agentUid }, 'a sidecar does not read its commands; its connection is ended');
+    logger.warn(
+      { agentUid: stream.identity.agentUid },
+      'a sidecar does not read its commands; its connection is ended',
+    );
     stream.response.destroy();
   };
 
   const sendPending = async (stream: Stream): Promise<void> => {
     const { agentId, generation } = stream.identity;
-    const current = await db.selectFrom('agents').select('id').where('id', '=', agentId).where('generation', '=', generation).executeTakeFirst();
+    const current = await db
+      .selectFrom('agents')
+      .select('id')
+      .where('id', '=', agentId)
+      .where('generation', '=', generation)
+      .executeTakeFirst();
     if (!current) {
       end(stream);
       return;
@@ -56,7 +68,11 @@ export const createCommandStreams = (deps: { readonly db: Database; readonly not
     await dispatchNextPrompt(db, agentId, generation);
     const pending = await listPendingCommands(db, agentId, generation);
     const unsent = pending.filter((row) => !stream.sent.has(row.id));
-    if (unsent.length > 0) await countAttempt(db, unsent.map((row) => row.id));
+    if (unsent.length > 0)
+      await countAttempt(
+        db,
+        unsent.map((row) => row.id),
+      );
     stream.sent = new Set(pending.map((row) => row.id));
     for (const row of unsent) write(stream, toSandboxCommand(row));
   };
@@ -73,17 +89,22 @@ export const createCommandStreams = (deps: { readonly db: Database; readonly not
       }
     } catch (err) {
       logger.warn({ err, agentUid: stream.identity.agentUid }, 'commands could not be read');
-      setTimeout(() => void pump(stream), RETRY_MS).unref();
+      setTimeout(wakeUp, RETRY_MS, stream).unref();
     } finally {
       stream.busy = false;
     }
   };
 
+  /** `pump` ends all its failures itself. */
+  const wakeUp = (stream: Stream): void => {
+    pump(stream).catch((err: unknown) => logger.error({ err }, 'command stream failed'));
+  };
+
   const unsubscribe = deps.notifications.subscribe(COMMANDS_CHANNEL, (agentId) => {
-    if (agentId === null) for (const stream of streams.values()) void pump(stream);
+    if (agentId === null) for (const stream of streams.values()) wakeUp(stream);
     else {
       const stream = streams.get(agentId);
-      if (stream) void pump(stream);
+      if (stream) wakeUp(stream);
     }
   });
 
@@ -99,7 +120,7 @@ export const createCommandStreams = (deps: { readonly db: Database; readonly not
     });
     response.on('error', (err) => logger.debug({ err, agentUid: identity.agentUid }, 'command stream ended'));
     write(stream, { kind: 'heartbeat' });
-    void pump(stream);
+    wakeUp(stream);
   };
 
   return {

@@ -24,7 +24,8 @@ const connect = async (agent: Agent, generation = 1): Promise<TestSidecar> => {
   return sidecar;
 };
 const interrupt = (agent: Agent, user = ada) => fixture.call('interrupt', user, { params: { agentId: agent.id } });
-const received = (sidecar: TestSidecar, count: number) => vi.waitFor(() => expect(sidecar.commands).toHaveLength(count), 5_000);
+const received = (sidecar: TestSidecar, count: number) =>
+  vi.waitFor(() => expect(sidecar.commands).toHaveLength(count), 5_000);
 
 beforeAll(async () => {
   fixture = await createAgentsFixture();
@@ -70,8 +71,12 @@ describe('command stream', () => {
     await interrupt(mine);
     await received(sidecar, 1);
     const id = sidecar.commands[0]?.id ?? '';
-    expect([await sidecar.answer(id, done), await sidecar.answer(id, { outcome: 'failed', reason: 'late' })]).toEqual([204, 204]);
-    expect(await fixture.database.db.selectFrom('commands').select('state').where('id', '=', id).executeTakeFirst()).toEqual({ state: 'done' });
+    expect([await sidecar.answer(id, done), await sidecar.answer(id, { outcome: 'failed', reason: 'late' })]).toEqual([
+      204, 204,
+    ]);
+    expect(
+      await fixture.database.db.selectFrom('commands').select('state').where('id', '=', id).executeTakeFirst(),
+    ).toEqual({ state: 'done' });
   });
 
   it('ends the old connection of a sandbox when it connects again', async () => {
@@ -86,7 +91,9 @@ describe('command stream', () => {
   it('ends, and is refused, when the sandbox is replaced', async () => {
     const sidecar = await connect(mine);
     await fixture.call('restartAgent', ada, { params: { agentId: mine.id } });
-    await vi.waitFor(() => expect(fixture.runtime.observed().get(mine.uid)).toMatchObject({ generation: 2, state: 'running' }));
+    await vi.waitFor(() =>
+      expect(fixture.runtime.observed().get(mine.uid)).toMatchObject({ generation: 2, state: 'running' }),
+    );
     expect(await fixture.report(mine.uid, 1)).toBe(409);
     expect(await fixture.report(mine.uid, 2)).toBe(204);
     await sidecar.ended;
@@ -103,7 +110,9 @@ describe('a stranger', () => {
     const id = ours.commands[0]?.id ?? '';
     expect(await stranger.answer(id, done)).toBe(404);
     expect(stranger.commands).toEqual([]);
-    expect(await fixture.database.db.selectFrom('commands').select('state').where('id', '=', id).executeTakeFirst()).toEqual({ state: 'pending' });
+    expect(
+      await fixture.database.db.selectFrom('commands').select('state').where('id', '=', id).executeTakeFirst(),
+    ).toEqual({ state: 'pending' });
   });
 
   it.each([
@@ -112,8 +121,18 @@ describe('a stranger', () => {
     ['another scheme', 'Basic YTpi'],
     ['a long header', `Bearer ${'x'.repeat(5_000)}`],
   ])('is refused with %s on every route, before its body is read', async (_name, authorization) => {
-    for (const [method, url] of [['GET', '/internal/commands'], ['POST', '/internal/commands/1/result'], ['POST', '/internal/report'], ['GET', '/internal/uploads/abc']] as const) {
-      const answer = await fixture.internal.inject({ method, url, headers: { authorization, 'content-type': 'application/json' }, ...(method === 'POST' && { payload: '{not json' }) });
+    for (const [method, url] of [
+      ['GET', '/internal/commands'],
+      ['POST', '/internal/commands/1/result'],
+      ['POST', '/internal/report'],
+      ['GET', '/internal/uploads/abc'],
+    ] as const) {
+      const answer = await fixture.internal.inject({
+        method,
+        url,
+        headers: { authorization, 'content-type': 'application/json' },
+        ...(method === 'POST' && { payload: '{not json' }),
+      });
       expect(answer.statusCode).toBe(401);
     }
   });
@@ -121,14 +140,30 @@ describe('a stranger', () => {
   it('is refused with the credential of an agent that is gone', async () => {
     const headers = fixture.sidecar(mine.uid, 1);
     await fixture.database.db.deleteFrom('agents').where('id', '=', mine.id).execute();
-    expect((await fixture.internal.inject({ method: 'POST', url: '/internal/report', headers, payload: sandboxReport() })).statusCode).toBe(401);
+    expect(
+      (await fixture.internal.inject({ method: 'POST', url: '/internal/report', headers, payload: sandboxReport() }))
+        .statusCode,
+    ).toBe(401);
   });
 });
 
 describe('reports', () => {
-  const post = (payload: object) => fixture.internal.inject({ method: 'POST', url: '/internal/report', headers: fixture.sidecar(mine.uid, 1), payload });
+  const post = (payload: object) =>
+    fixture.internal.inject({
+      method: 'POST',
+      url: '/internal/report',
+      headers: fixture.sidecar(mine.uid, 1),
+      payload,
+    });
   const activity = (state: 'ready' | 'working') => ({ state, since: new Date().toISOString(), text: null });
-  const stored = async () => (await fixture.database.db.selectFrom('sandbox_reports').select('report').where('agent_id', '=', mine.id).executeTakeFirstOrThrow()).report.activity.state;
+  const stored = async () =>
+    (
+      await fixture.database.db
+        .selectFrom('sandbox_reports')
+        .select('report')
+        .where('agent_id', '=', mine.id)
+        .executeTakeFirstOrThrow()
+    ).report.activity.state;
 
   it('keep the newest of one sidecar, whatever the order of arrival', async () => {
     await post(sandboxReport({ sequence: 1_000_000, activity: activity('working') }));
@@ -141,7 +176,9 @@ describe('reports', () => {
   it('may have fields of a newer sidecar, and are refused when what we know is wrong', async () => {
     expect((await post({ ...sandboxReport(), invented: { later: true } })).statusCode).toBe(204);
     expect((await post({ ...sandboxReport(), terminals: 'none' })).statusCode).toBe(400);
-    expect((await post({ ...sandboxReport(), terminals: Array.from({ length: 17 }, () => ({})) })).statusCode).toBe(400);
+    expect((await post({ ...sandboxReport(), terminals: Array.from({ length: 17 }, () => ({})) })).statusCode).toBe(
+      400,
+    );
   });
 
   it('are bounded', async () => {
@@ -151,12 +188,22 @@ describe('reports', () => {
 
 describe('results', () => {
   it.each(['0', '-1', '1e9', 'abc', '99999999999999999999'])('for the id %j are refused', async (id) => {
-    const answer = await fixture.internal.inject({ method: 'POST', url: `/internal/commands/${id}/result`, headers: fixture.sidecar(mine.uid, 1), payload: done });
+    const answer = await fixture.internal.inject({
+      method: 'POST',
+      url: `/internal/commands/${id}/result`,
+      headers: fixture.sidecar(mine.uid, 1),
+      payload: done,
+    });
     expect(answer.statusCode).toBe(404);
   });
 
   it('that are no results are refused', async () => {
-    const answer = await fixture.internal.inject({ method: 'POST', url: '/internal/commands/1/result', headers: fixture.sidecar(mine.uid, 1), payload: { outcome: 'maybe' } });
+    const answer = await fixture.internal.inject({
+      method: 'POST',
+      url: '/internal/commands/1/result',
+      headers: fixture.sidecar(mine.uid, 1),
+      payload: { outcome: 'maybe' },
+    });
     expect(answer.statusCode).toBe(400);
   });
 });

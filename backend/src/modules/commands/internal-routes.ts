@@ -31,13 +31,21 @@ const parse = <S extends TSchema>(schema: S, value: unknown, what: string) => {
   const known = Value.Clean(schema, value);
   if (!Value.Check(schema, known)) {
     const [first] = Value.Errors(schema, known);
-    throw new AppError('invalid_request', `This is not a ${what}: ${first?.instancePath ?? ''} ${first?.message ?? ''}`.slice(0, 300));
+    throw new AppError(
+      'invalid_request',
+      `This is not a ${what}: ${first?.instancePath ?? ''} ${first?.message ?? ''}`.slice(0, 300),
+    );
   }
   return known;
 };
 
 /** Idempotent: an answer for a command that is settled, or that nobody waits for any more, is taken and changes nothing. */
-const acceptResult = (deps: InternalDeps, identity: SidecarIdentity, commandId: string, result: CommandResult): Promise<void> =>
+const acceptResult = (
+  deps: InternalDeps,
+  identity: SidecarIdentity,
+  commandId: string,
+  result: CommandResult,
+): Promise<void> =>
   inTransaction(deps.db, async (trx) => {
     const command = await lockCommand(trx, commandId, identity.agentId, identity.generation);
     if (!command) throw notFound('This command');
@@ -70,13 +78,17 @@ export const registerInternalRoutes = (internal: FastifyInstance, deps: Internal
     deps.streams.open(identity, reply.raw);
   });
 
-  internal.post<{ Params: { id: string } }>('/internal/commands/:id/result', { bodyLimit: INTERNAL_BODY_LIMIT_BYTES }, async (request, reply) => {
-    const identity = identityOf(request);
-    const { id } = request.params;
-    if (!Value.Check(CommandId, id)) throw notFound('This command');
-    await acceptResult(deps, identity, id, parse(CommandResult, request.body, 'command result'));
-    return reply.code(204).send();
-  });
+  internal.post<{ Params: { id: string } }>(
+    '/internal/commands/:id/result',
+    { bodyLimit: INTERNAL_BODY_LIMIT_BYTES },
+    async (request, reply) => {
+      const identity = identityOf(request);
+      const { id } = request.params;
+      if (!Value.Check(CommandId, id)) throw notFound('This command');
+      await acceptResult(deps, identity, id, parse(CommandResult, request.body, 'command result'));
+      return reply.code(204).send();
+    },
+  );
 
   internal.post(internalPaths.report, { bodyLimit: INTERNAL_BODY_LIMIT_BYTES }, async (request, reply) => {
     const identity = identityOf(request);
@@ -88,6 +100,9 @@ export const registerInternalRoutes = (internal: FastifyInstance, deps: Internal
     const { agentUid } = identityOf(request);
     const upload = deps.uploads.open(request.params.id, agentUid);
     if (!upload) throw notFound('This upload');
-    return reply.header('content-type', 'application/octet-stream').header('content-length', upload.sizeBytes).send(upload.stream);
+    return reply
+      .header('content-type', 'application/octet-stream')
+      .header('content-length', upload.sizeBytes)
+      .send(upload.stream);
   });
 };

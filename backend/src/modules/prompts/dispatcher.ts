@@ -5,7 +5,7 @@ import type { Database } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
 import { inTransaction } from '../../db/transaction.ts';
 import { COMMAND_RESULTS_CHANNEL, COMMANDS_CHANNEL, notify } from '../agents/channels.ts';
-import { abandonCommand, insertCommand, lockStaleCommands, readdressPromptCommand } from '../commands/repository.ts';
+import { abandonCommand, insertCommand, lockStaleCommands, readdressPromptCommand } from '../commands/command-queue.ts';
 import { publishEvent } from '../events/publish.ts';
 import { movePrompt, presentPrompt } from './repository.ts';
 
@@ -13,12 +13,27 @@ import { movePrompt, presentPrompt } from './repository.ts';
 export const publishPrompt = (trx: Transaction<Tables>, ownerId: string, row: PromptRow): Promise<void> =>
   publishEvent(trx, { userId: ownerId }, { type: 'prompt', prompt: presentPrompt(row) });
 
-const settledState: Record<CommandResult['outcome'], Prompt['state']> = { done: 'delivered', failed: 'failed', unknown: 'unknown' };
+const settledState: Record<CommandResult['outcome'], Prompt['state']> = {
+  done: 'delivered',
+  failed: 'failed',
+  unknown: 'unknown',
+};
 
 /** What a sidecar's answer means for the prompt; also lets the next one go. */
-export const settlePrompt = async (trx: Transaction<Tables>, ownerId: string, command: CommandRow, result: CommandResult): Promise<void> => {
+export const settlePrompt = async (
+  trx: Transaction<Tables>,
+  ownerId: string,
+  command: CommandRow,
+  result: CommandResult,
+): Promise<void> => {
   if (command.prompt_id === null) return;
-  const change = { agentId: command.agent_id, promptId: command.prompt_id, from: ['delivering'] as const, to: settledState[result.outcome], reason: result.reason };
+  const change = {
+    agentId: command.agent_id,
+    promptId: command.prompt_id,
+    from: ['delivering'] as const,
+    to: settledState[result.outcome],
+    reason: result.reason,
+  };
   const row = await movePrompt(trx, change);
   if (row) await publishPrompt(trx, ownerId, row);
   await notify(trx, COMMANDS_CHANNEL, command.agent_id);
@@ -35,7 +50,12 @@ const settleStale = async (trx: Transaction<Tables>, ownerId: string, command: C
     await notify(trx, COMMAND_RESULTS_CHANNEL, command.id);
     return;
   }
-  const row = await movePrompt(trx, { agentId: command.agent_id, promptId: command.prompt_id, from: ['delivering'], to: 'queued' });
+  const row = await movePrompt(trx, {
+    agentId: command.agent_id,
+    promptId: command.prompt_id,
+    from: ['delivering'],
+    to: 'queued',
+  });
   if (row) await publishPrompt(trx, ownerId, row);
 };
 
@@ -44,7 +64,12 @@ const settleStale = async (trx: Transaction<Tables>, ownerId: string, command: C
  */
 export const settleStaleCommands = (db: Database, agentId: string, sandboxGone: boolean): Promise<void> =>
   inTransaction(db, async (trx) => {
-    const agent = await trx.selectFrom('agents').select(['owner_id', 'generation']).where('id', '=', agentId).forUpdate().executeTakeFirst();
+    const agent = await trx
+      .selectFrom('agents')
+      .select(['owner_id', 'generation'])
+      .where('id', '=', agentId)
+      .forUpdate()
+      .executeTakeFirst();
     if (!agent) return;
     const stale = await lockStaleCommands(trx, agentId, agent.generation + (sandboxGone ? 1 : 0));
     for (const command of stale) await settleStale(trx, agent.owner_id, command);
@@ -66,7 +91,12 @@ export const dispatchNextPrompt = (db: Database, agentId: string, generation: nu
       .forUpdate()
       .executeTakeFirst();
     if (!agent) return false;
-    const stored = await trx.selectFrom('sandbox_reports').select('report').where('agent_id', '=', agentId).where('generation', '=', generation).executeTakeFirst();
+    const stored = await trx
+      .selectFrom('sandbox_reports')
+      .select('report')
+      .where('agent_id', '=', agentId)
+      .where('generation', '=', generation)
+      .executeTakeFirst();
     if (stored?.report.activity.state !== 'ready') return false;
     const next = await trx
       .selectFrom('prompts')
@@ -80,7 +110,13 @@ export const dispatchNextPrompt = (db: Database, agentId: string, generation: nu
     const row = await movePrompt(trx, { agentId, promptId: next.id, from: ['queued'], to: 'delivering' });
     if (!row) return false;
     if (!(await readdressPromptCommand(trx, next.id, generation))) {
-      await insertCommand(trx, { agentId, generation, kind: 'prompt', promptId: next.id, payload: { promptId: next.id, text: next.text } });
+      await insertCommand(trx, {
+        agentId,
+        generation,
+        kind: 'prompt',
+        promptId: next.id,
+        payload: { promptId: next.id, text: next.text },
+      });
     }
     await publishPrompt(trx, agent.owner_id, row);
     return true;

@@ -1,8 +1,7 @@
 const MAX_NAME_BYTES = 180;
 const FALLBACK = 'upload';
 /** Control characters, separators, and characters that shells, other systems or eyes misread. */
-// eslint-disable-next-line no-control-regex -- control characters are what is taken out here
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f/\\:*?"<>|\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/gu;
+const UNSAFE = /[\p{Cc}/\\:*?"<>|\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+/gu;
 
 const cutToBytes = (text: string, maxBytes: number): string => {
   let result = '';
@@ -18,7 +17,12 @@ const cutToBytes = (text: string, maxBytes: number): string => {
 /** A plain file name made of what a browser says: no directories, never hidden, never empty, at most 180 bytes, same extension. */
 export const safeFileName = (offered: string): string => {
   const last = offered.normalize('NFC').split(/[/\\]/).at(-1) ?? '';
-  const cleaned = last.toWellFormed().replace(UNSAFE, '_').trim().replace(/^[.\s-]+/, '').replace(/[.\s]+$/, '');
+  const cleaned = last
+    .toWellFormed()
+    .replace(UNSAFE, '_')
+    .trim()
+    .replace(/^[.\s-]+/, '')
+    .replace(/[.\s]+$/, '');
   const dot = cleaned.lastIndexOf('.');
   const extension = dot > 0 ? cutToBytes(cleaned.slice(dot), 20) : '';
   const stem = dot > 0 ? cleaned.slice(0, dot) : cleaned;

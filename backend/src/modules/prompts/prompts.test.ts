@@ -26,21 +26,27 @@ afterEach(() => {
 afterAll(() => fixture.close());
 
 const params = () => ({ params: { agentId: agent.id } });
-const send = (text: string, clientRequestId = `request-${(counter += 1)}`) => fixture.call('sendPrompt', ada, { ...params(), body: { clientRequestId, text } });
+const send = (text: string, clientRequestId = `request-${(counter += 1)}`) =>
+  fixture.call('sendPrompt', ada, { ...params(), body: { clientRequestId, text } });
 const list = async () => (await fixture.call('listPrompts', ada, params())).prompts;
-const cancel = (prompt: Prompt) => fixture.call('cancelPrompt', ada, { params: { agentId: agent.id, promptId: prompt.id } });
+const cancel = (prompt: Prompt) =>
+  fixture.call('cancelPrompt', ada, { params: { agentId: agent.id, promptId: prompt.id } });
 const report = (state: 'ready' | 'working' | 'waiting', generation = 1) =>
   fixture.report(agent.uid, generation, { activity: { state, since: new Date().toISOString(), text: null } });
 const run = async (generation = 1): Promise<void> => {
   await fixture.call('openSession', ada, { body: { agentId: agent.id } });
-  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ generation, state: 'running' }), 5_000);
+  await vi.waitFor(
+    () => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ generation, state: 'running' }),
+    5_000,
+  );
 };
 const connect = async (generation = 1): Promise<TestSidecar> => {
   const sidecar = await connectSidecar(fixture.internalUrl, fixture.sidecar(agent.uid, generation));
   sidecars.push(sidecar);
   return sidecar;
 };
-const received = (sidecar: TestSidecar, count: number) => vi.waitFor(() => expect(sidecar.commands).toHaveLength(count), 5_000);
+const received = (sidecar: TestSidecar, count: number) =>
+  vi.waitFor(() => expect(sidecar.commands).toHaveLength(count), 5_000);
 const states = async () => (await list()).map(({ state }) => state);
 const pause = () => new Promise((resolve) => setTimeout(resolve, 150));
 
@@ -53,7 +59,10 @@ describe('sending a prompt', () => {
   });
 
   it('measures the limit in bytes', async () => {
-    await expect(send('語'.repeat(21_846))).rejects.toMatchObject({ code: 'payload_too_large', details: { limitBytes: 65_536, sizeBytes: 65_538 } });
+    await expect(send('語'.repeat(21_846))).rejects.toMatchObject({
+      code: 'payload_too_large',
+      details: { limitBytes: 65_536, sizeBytes: 65_538 },
+    });
     await expect(send('語'.repeat(21_845))).resolves.toMatchObject({ state: 'queued' });
   });
 
@@ -89,25 +98,32 @@ describe('delivery', () => {
       await sidecar.answer(sidecar.commands[count - 1]?.id ?? '', done);
     }
     await vi.waitFor(async () => expect(await states()).toEqual(['delivered', 'delivered', 'delivered']));
-    expect(sidecar.commands.map((command) => command.kind === 'prompt' && command.text)).toEqual(['one', 'two', 'three']);
+    expect(sidecar.commands.map((command) => command.kind === 'prompt' && command.text)).toEqual([
+      'one',
+      'two',
+      'three',
+    ]);
   });
 
   it.each([
     ['failed', 'the terminal is gone'],
     ['unknown', 'cannot tell'],
-  ] as const)('that is %s says why, stays in the list until dismissed, and does not block the next', async (outcome, reason) => {
-    const first = await send('one');
-    await send('two');
-    await run();
-    const sidecar = await connect();
-    await report('ready');
-    await received(sidecar, 1);
-    await sidecar.answer(sidecar.commands[0]?.id ?? '', { outcome, reason });
-    await received(sidecar, 2);
-    expect((await list())[0]).toMatchObject({ id: first.id, state: outcome, reason });
-    await cancel(first);
-    expect(await states()).toEqual(['delivering']);
-  });
+  ] as const)(
+    'that is %s says why, stays in the list until dismissed, and does not block the next',
+    async (outcome, reason) => {
+      const first = await send('one');
+      await send('two');
+      await run();
+      const sidecar = await connect();
+      await report('ready');
+      await received(sidecar, 1);
+      await sidecar.answer(sidecar.commands[0]?.id ?? '', { outcome, reason });
+      await received(sidecar, 2);
+      expect((await list())[0]).toMatchObject({ id: first.id, state: outcome, reason });
+      await cancel(first);
+      expect(await states()).toEqual(['delivering']);
+    },
+  );
 
   it('tells the browser every change', async () => {
     const prompt = await send('one');
@@ -116,7 +132,9 @@ describe('delivery', () => {
     await report('ready');
     await received(sidecar, 1);
     await sidecar.answer(sidecar.commands[0]?.id ?? '', done);
-    const events = (await fixture.events(ada)).flatMap((event) => (event.type === 'prompt' && event.prompt.id === prompt.id ? [event.prompt.state] : []));
+    const events = (await fixture.events(ada)).flatMap((event) =>
+      event.type === 'prompt' && event.prompt.id === prompt.id ? [event.prompt.state] : [],
+    );
     expect(events).toEqual(['queued', 'delivering', 'delivered']);
   });
 
@@ -140,7 +158,9 @@ describe('delivery', () => {
     await report('ready');
     await received(first, 1);
     await fixture.call('restartAgent', ada, params());
-    await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ generation: 2, state: 'running' }));
+    await vi.waitFor(() =>
+      expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ generation: 2, state: 'running' }),
+    );
     await vi.waitFor(async () => expect(await states()).toEqual(['queued', 'queued']));
     const second = await connect(2);
     await report('ready', 2);

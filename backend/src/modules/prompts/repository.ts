@@ -14,8 +14,17 @@ export const presentPrompt = (row: PromptRow): Prompt => ({
   settledAt: row.settled_at?.toISOString() ?? null,
 });
 
-export const findByClientRequest = (db: DatabaseOrTransaction, agentId: string, clientRequestId: string): Promise<PromptRow | undefined> =>
-  db.selectFrom('prompts').selectAll().where('agent_id', '=', agentId).where('client_request_id', '=', clientRequestId).executeTakeFirst();
+export const findByClientRequest = (
+  db: DatabaseOrTransaction,
+  agentId: string,
+  clientRequestId: string,
+): Promise<PromptRow | undefined> =>
+  db
+    .selectFrom('prompts')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('client_request_id', '=', clientRequestId)
+    .executeTakeFirst();
 
 export const countQueued = async (db: DatabaseOrTransaction, agentId: string): Promise<number> => {
   const { count } = await db
@@ -29,18 +38,34 @@ export const countQueued = async (db: DatabaseOrTransaction, agentId: string): P
 
 export const insertPrompt = (
   db: DatabaseOrTransaction,
-  prompt: { readonly agentId: string; readonly authorId: string; readonly clientRequestId: string; readonly text: string },
+  prompt: {
+    readonly agentId: string;
+    readonly authorId: string;
+    readonly clientRequestId: string;
+    readonly text: string;
+  },
 ): Promise<PromptRow> =>
   db
     .insertInto('prompts')
-    .values({ agent_id: prompt.agentId, author_id: prompt.authorId, client_request_id: prompt.clientRequestId, text: prompt.text })
+    .values({
+      agent_id: prompt.agentId,
+      author_id: prompt.authorId,
+      client_request_id: prompt.clientRequestId,
+      text: prompt.text,
+    })
     .returningAll()
     .executeTakeFirstOrThrow();
 
 /** Changes the state of one prompt, from one of the states given; undefined when it is in none of them. */
 export const movePrompt = (
   db: DatabaseOrTransaction,
-  change: { readonly agentId: string; readonly promptId: string; readonly from: readonly Prompt['state'][]; readonly to: Prompt['state']; readonly reason?: string | null },
+  change: {
+    readonly agentId: string;
+    readonly promptId: string;
+    readonly from: readonly Prompt['state'][];
+    readonly to: Prompt['state'];
+    readonly reason?: string | null;
+  },
 ): Promise<PromptRow | undefined> => {
   const open = change.to === 'queued' || change.to === 'delivering';
   return db
@@ -75,5 +100,9 @@ export const listPrompts = async (db: DatabaseOrTransaction, agentId: string, li
 };
 
 export const deleteSettledPrompts = async (db: DatabaseOrTransaction, before: Date): Promise<void> => {
-  await db.deleteFrom('prompts').where('settled_at', '<', before).where('state', 'in', ['delivered', 'cancelled']).execute();
+  await db
+    .deleteFrom('prompts')
+    .where('settled_at', '<', before)
+    .where('state', 'in', ['delivered', 'cancelled'])
+    .execute();
 };

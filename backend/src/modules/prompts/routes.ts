@@ -12,7 +12,10 @@ const contentLengthBytes = (request: FastifyRequest): number | null => {
 
 const DEFAULT_LIST_LIMIT = 50;
 
-export const promptHandlers = (prompts: PromptService, uploads: UploadService): Pick<Handlers, keyof typeof promptRoutes> => ({
+export const promptHandlers = (
+  prompts: PromptService,
+  uploads: UploadService,
+): Pick<Handlers, keyof typeof promptRoutes> => ({
   listPrompts: ({ user, params, query }) => prompts.list(user, params.agentId, query.limit ?? DEFAULT_LIST_LIMIT),
   sendPrompt: ({ user, params, body }) => prompts.send(user, params.agentId, body),
   cancelPrompt: ({ user, params }) => prompts.cancel(user, params.agentId, params.promptId),

@@ -31,9 +31,14 @@ interface Entry {
 }
 
 const tooLarge = (): AppError =>
-  new AppError('payload_too_large', `The file is larger than ${UPLOAD_MAX_BYTES / 1024 / 1024} MB, the limit for one upload.`, { limitBytes: UPLOAD_MAX_BYTES });
+  new AppError(
+    'payload_too_large',
+    `The file is larger than ${UPLOAD_MAX_BYTES / 1024 / 1024} MB, the limit for one upload.`,
+    { limitBytes: UPLOAD_MAX_BYTES },
+  );
 
-const isDiskFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+const isDiskFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 
 /** Counts what passes and stops at the limit, whatever the request's length header says. */
 const countingLimit = (count: (bytes: number) => number): Transform =>
@@ -57,7 +62,12 @@ export const createUploadStore = (directory: string): UploadStore => {
     } catch (error) {
       await rm(path, { force: true });
       if (isDiskFull(error)) {
-        throw new AppError('storage_full', "The server's disk is full; the file was not stored. Free space, then try again.", undefined, { cause: error });
+        throw new AppError(
+          'storage_full',
+          "The server's disk is full; the file was not stored. Free space, then try again.",
+          undefined,
+          { cause: error },
+        );
       }
       throw error;
     }

@@ -25,7 +25,12 @@ afterAll(async () => {
 });
 
 const upload = (stream: Readable, name = 'photo.png', signal?: AbortSignal) =>
-  fixture.call('uploadFile', ada, { params: { agentId: agent.id }, query: { name }, stream, ...(signal && { signal }) });
+  fixture.call('uploadFile', ada, {
+    params: { agentId: agent.id },
+    query: { name },
+    stream,
+    ...(signal && { signal }),
+  });
 const leftovers = () => readdir(fixture.uploadDir);
 
 describe('uploading a file', () => {
@@ -42,9 +47,16 @@ describe('uploading a file', () => {
     sidecar.answerAll(async (command) => {
       if (command.kind !== 'writeFile') return { outcome: 'failed', reason: 'unexpected' };
       arrived = (await sidecar.fetchUpload(command.uploadId)).bytes;
-      return { outcome: 'done', reason: null, value: { path: `/workspace/uploads/${command.name}`, sizeBytes: arrived.length } };
+      return {
+        outcome: 'done',
+        reason: null,
+        value: { path: `/workspace/uploads/${command.name}`, sizeBytes: arrived.length },
+      };
     });
-    expect(await upload(Readable.from([content]), '../../x/photo\n.png')).toEqual({ path: '/workspace/uploads/photo_.png', sizeBytes: content.length });
+    expect(await upload(Readable.from([content]), '../../x/photo\n.png')).toEqual({
+      path: '/workspace/uploads/photo_.png',
+      sizeBytes: content.length,
+    });
     expect(arrived.equals(content)).toBe(true);
     expect(await leftovers()).toEqual([]);
   });
@@ -72,15 +84,20 @@ describe('uploading a file', () => {
     sidecar.answerAll(() => ({ outcome: 'failed', reason: 'ENOSPC: no space left on device, write' }));
     await expect(upload(Readable.from(['x']))).rejects.toMatchObject({ code: 'storage_full' });
     sidecar.answerAll(() => ({ outcome: 'failed', reason: 'the workspace is read-only' }));
-    await expect(upload(Readable.from(['x']))).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('read-only') as string });
+    await expect(upload(Readable.from(['x']))).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('read-only') as string,
+    });
     expect(await leftovers()).toEqual([]);
   });
 
   it('stops at the limit although no length was announced', async () => {
     const chunk = Buffer.alloc(1024 * 1024);
-    const endless = Readable.from((function* () {
-      for (let sent = 0; sent <= UPLOAD_MAX_BYTES; sent += chunk.length) yield chunk;
-    })());
+    const endless = Readable.from(
+      (function* () {
+        for (let sent = 0; sent <= UPLOAD_MAX_BYTES; sent += chunk.length) yield chunk;
+      })(),
+    );
     await expect(upload(endless)).rejects.toMatchObject({ code: 'payload_too_large' });
     expect(await leftovers()).toEqual([]);
   });
@@ -97,7 +114,9 @@ describe('uploading a file', () => {
 
   it('is limited in number at a time', async () => {
     const abort = new AbortController();
-    const stalled = Array.from({ length: 4 }, () => upload(new Readable({ read: () => undefined }), 'a', abort.signal).catch(() => undefined));
+    const stalled = Array.from({ length: 4 }, () =>
+      upload(new Readable({ read: () => undefined }), 'a', abort.signal).catch(() => undefined),
+    );
     await new Promise((resolve) => setTimeout(resolve, 100));
     await expect(upload(Readable.from(['x']))).rejects.toMatchObject({ code: 'rate_limited' });
     abort.abort();

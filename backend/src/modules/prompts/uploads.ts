@@ -34,18 +34,29 @@ const writtenFile = (result: CommandResult): { path: string; sizeBytes: number }
   if (result.outcome === 'done' && value && 'path' in value) return { path: value.path, sizeBytes: value.sizeBytes };
   const reason = result.reason ?? 'no reason was given';
   if (/ENOSPC|EDQUOT|no space left|disk full|quota/i.test(reason)) {
-    throw new AppError('storage_full', 'The disk of the sandbox is full; the file was not stored. Delete files in the workspace, then try again.');
+    throw new AppError(
+      'storage_full',
+      'The disk of the sandbox is full; the file was not stored. Delete files in the workspace, then try again.',
+    );
   }
   throw new AppError('unavailable', `The sandbox could not store the file: ${reason.slice(0, 300)}`);
 };
 
-export const createUploadService = (deps: { readonly agents: AgentService; readonly bus: CommandBus; readonly store: UploadStore }): UploadService => {
+export const createUploadService = (deps: {
+  readonly agents: AgentService;
+  readonly bus: CommandBus;
+  readonly store: UploadStore;
+}): UploadService => {
   const active = new Map<string, number>();
 
   const enter = (userId: string): (() => void) => {
     const count = active.get(userId) ?? 0;
     if (count >= MAX_PARALLEL_PER_USER) {
-      throw new AppError('rate_limited', `${MAX_PARALLEL_PER_USER} uploads are under way already. Wait until one is done.`, { retryAfterSeconds: 2 });
+      throw new AppError(
+        'rate_limited',
+        `${MAX_PARALLEL_PER_USER} uploads are under way already. Wait until one is done.`,
+        { retryAfterSeconds: 2 },
+      );
     }
     active.set(userId, count + 1);
     return () => {
@@ -55,11 +66,22 @@ export const createUploadService = (deps: { readonly agents: AgentService; reado
     };
   };
 
-  const handOver = async (own: Awaited<ReturnType<AgentService['own']>>, request: UploadRequest, stored: StoredUpload) => {
+  const handOver = async (
+    own: Awaited<ReturnType<AgentService['own']>>,
+    request: UploadRequest,
+    stored: StoredUpload,
+  ) => {
     const payload = { uploadId: stored.id, name: safeFileName(request.name), sizeBytes: stored.sizeBytes };
     const { generation } = requireRunning(own);
     return writtenFile(
-      await deps.bus.run({ agentId: request.agentId, generation, kind: 'writeFile', payload, timeoutMs: WRITE_TIMEOUT_MS, signal: request.signal }),
+      await deps.bus.run({
+        agentId: request.agentId,
+        generation,
+        kind: 'writeFile',
+        payload,
+        timeoutMs: WRITE_TIMEOUT_MS,
+        signal: request.signal,
+      }),
     );
   };
 
@@ -67,7 +89,11 @@ export const createUploadService = (deps: { readonly agents: AgentService; reado
     const before = await deps.agents.own(owner, request.agentId);
     requireRunning(before);
     if ((request.contentLengthBytes ?? 0) > UPLOAD_MAX_BYTES) {
-      throw new AppError('payload_too_large', `The file is larger than ${UPLOAD_MAX_BYTES / 1024 / 1024} MB, the limit for one upload.`, { limitBytes: UPLOAD_MAX_BYTES });
+      throw new AppError(
+        'payload_too_large',
+        `The file is larger than ${UPLOAD_MAX_BYTES / 1024 / 1024} MB, the limit for one upload.`,
+        { limitBytes: UPLOAD_MAX_BYTES },
+      );
     }
     const leave = enter(owner.id);
     try {

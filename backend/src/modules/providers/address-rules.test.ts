@@ -2,13 +2,24 @@ import { describe, expect, it } from 'vitest';
 import { assertAllowedHost, isRefusedAddress } from './address-rules.ts';
 
 describe('address rules', () => {
-  it.each(['169.254.169.254', '169.254.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '100.100.100.200', 'fe80::1', 'fd00:ec2::254', '::', '::ffff:169.254.169.254', '::ffff:a9fe:a9fe', 'not-an-address'])(
-    'refuses %s',
-    (address) => expect(isRefusedAddress(address)).toBe(true),
-  );
+  it.each([
+    '169.254.169.254',
+    '169.254.0.1',
+    '0.0.0.0',
+    '224.0.0.1',
+    '255.255.255.255',
+    '100.100.100.200',
+    'fe80::1',
+    'fd00:ec2::254',
+    '::',
+    '::ffff:169.254.169.254',
+    '::ffff:a9fe:a9fe',
+    'not-an-address',
+  ])('refuses %s', (address) => expect(isRefusedAddress(address)).toBe(true));
 
-  it.each(['127.0.0.1', '10.1.2.3', '192.168.1.1', '1.1.1.1', '::1', 'fd00::1', '2606:4700::1111', '::ffff:10.0.0.1'])('allows %s', (address) =>
-    expect(isRefusedAddress(address)).toBe(false),
+  it.each(['127.0.0.1', '10.1.2.3', '192.168.1.1', '1.1.1.1', '::1', 'fd00::1', '2606:4700::1111', '::ffff:10.0.0.1'])(
+    'allows %s',
+    (address) => expect(isRefusedAddress(address)).toBe(false),
   );
 
   it('reads addresses in all the forms a URL takes', () => {

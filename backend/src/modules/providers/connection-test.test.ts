@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionTest, ModelProvider, ProxySettings } from '@sac/contracts';
-import { startDemoModel } from '../../demo-model/server.ts';
 import { createConnectionTester } from './connection-test.ts';
 import { AddressRefused, createCheckedLookup } from './safe-fetch.ts';
 
@@ -19,10 +18,15 @@ beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'sac-tls-'));
 });
 afterAll(async () => {
-  await Promise.all(servers.map((server) => new Promise((resolve) => {
-    if (server instanceof http.Server) server.closeAllConnections();
-    server.close(resolve);
-  })));
+  await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise((resolve) => {
+          if (server instanceof http.Server) server.closeAllConnections();
+          server.close(resolve);
+        }),
+    ),
+  );
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -31,7 +35,8 @@ const listen = async (server: Server): Promise<number> => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
 };
-const serve = async (listener: RequestListener): Promise<string> => `http://127.0.0.1:${await listen(http.createServer(listener))}`;
+const serve = async (listener: RequestListener): Promise<string> =>
+  `http://127.0.0.1:${await listen(http.createServer(listener))}`;
 const json = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 };
@@ -46,31 +51,77 @@ interface Options {
 const test = (baseUrl: string, options: Options = {}): Promise<ConnectionTest> => {
   const { protocol = 'anthropic', token = 'right', models = {}, proxy, deadlineMs = 3_000 } = options;
   const tester = createConnectionTester({ demo: null, storedToken: () => Promise.resolve(null), deadlineMs });
-  const provider: ModelProvider = { preset: 'custom', protocol, baseUrl, models: { main: null, strong: null, small: null, ...models } };
+  const provider: ModelProvider = {
+    preset: 'custom',
+    protocol,
+    baseUrl,
+    models: { main: null, strong: null, small: null, ...models },
+  };
   const cli = protocol === 'anthropic' ? 'claude-code' : protocol === 'gemini' ? 'gemini' : 'codex';
-  return tester.test({ id: `user-${(userCount += 1)}` }, { cli, provider, providerToken: token, ...(proxy && { proxy }) }, new AbortController().signal);
+  return tester.test(
+    { id: `user-${(userCount += 1)}` },
+    { cli, provider, providerToken: token, ...(proxy && { proxy }) },
+    new AbortController().signal,
+  );
 };
 
 describe('a provider that works', () => {
-  const lists: readonly [ModelProvider['protocol'], string, string, (request: IncomingMessage) => boolean, unknown][] = [
-    ['anthropic', '/base', '/base/v1/models?limit=1000', (r) => r.headers.authorization === 'Bearer right' && r.headers['anthropic-version'] !== undefined, { data: [{ id: 'model-a' }] }],
-    ['openai-responses', '/v1/', '/v1/models', (r) => r.headers.authorization === 'Bearer right', { data: [{ id: 'model-a' }] }],
-    ['gemini', '', '/v1beta/models?pageSize=1000', (r) => r.headers['x-goog-api-key'] === 'right', { models: [{ name: 'models/model-a' }] }],
+  interface Listing {
+    readonly protocol: ModelProvider['protocol'];
+    readonly base: string;
+    readonly path: string;
+    readonly isRight: (request: IncomingMessage) => boolean;
+    readonly list: unknown;
+  }
+  const lists: readonly Listing[] = [
+    {
+      protocol: 'anthropic',
+      base: '/base',
+      path: '/base/v1/models?limit=1000',
+      list: { data: [{ id: 'model-a' }] },
+      isRight: ({ headers }) => headers.authorization === 'Bearer right' && headers['anthropic-version'] !== undefined,
+    },
+    {
+      protocol: 'openai-responses',
+      base: '/v1/',
+      path: '/v1/models',
+      list: { data: [{ id: 'model-a' }] },
+      isRight: ({ headers }) => headers.authorization === 'Bearer right',
+    },
+    {
+      protocol: 'gemini',
+      base: '',
+      path: '/v1beta/models?pageSize=1000',
+      list: { models: [{ name: 'models/model-a' }] },
+      isRight: ({ headers }) => headers['x-goog-api-key'] === 'right',
+    },
   ];
 
-  it.each(lists)('%s: is asked for its models; names it does not have are told', async (protocol, base, path, isRight, list) => {
-    const url = await serve((request, response) => json(response, request.url === path && isRight(request) ? 200 : 401, list));
-    expect(await test(`${url}${base}`, { protocol, models: { main: 'model-a' } })).toMatchObject({ ok: true, unknownModels: [] });
-    const unknown = await test(`${url}${base}`, { protocol, models: { main: 'model-a', small: 'model-z' } });
-    expect(unknown).toMatchObject({ ok: true, unknownModels: ['model-z'] });
-    expect(unknown.message).toContain('model-z');
-    expect(await test(`${url}${base}`, { protocol, token: 'wrong' })).toMatchObject({ ok: false, message: expect.stringContaining('refuses the token') as string });
-  });
+  it.each(lists)(
+    '$protocol: is asked for its models; names it does not have are told',
+    async ({ protocol, base, path, isRight, list }) => {
+      const url = await serve((request, response) =>
+        json(response, request.url === path && isRight(request) ? 200 : 401, list),
+      );
+      expect(await test(`${url}${base}`, { protocol, models: { main: 'model-a' } })).toMatchObject({
+        ok: true,
+        unknownModels: [],
+      });
+      const unknown = await test(`${url}${base}`, { protocol, models: { main: 'model-a', small: 'model-z' } });
+      expect(unknown).toMatchObject({ ok: true, unknownModels: ['model-z'] });
+      expect(unknown.message).toContain('model-z');
+      expect(await test(`${url}${base}`, { protocol, token: 'wrong' })).toMatchObject({
+        ok: false,
+        message: expect.stringContaining('refuses the token') as string,
+      });
+    },
+  );
 
   it('without a list of models is asked for one token', async () => {
     const bodies: unknown[] = [];
     const url = await serve((request, response) => {
-      if (request.method !== 'POST' || request.url !== '/v1/messages') return json(response, 404, { error: 'no such path' });
+      if (request.method !== 'POST' || request.url !== '/v1/messages')
+        return json(response, 404, { error: 'no such path' });
       let text = '';
       request.on('data', (chunk: Buffer) => (text += chunk.toString()));
       request.on('end', () => {
@@ -78,41 +129,61 @@ describe('a provider that works', () => {
         json(response, 200, { type: 'message', content: [] });
       });
     });
-    expect(await test(url, { models: { main: 'glm-9' } })).toMatchObject({ ok: true, message: expect.stringContaining('glm-9') as string });
+    expect(await test(url, { models: { main: 'glm-9' } })).toMatchObject({
+      ok: true,
+      message: expect.stringContaining('glm-9') as string,
+    });
     expect(bodies).toEqual([{ model: 'glm-9', max_tokens: 1, messages: [{ role: 'user', content: 'hi' }] }]);
   });
 
   it('with an open list of models is asked a question, because the list says nothing about the token', async () => {
     const url = await serve((request, response) => {
       if (request.method === 'GET') return json(response, 200, { data: [{ id: 'm' }] });
-      return request.headers.authorization === 'Bearer right' ? json(response, 400, { error: { message: 'model is required' } }) : json(response, 401, {});
+      return request.headers.authorization === 'Bearer right'
+        ? json(response, 400, { error: { message: 'model is required' } })
+        : json(response, 401, {});
     });
-    expect(await test(url)).toMatchObject({ ok: true, message: expect.stringContaining('No model name is set') as string });
-    expect(await test(url, { token: 'wrong' })).toMatchObject({ ok: false, message: expect.stringContaining('refuses the token') as string });
-  });
-
-  it('is the demo model too', async () => {
-    const demo = await startDemoModel({ port: 0 });
-    try {
-      const tester = createConnectionTester({ demo: { modelUrl: demo.url }, storedToken: () => Promise.resolve(null) });
-      const provider: ModelProvider = { preset: 'demo', protocol: 'anthropic', baseUrl: 'http://127.0.0.1:1', models: { main: null, strong: null, small: null } };
-      expect(await tester.test({ id: 'x' }, { cli: 'claude-code', provider }, new AbortController().signal)).toMatchObject({ ok: true });
-    } finally {
-      await demo.close();
-    }
+    expect(await test(url)).toMatchObject({
+      ok: true,
+      message: expect.stringContaining('No model name is set') as string,
+    });
+    expect(await test(url, { token: 'wrong' })).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('refuses the token') as string,
+    });
   });
 });
 
 describe('a provider that does not', () => {
   const answers: readonly [string, RequestListener, string][] = [
-    ['wrong token', (_request, response) => json(response, 401, { error: { message: 'invalid x-api-key\u202e' } }), 'It says: "invalid x-api-key"'],
+    [
+      'wrong token',
+      (_request, response) => json(response, 401, { error: { message: 'invalid x-api-key\u202e' } }),
+      'It says: "invalid x-api-key"',
+    ],
     ['no credit', (_request, response) => json(response, 402, { message: 'pay' }), 'no credit'],
     ['limited', (_request, response) => json(response, 429, {}), 'Try again later'],
     ['broken', (_request, response) => json(response, 500, {}), 'problem of its own (status 500)'],
-    ['a web page', (_request, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><p>hi'), 'web page instead of JSON'],
-    ['a web page on 404', (_request, response) => void response.writeHead(404, { 'content-type': 'text/html' }).end('<html>'), 'web page instead of JSON'],
-    ['another host', (_request, response) => void response.writeHead(302, { location: 'https://elsewhere.example/x' }).end(), 'redirects to https://elsewhere.example'],
-    ['garbage', (_request, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end('nonsense'), 'does not answer with JSON'],
+    [
+      'a web page',
+      (_request, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><p>hi'),
+      'web page instead of JSON',
+    ],
+    [
+      'a web page on 404',
+      (_request, response) => void response.writeHead(404, { 'content-type': 'text/html' }).end('<html>'),
+      'web page instead of JSON',
+    ],
+    [
+      'another host',
+      (_request, response) => void response.writeHead(302, { location: 'https://elsewhere.example/x' }).end(),
+      'redirects to https://elsewhere.example',
+    ],
+    [
+      'garbage',
+      (_request, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end('nonsense'),
+      'does not answer with JSON',
+    ],
     ['cut off', (request) => void request.socket.destroy(), 'closed the connection'],
   ];
 
@@ -124,12 +195,17 @@ describe('a provider that does not', () => {
 
   it('knows neither path nor model', async () => {
     const url = await serve((_request, response) => json(response, 404, { error: { message: 'model not found' } }));
-    expect((await test(url, { models: { main: 'm' } })).message).toMatch(/does not know \/v1\/messages, or not the model m .*model not found/);
+    expect((await test(url, { models: { main: 'm' } })).message).toMatch(
+      /does not know \/v1\/messages, or not the model m .*model not found/,
+    );
   });
 
   it('knows no path and no model name is set', async () => {
     const url = await serve((_request, response) => json(response, 404, {}));
-    expect(await test(url)).toMatchObject({ ok: false, message: expect.stringContaining('base URL is probably wrong') as string });
+    expect(await test(url)).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('base URL is probably wrong') as string,
+    });
   });
 
   it('hangs: is given up at the deadline', async () => {
@@ -172,7 +248,26 @@ describe('a provider that does not', () => {
 describe('TLS', () => {
   const certificate = (name: string, ...extra: string[]): https.ServerOptions => {
     const [key, cert] = [join(directory, `${name}.key`), join(directory, `${name}.crt`)];
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-subj', `/CN=${name}`, '-days', '1', ...extra], { stdio: 'ignore' });
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        key,
+        '-out',
+        cert,
+        '-subj',
+        `/CN=${name}`,
+        '-days',
+        '1',
+        ...extra,
+      ],
+      { stdio: 'ignore' },
+    );
     return { key: readFileSync(key), cert: readFileSync(cert) };
   };
 
@@ -225,7 +320,12 @@ describe('addresses no provider has', () => {
 
 describe('looking up a name', () => {
   const answering = (...addresses: string[]) =>
-    createCheckedLookup((_hostname, _options, callback) => callback(null, addresses.map((address) => ({ address, family: net.isIP(address) }))));
+    createCheckedLookup((_hostname, _options, callback) =>
+      callback(
+        null,
+        addresses.map((address) => ({ address, family: net.isIP(address) })),
+      ),
+    );
   const lookUp = (lookup: net.LookupFunction, all: boolean) =>
     new Promise((resolve) => lookup('models.example', { all }, (error, address) => resolve(error ?? address)));
 
@@ -240,7 +340,12 @@ describe('looking up a name', () => {
 describe('testing', () => {
   it('is limited in number per person', async () => {
     const tester = createConnectionTester({ demo: null, storedToken: () => Promise.resolve(null), deadlineMs: 50 });
-    const provider: ModelProvider = { preset: 'custom', protocol: 'anthropic', baseUrl: 'http://127.0.0.1:9', models: { main: null, strong: null, small: null } };
+    const provider: ModelProvider = {
+      preset: 'custom',
+      protocol: 'anthropic',
+      baseUrl: 'http://127.0.0.1:9',
+      models: { main: null, strong: null, small: null },
+    };
     const once = () => tester.test({ id: 'same' }, { cli: 'claude-code', provider }, new AbortController().signal);
     for (let count = 0; count < 20; count += 1) await once();
     await expect(once()).rejects.toMatchObject({ code: 'rate_limited' });

@@ -1,4 +1,11 @@
-import type { ConnectionTest, ModelProvider, ProxySettings, RouteDefinition, agentRoutes, BodyOf } from '@sac/contracts';
+import type {
+  ConnectionTest,
+  ModelProvider,
+  ProxySettings,
+  RouteDefinition,
+  agentRoutes,
+  BodyOf,
+} from '@sac/contracts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
 import { createRateLimiter } from '../../lib/rate-limiter.ts';
 import { validateProvider } from '../agents/validation.ts';
@@ -33,7 +40,8 @@ export const createConnectionTester = (deps: ConnectionTesterDeps): ConnectionTe
 
   const targetOf = async (user: Pick<AuthenticatedUser, 'id'>, body: Body): Promise<ProbeTarget> => {
     const demo = body.provider.preset === 'demo' ? deps.demo : null;
-    const given = body.providerToken ?? (body.agentId === undefined ? null : await deps.storedToken(user, body.agentId));
+    const given =
+      body.providerToken ?? (body.agentId === undefined ? null : await deps.storedToken(user, body.agentId));
     return {
       protocol: body.provider.protocol,
       baseUrl: demo?.modelUrl ?? body.provider.baseUrl,
@@ -54,7 +62,12 @@ export const createConnectionTester = (deps: ConnectionTesterDeps): ConnectionTe
       const result = await probe(target, AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]));
       return { ...result, durationMs: durationMs() };
     } catch (error) {
-      return { ok: false, durationMs: durationMs(), message: explainFailure(error, target, deadlineMs), unknownModels: [] };
+      return {
+        ok: false,
+        durationMs: durationMs(),
+        message: explainFailure(error, target, deadlineMs),
+        unknownModels: [],
+      };
     }
   };
 

@@ -63,7 +63,12 @@ const checkedLookup = createCheckedLookup(systemLookup);
 const matchesNoProxy = (hostname: string, noProxy: string | null): boolean =>
   (noProxy ?? '')
     .split(',')
-    .map((entry) => entry.trim().toLowerCase().replace(/^\*?\./, ''))
+    .map((entry) =>
+      entry
+        .trim()
+        .toLowerCase()
+        .replace(/^\*?\./, ''),
+    )
     .some((entry) => entry === '*' || (entry !== '' && (hostname === entry || hostname.endsWith(`.${entry}`))));
 
 /** The proxy a CLI would use for this address, by the usual meaning of the variables. */
@@ -89,12 +94,14 @@ const readBounded = async (body: AsyncIterable<Buffer>): Promise<{ text: string;
   for await (const chunk of body) {
     chunks.push(chunk);
     sizeBytes += chunk.length;
-    if (sizeBytes > MAX_ANSWER_BYTES) return { text: Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString('utf8'), truncated: true };
+    if (sizeBytes > MAX_ANSWER_BYTES)
+      return { text: Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString('utf8'), truncated: true };
   }
   return { text: Buffer.concat(chunks).toString('utf8'), truncated: false };
 };
 
-const headerText = (value: string | string[] | undefined): string => (Array.isArray(value) ? (value[0] ?? '') : (value ?? ''));
+const headerText = (value: string | string[] | undefined): string =>
+  Array.isArray(value) ? (value[0] ?? '') : (value ?? '');
 
 /** One request to an address a person chose: bounded, without redirects, to checked addresses only. */
 export const safeFetch = async (options: SafeRequest): Promise<BoundedAnswer> => {

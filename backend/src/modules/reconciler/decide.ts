@@ -44,7 +44,8 @@ const decideDeleted = (deletedAt: Date, observed: ObservedSandbox | undefined, n
 };
 
 /** Whether an agent's sandbox should exist now; a deleted agent's goes on until undo is over. */
-export const wantsSandbox = (wanted: Wanted): boolean => wanted.desired === 'awake' && wanted.ownerActive && wanted.mayRun;
+export const wantsSandbox = (wanted: Wanted): boolean =>
+  wanted.desired === 'awake' && wanted.ownerActive && wanted.mayRun;
 
 /**
  * One step from what is to what should be. Pure and level-triggered: it looks at states only, so it may be

@@ -3,7 +3,14 @@ import type { ObservedSandbox } from '../../runtimes/runtime.ts';
 import { createEndLog } from './end-log.ts';
 
 const running = (generation: number): ObservedSandbox => ({
-  agentUid: 'u', generation, specHash: '', state: 'running', since: new Date(0), phases: [], failure: null, upstream: null,
+  agentUid: 'u',
+  generation,
+  specHash: '',
+  state: 'running',
+  since: new Date(0),
+  phases: [],
+  failure: null,
+  upstream: null,
 });
 
 describe('end log', () => {

@@ -5,7 +5,10 @@ export interface EndLog {
   /** Call with every observation. */
   seen(agentUid: string, observed: ObservedSandbox): void;
   /** Call when a sandbox that should run is not there. */
-  note(agentUid: string, generation: number): { readonly unexpected: boolean; readonly giveUp: boolean; readonly waitMs: number };
+  note(
+    agentUid: string,
+    generation: number,
+  ): { readonly unexpected: boolean; readonly giveUp: boolean; readonly waitMs: number };
   forget(agentUid: string): void;
 }
 
@@ -30,7 +33,8 @@ export const createEndLog = (now: () => number = Date.now): EndLog => {
 
   return {
     seen: (agentUid, observed) => {
-      if (observed.state === 'starting' || observed.state === 'running') entryOf(agentUid).generation = observed.generation;
+      if (observed.state === 'starting' || observed.state === 'running')
+        entryOf(agentUid).generation = observed.generation;
     },
     note: (agentUid, generation) => {
       const entry = entries.get(agentUid);

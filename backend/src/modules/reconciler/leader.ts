@@ -51,7 +51,9 @@ export const createLeadership = (options: LeadershipOptions): Leadership => {
   };
 
   const holdWhileConnected = async (connection: Kysely<Tables>): Promise<void> => {
-    const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(${LOCK_KEY}::bigint) as locked`.execute(connection);
+    const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(${LOCK_KEY}::bigint) as locked`.execute(
+      connection,
+    );
     if (!rows[0]?.locked) return;
     try {
       set(true);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Agent, ServerEvent } from '@sac/contracts';
+import { sql } from 'kysely';
 import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../test/agents.ts';
 import { verifyInternalCredential } from '../../lib/agent-keys.ts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
@@ -22,13 +23,24 @@ const open = async (changes = {}): Promise<Agent> => {
   return agent;
 };
 const becomes = (agent: Agent, state: string, generation?: number) =>
-  vi.waitFor(async () => expect(await get(agent)).toMatchObject({ status: { state }, ...(generation !== undefined && { generation }) }), 5_000);
+  vi.waitFor(
+    async () =>
+      expect(await get(agent)).toMatchObject({ status: { state }, ...(generation !== undefined && { generation }) }),
+    5_000,
+  );
 const ready = async (agent: Agent, generation = 1): Promise<void> => {
-  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ state: 'running', generation }), 5_000);
+  await vi.waitFor(
+    () => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ state: 'running', generation }),
+    5_000,
+  );
   expect(await fixture.report(agent.uid, generation)).toBe(204);
   await becomes(agent, 'ready', generation);
 };
-const free = () => fixture.database.db.deleteFrom('agents').execute();
+const deleteRows = () => fixture.database.db.deleteFrom('agents').execute();
+const free = async (): Promise<void> => {
+  await deleteRows();
+  for (const uid of fixture.runtime.observed().keys()) fixture.runtime.becomes(uid, 'gone');
+};
 
 describe('an agent', () => {
   it('answers at once, starts, becomes ready, and tells the browser each step once', async () => {
@@ -39,11 +51,19 @@ describe('an agent', () => {
     await ready(agent);
     const spec = fixture.runtime.specs.get(agent.uid);
     expect(spec).toMatchObject({ agentUid: agent.uid, generation: 1, providerToken: 'sk-1', agentName: 'First' });
-    expect(verifyInternalCredential(fixture.keys.master, spec?.internalCredential ?? '')).toEqual({ agentUid: agent.uid, generation: 1 });
-    await fixture.report(agent.uid, 1, { activity: { state: 'working', since: new Date().toISOString(), text: 'Bash: ls' } });
+    expect(verifyInternalCredential(fixture.keys.master, spec?.internalCredential ?? '')).toEqual({
+      agentUid: agent.uid,
+      generation: 1,
+    });
+    await fixture.report(agent.uid, 1, {
+      activity: { state: 'working', since: new Date().toISOString(), text: 'Bash: ls' },
+    });
     await becomes(agent, 'working');
     const states = await vi.waitFor(async () => {
-      const events = (await fixture.events(ada)).filter((event): event is Extract<ServerEvent, { type: 'agent' }> => event.type === 'agent' && event.agent.id === agent.id);
+      const events = (await fixture.events(ada)).filter(
+        (event): event is Extract<ServerEvent, { type: 'agent' }> =>
+          event.type === 'agent' && event.agent.id === agent.id,
+      );
       expect(events.at(-1)?.agent.status).toMatchObject({ state: 'working', activity: 'Bash: ls' });
       return events.map((event) => JSON.stringify(event));
     });
@@ -54,7 +74,9 @@ describe('an agent', () => {
   it('is started once, however many sessions are opened at the same time', async () => {
     fixture.runtime.calls.length = 0;
     const agent = await fixture.call('createAgent', ada, { body: agentBody() });
-    const opened = await Promise.all(Array.from({ length: 8 }, () => fixture.call('openSession', ada, { body: { agentId: agent.id } })));
+    const opened = await Promise.all(
+      Array.from({ length: 8 }, () => fixture.call('openSession', ada, { body: { agentId: agent.id } })),
+    );
     expect(new Set(opened.map(({ session }) => session.id)).size).toBe(8);
     await ready(agent);
     expect(fixture.runtime.calls).toEqual(['ensure 1']);
@@ -84,11 +106,21 @@ describe('an agent', () => {
     await ready(agent);
     await fixture.call('sleepAgent', ada, { params: { agentId: agent.id } });
     await becomes(agent, 'asleep');
-    expect((await fixture.events(ada)).filter((event) => event.type === 'terminals').at(-1)).toMatchObject({ terminals: [] });
+    expect((await fixture.events(ada)).filter((event) => event.type === 'terminals').at(-1)).toMatchObject({
+      terminals: [],
+    });
     await fixture.call('openSession', ada, { body: { agentId: agent.id } });
     await ready(agent, 2);
-    const starts = await fixture.database.db.selectFrom('sandbox_starts').select(['generation', 'result']).where('agent_id', '=', agent.id).orderBy('id').execute();
-    expect(starts).toEqual([{ generation: 1, result: 'ended' }, { generation: 2, result: 'running' }]);
+    const starts = await fixture.database.db
+      .selectFrom('sandbox_starts')
+      .select(['generation', 'result'])
+      .where('agent_id', '=', agent.id)
+      .orderBy('id')
+      .execute();
+    expect(starts).toEqual([
+      { generation: 1, result: 'ended' },
+      { generation: 2, result: 'running' },
+    ]);
     await free();
   });
 
@@ -104,7 +136,10 @@ describe('an agent', () => {
     fixture.runtime.ensureError = new Error('no space left');
     const agent = await open();
     await becomes(agent, 'failed');
-    expect((await get(agent)).status.failure).toMatchObject({ code: 'sandbox_start_failed', reason: expect.stringContaining('no space left') as string });
+    expect((await get(agent)).status.failure).toMatchObject({
+      code: 'sandbox_start_failed',
+      reason: expect.stringContaining('no space left') as string,
+    });
     fixture.runtime.ensureError = null;
     fixture.runtime.calls.length = 0;
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -116,18 +151,33 @@ describe('an agent', () => {
   });
 
   it('uses the address the demo model has now', async () => {
-    const provider = { preset: 'demo', protocol: 'anthropic' as const, baseUrl: 'http://127.0.0.1:1', models: { main: null, strong: null, small: null } };
+    const provider = {
+      preset: 'demo',
+      protocol: 'anthropic' as const,
+      baseUrl: 'http://127.0.0.1:1',
+      models: { main: null, strong: null, small: null },
+    };
     const agent = await open({ provider });
     await ready(agent);
-    expect(fixture.runtime.specs.get(agent.uid)).toMatchObject({ providerToken: 'demo', provider: { baseUrl: 'http://127.0.0.1:4711' } });
+    expect(fixture.runtime.specs.get(agent.uid)).toMatchObject({
+      providerToken: 'demo',
+      provider: { baseUrl: 'http://127.0.0.1:4711' },
+    });
     await free();
   });
 });
 
 describe('a deleted agent', () => {
   const age = (agent: Agent, ms: number) =>
-    fixture.database.db.updateTable('agents').set({ deleted_at: new Date(Date.now() - ms) }).where('id', '=', agent.id).execute();
-  const wake = (agent: Agent) => fixture.database.db.selectNoFrom((eb) => eb.fn('pg_notify', [eb.val('sac_agents'), eb.val(agent.id)]).as('n')).execute();
+    fixture.database.db
+      .updateTable('agents')
+      .set({ deleted_at: new Date(Date.now() - ms) })
+      .where('id', '=', agent.id)
+      .execute();
+  const wake = (agent: Agent) =>
+    fixture.database.db
+      .selectNoFrom((eb) => eb.fn('pg_notify', [eb.val('sac_agents'), eb.val(agent.id)]).as('n'))
+      .execute();
 
   it('runs on while undo is offered, then stops, then goes with everything', async () => {
     const agent = await open();
@@ -135,15 +185,52 @@ describe('a deleted agent', () => {
     await fixture.call('deleteAgent', ada, { params: { agentId: agent.id } });
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running');
-    expect(await fixture.call('restoreAgent', ada, { params: { agentId: agent.id } })).toMatchObject({ generation: 1, status: { state: 'ready' } });
+    expect(await fixture.call('restoreAgent', ada, { params: { agentId: agent.id } })).toMatchObject({
+      generation: 1,
+      status: { state: 'ready' },
+    });
     await fixture.call('deleteAgent', ada, { params: { agentId: agent.id } });
     await age(agent, UNDO_WINDOW_MS + 1);
     await wake(agent);
     await vi.waitFor(() => expect(fixture.runtime.observed().has(agent.uid)).toBe(false));
     await age(agent, DELETION_GRACE_MS + 1);
     await wake(agent);
-    await vi.waitFor(async () => expect(await fixture.database.db.selectFrom('agents').select('id').where('id', '=', agent.id).execute()).toEqual([]));
+    await vi.waitFor(async () =>
+      expect(await fixture.database.db.selectFrom('agents').select('id').where('id', '=', agent.id).execute()).toEqual(
+        [],
+      ),
+    );
     expect(fixture.runtime.calls.at(-1)).toBe('remove');
+  });
+});
+
+describe('a database that goes away', () => {
+  it('disturbs nothing that runs, and all goes on when it is back', async () => {
+    const agent = await open();
+    await ready(agent);
+    fixture.runtime.calls.length = 0;
+    for (let round = 0; round < 3; round += 1) {
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`.execute(
+        fixture.database.db,
+      );
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(fixture.runtime.calls).toEqual([]);
+    await vi.waitFor(
+      () =>
+        fixture.report(agent.uid, 1, { activity: { state: 'working', since: new Date().toISOString(), text: null } }),
+      5_000,
+    );
+    await becomes(agent, 'working');
+    await fixture.call('sleepAgent', ada, { params: { agentId: agent.id } });
+    await becomes(agent, 'asleep');
+    await vi.waitFor(async () => {
+      const last = (await fixture.events(ada)).findLast(
+        (event) => event.type === 'agent' && event.agent.id === agent.id,
+      );
+      expect(last).toMatchObject({ agent: { status: { state: 'asleep' } } });
+    }, 5_000);
+    await free();
   });
 });
 
@@ -154,9 +241,15 @@ describe('a server that starts again', () => {
     fixture.runtime.calls.length = 0;
     const { db } = fixture.database;
     const deps = {
-      db, runtime: fixture.runtime, keys: fixture.keys, demo: fixture.settings.demo, allowUnisolated: false,
-      logger: (await import('pino')).default({ level: 'silent' }), notifications: { subscribe: () => () => undefined, close: () => Promise.resolve() },
-      resyncMs: 50, leadership: { retryMs: 20, probeMs: 20 },
+      db,
+      runtime: fixture.runtime,
+      keys: fixture.keys,
+      demo: fixture.settings.demo,
+      allowUnisolated: false,
+      logger: (await import('pino')).default({ level: 'silent' }),
+      notifications: { subscribe: () => () => undefined, close: () => Promise.resolve() },
+      resyncMs: 50,
+      leadership: { retryMs: 20, probeMs: 20 },
     };
     const second = createReconciler(deps);
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -169,7 +262,7 @@ describe('a server that starts again', () => {
   it('stops sandboxes of agents that no longer exist', async () => {
     const agent = await open();
     await ready(agent);
-    await free();
+    await deleteRows();
     fixture.runtime.calls.length = 0;
     const { features } = fixture;
     await features.close();

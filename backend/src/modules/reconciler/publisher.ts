@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
 import { canonicalJson } from '../../lib/agent-keys.ts';
-import { findAgentRecord } from '../agents/repository.ts';
+import { findAgentRecord } from '../agents/records.ts';
 import { presentAgent, stateOf, type StateDeps } from '../agents/state.ts';
 import { publishEvent } from '../events/publish.ts';
 
@@ -14,7 +14,12 @@ const digest = (value: unknown): string => createHash('sha256').update(canonical
  */
 export const publishAgent = (deps: StateDeps & { readonly db: Database }, agentId: string): Promise<void> =>
   inTransaction(deps.db, async (trx) => {
-    const before = await trx.selectFrom('agents').select(['published_agent', 'published_terminals']).where('id', '=', agentId).forUpdate().executeTakeFirst();
+    const before = await trx
+      .selectFrom('agents')
+      .select(['published_agent', 'published_terminals'])
+      .where('id', '=', agentId)
+      .forUpdate()
+      .executeTakeFirst();
     const record = await findAgentRecord(trx, agentId);
     if (!before || !record || record.row.deleted_at) return;
     const { status, report } = stateOf(record, deps);
@@ -23,7 +28,12 @@ export const publishAgent = (deps: StateDeps & { readonly db: Database }, agentI
     const published = { published_agent: digest(agent), published_terminals: digest(terminals) };
     const to = { userId: record.row.owner_id };
     if (published.published_agent !== before.published_agent) await publishEvent(trx, to, { type: 'agent', agent });
-    if (published.published_terminals !== before.published_terminals) await publishEvent(trx, to, { type: 'terminals', agentId, terminals });
-    if (published.published_agent === before.published_agent && published.published_terminals === before.published_terminals) return;
+    if (published.published_terminals !== before.published_terminals)
+      await publishEvent(trx, to, { type: 'terminals', agentId, terminals });
+    if (
+      published.published_agent === before.published_agent &&
+      published.published_terminals === before.published_terminals
+    )
+      return;
     await trx.updateTable('agents').set(published).where('id', '=', agentId).execute();
   });

@@ -1,21 +1,17 @@
-import type { AgentFailure } from '@sac/contracts';
 import type { Logger } from 'pino';
 import type { Database } from '../../db/database.ts';
 import type { NotificationHub } from '../../db/listen.ts';
-import { inTransaction } from '../../db/transaction.ts';
-import { createWorkQueue } from '../../lib/work-queue.ts';
+import { createWorkQueue, type WorkQueue } from '../../lib/work-queue.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
 import { AGENTS_CHANNEL } from '../agents/channels.ts';
 import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
-import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/repository.ts';
-import { buildSpec, specHashOf } from '../agents/spec.ts';
+import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/records.ts';
 import { stateOf, type AgentState, type StateDeps } from '../agents/state.ts';
-import { settleStaleCommands } from '../prompts/dispatcher.ts';
-import { decide, type Decision } from './decide.ts';
-import { createLeadership } from './leader.ts';
+import { createActions, type Actions } from './actions.ts';
+import { decide } from './decide.ts';
+import { createLeadership, type Leadership } from './leader.ts';
 import { publishAgent } from './publisher.ts';
-import { recordEnd, recordProgress, recordStart } from './starts.ts';
-import { createEndLog } from './end-log.ts';
+import { recordProgress } from './starts.ts';
 
 export interface ReconcilerDeps extends StateDeps {
   readonly db: Database;
@@ -29,32 +25,109 @@ export interface ReconcilerDeps extends StateDeps {
 }
 
 export interface Reconciler {
+  /** Ends background work; sandboxes go on. */
   close(): Promise<void>;
 }
 
 const CONCURRENCY = 4;
+const PUBLISH_CONCURRENCY = 2;
 const RESYNC_MS = 30_000;
 const PAGE_SIZE = 500;
 
-const startFailure = (error: unknown): AgentFailure => ({
-  code: 'sandbox_start_failed',
-  reason: `The sandbox could not be started: ${(error instanceof Error ? error.message : String(error)).slice(0, 500)}`,
-  fix: 'Restart the agent; if it happens again, an administrator finds the cause in the server log.',
-  output: null,
-});
-
-const demoFailure: AgentFailure = {
-  code: 'demo_off',
-  reason: 'This agent uses the demo model, and the server runs without it.',
-  fix: 'Choose another model provider in the settings of the agent, or start the server with DEMO=1.',
-  output: null,
+const carryOut = async (
+  record: AgentRecord,
+  state: AgentState,
+  actions: Actions,
+): Promise<{ recheckAfterMs?: number }> => {
+  const decision = decide(state.wanted, state.observed, Date.now());
+  switch (decision.action) {
+    case 'none':
+      return decision;
+    case 'start': {
+      const missing = state.observed === undefined || state.observed.state === 'gone';
+      if (!missing) await actions.start(record, decision.generation);
+      const waitMs = missing ? await actions.startMissing(record, decision.generation) : 0;
+      return waitMs > 0 ? { recheckAfterMs: waitMs } : {};
+    }
+    case 'ensure':
+      await actions.replace(record);
+      return {};
+    case 'stop':
+      await actions.stop(record);
+      return {};
+    case 'remove':
+      await actions.remove(record);
+      return {};
+  }
 };
 
-const endedFailure: AgentFailure = {
-  code: 'sandbox_crash_loop',
-  reason: 'The sandbox ended by itself several times in a row and is not started again.',
-  fix: 'Restart the agent; if it happens again, an administrator finds the cause in the server log.',
-  output: null,
+/** Sandboxes of agents that are not in the database: their rows are gone for good, so they are stopped. */
+const stopOrphans = async ({ db, runtime, logger }: ReconcilerDeps): Promise<void> => {
+  for (const { agentUid, state } of [...runtime.observed().values()]) {
+    if (state === 'gone' || state === 'stopping' || (await findAgentIdByUid(db, agentUid)) !== null) continue;
+    logger.warn({ agentUid }, 'a sandbox runs for an agent that does not exist; it is stopped');
+    await runtime.stop(agentUid, { graceMs: STOP_GRACE_MS });
+  }
+};
+
+const forEachAgent = async (db: Database, visit: (agentId: string) => void): Promise<void> => {
+  for (let afterId: string | undefined = '0'; afterId !== undefined;) {
+    const ids: string[] = await listAgentIds(db, afterId, PAGE_SIZE);
+    ids.forEach(visit);
+    afterId = ids.at(-1);
+  }
+};
+
+interface Queues {
+  readonly agents: WorkQueue;
+  readonly publish: WorkQueue;
+  readonly resync: WorkQueue;
+}
+
+/** Publishing has a queue of its own: it must not wait for a sandbox that takes its time to stop. */
+const createQueues = (deps: ReconcilerDeps, actions: Actions, isLeader: () => boolean): Queues => {
+  const { db, logger } = deps;
+  const onError = (what: string) => (key: string, err: unknown, failures: number) =>
+    logger.warn({ err, key, failures }, what);
+  const ifLeader = (work: (key: string) => Promise<void>) => async (key: string) => {
+    if (isLeader()) await work(key);
+  };
+
+  const reconcile = async (agentId: string): Promise<void> => {
+    const record = await findAgentRecord(db, agentId);
+    if (!record) return;
+    const state = stateOf(record, deps);
+    if (state.observed) {
+      actions.endings.seen(record.row.uid, state.observed);
+      await recordProgress(db, agentId, state.observed);
+    }
+    const { recheckAfterMs } = await carryOut(record, state, actions);
+    if (recheckAfterMs !== undefined) agents.addAfter(agentId, recheckAfterMs);
+    publish.add(agentId);
+  };
+
+  const agents = createWorkQueue({
+    work: ifLeader(reconcile),
+    onError: onError('agent could not be reconciled; trying again'),
+    concurrency: deps.concurrency ?? CONCURRENCY,
+  });
+  const publish = createWorkQueue({
+    work: ifLeader((agentId) => publishAgent(deps, agentId)),
+    onError: onError('state of an agent could not be published; trying again'),
+    concurrency: PUBLISH_CONCURRENCY,
+  });
+  const resync = createWorkQueue({
+    work: ifLeader(async () => {
+      await forEachAgent(db, (agentId) => {
+        publish.add(agentId);
+        agents.add(agentId);
+      });
+      await stopOrphans(deps);
+    }),
+    onError: onError('agents could not be listed; trying again'),
+    concurrency: 1,
+  });
+  return { agents, publish, resync };
 };
 
 /**
@@ -63,152 +136,27 @@ const endedFailure: AgentFailure = {
  */
 export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
   const { db, runtime, logger } = deps;
-  const endings = createEndLog();
-  let closing = false;
-
-  const fail = async (agentId: string, failure: AgentFailure): Promise<void> => {
-    await db.updateTable('agents').set({ start_failure: JSON.stringify(failure) }).where('id', '=', agentId).execute();
-  };
-
-  /** The new generation is stored before anything is made, so no two sandboxes ever share one. */
-  const storeStart = (record: AgentRecord, generation: number): Promise<boolean> =>
-    inTransaction(db, async (trx) => {
-      const specHash = specHashOf(record.row, record.token, deps);
-      const { numUpdatedRows } = await trx
-        .updateTable('agents')
-        .set({ generation, spec_hash: specHash })
-        .where('id', '=', record.row.id)
-        .where('generation', '=', record.row.generation)
-        .where('desired_state', '=', 'awake')
-        .where('deleted_at', 'is', null)
-        .executeTakeFirst();
-      if (numUpdatedRows === 0n) return false; // changed meanwhile; that change woke us again
-      await recordStart(trx, { agentId: record.row.id, generation, specHash });
-      return true;
-    });
-
-  const start = async (record: AgentRecord, generation: number): Promise<void> => {
-    const { row } = record;
-    if (row.provider?.preset === 'demo' && !deps.demo) return fail(row.id, demoFailure);
-    if (!(await storeStart(record, generation))) return;
-    await settleStaleCommands(db, row.id, false);
-    try {
-      await runtime.ensure(buildSpec(row, record.token, generation, deps));
-    } catch (error) {
-      if (closing) return; // the next process finds it missing and starts it
-      logger.error({ err: error, agentUid: row.uid, generation }, 'sandbox could not be started');
-      await recordEnd(db, row.id, generation, 'failed', startFailure(error).reason);
-      await fail(row.id, startFailure(error));
-    }
-  };
-
-  const startAgain = async (record: AgentRecord, generation: number): Promise<void> => {
-    const ends = endings.note(record.row.uid, record.row.generation);
-    if (ends.unexpected) {
-      logger.warn({ agentUid: record.row.uid, generation: record.row.generation }, 'sandbox ended by itself');
-      await recordEnd(db, record.row.id, record.row.generation, 'failed', 'The sandbox ended by itself.');
-    }
-    if (ends.giveUp) return fail(record.row.id, endedFailure);
-    if (ends.waitMs > 0) return queue.addAfter(record.row.id, ends.waitMs);
-    return start(record, generation);
-  };
-
-  const stop = async (record: AgentRecord): Promise<void> => {
-    endings.forget(record.row.uid);
-    const stopped = runtime.stop(record.row.uid, { graceMs: STOP_GRACE_MS });
-    publish.add(record.row.id);
-    await stopped;
-    await recordEnd(db, record.row.id, record.row.generation, 'ended', 'The sandbox was stopped.');
-    await settleStaleCommands(db, record.row.id, true);
-  };
-
-  const remove = async (record: AgentRecord): Promise<void> => {
-    endings.forget(record.row.uid);
-    await runtime.remove(record.row.uid);
-    await db.deleteFrom('agents').where('id', '=', record.row.id).where('deleted_at', 'is not', null).execute();
-  };
-
-  const act = async (record: AgentRecord, state: AgentState, decision: Decision): Promise<void> => {
-    switch (decision.action) {
-      case 'none':
-        if (decision.recheckAfterMs !== undefined) queue.addAfter(record.row.id, decision.recheckAfterMs);
-        return;
-      case 'start':
-        return state.observed === undefined || state.observed.state === 'gone' ? startAgain(record, decision.generation) : start(record, decision.generation);
-      case 'ensure':
-        endings.forget(record.row.uid);
-        return start(record, record.row.generation);
-      case 'stop':
-        return stop(record);
-      case 'remove':
-        return remove(record);
-    }
-  };
-
-  const reconcile = async (agentId: string): Promise<void> => {
-    if (!leadership.isLeader()) return;
-    const record = await findAgentRecord(db, agentId);
-    if (!record) return;
-    const state = stateOf(record, deps);
-    if (state.observed) {
-      endings.seen(record.row.uid, state.observed);
-      await recordProgress(db, agentId, state.observed);
-    }
-    await act(record, state, decide(state.wanted, state.observed, Date.now()));
-    publish.add(agentId);
-  };
-
-  const onError = (what: string) => (agentId: string, err: unknown, failures: number) => logger.warn({ err, agentId, failures }, what);
-  const queue = createWorkQueue({ work: reconcile, onError: onError('agent could not be reconciled; trying again'), concurrency: deps.concurrency ?? CONCURRENCY });
-  const publish = createWorkQueue({
-    work: async (agentId) => {
-      if (leadership.isLeader()) await publishAgent(deps, agentId);
-    },
-    onError: onError('state of an agent could not be published; trying again'),
-    concurrency: 2,
-  });
-
+  const actions = createActions(deps);
+  const isLeader = (): boolean => leadership.isLeader();
+  const queues = createQueues(deps, actions, isLeader);
+  const resync = (): void => queues.resync.add('all');
   const wake = (agentId: string): void => {
-    publish.add(agentId);
-    queue.add(agentId);
+    queues.publish.add(agentId);
+    queues.agents.add(agentId);
   };
 
-  const resyncAll = async (): Promise<void> => {
-    for (let afterId = '0'; ; ) {
-      const ids = await listAgentIds(db, afterId, PAGE_SIZE);
-      ids.forEach(wake);
-      const last = ids.at(-1);
-      if (last === undefined) break;
-      afterId = last;
-    }
-    await removeOrphans();
-  };
-
-  /** Sandboxes of agents that are not in the database: their rows are gone for good, so they are too. */
-  const removeOrphans = async (): Promise<void> => {
-    for (const { agentUid, state } of runtime.observed().values()) {
-      if (state === 'gone' || state === 'stopping' || (await findAgentIdByUid(db, agentUid)) !== null) continue;
-      logger.warn({ agentUid }, 'a sandbox runs for an agent that does not exist; it is stopped');
-      await runtime.stop(agentUid, { graceMs: STOP_GRACE_MS });
-    }
-  };
-
-  const resyncQueue = createWorkQueue({
-    work: async () => {
-      if (leadership.isLeader()) await resyncAll();
-    },
-    onError: (_key, err, failures) => logger.warn({ err, failures }, 'agents could not be listed; trying again'),
-    concurrency: 1,
+  const leadership: Leadership = createLeadership({
+    db,
+    logger,
+    onChange: (leader) => leader && resync(),
+    ...deps.leadership,
   });
-  const resync = (): void => resyncQueue.add('all');
-
-  const leadership = createLeadership({ db, logger, onChange: (leader) => leader && resync(), ...deps.leadership });
   const unsubscribe = deps.notifications.subscribe(AGENTS_CHANNEL, (agentId) => {
     if (agentId === null) resync();
-    else if (leadership.isLeader()) wake(agentId);
+    else if (isLeader()) wake(agentId);
   });
   const ignoreRuntime = runtime.onChange(({ agentUid }) => {
-    if (!leadership.isLeader()) return;
+    if (!isLeader()) return;
     findAgentIdByUid(db, agentUid).then(
       (agentId) => agentId !== null && wake(agentId),
       (err: unknown) => {
@@ -222,11 +170,11 @@ export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
 
   return {
     close: async () => {
-      closing = true;
+      actions.closing();
       clearInterval(timer);
       unsubscribe();
       ignoreRuntime();
-      await Promise.all([queue.close(), publish.close(), resyncQueue.close()]);
+      await Promise.all([queues.agents.close(), queues.publish.close(), queues.resync.close()]);
       await leadership.close();
     },
   };

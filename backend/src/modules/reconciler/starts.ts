@@ -18,7 +18,12 @@ export const recordStart = async (
     .deleteFrom('sandbox_starts')
     .where('agent_id', '=', start.agentId)
     .where('id', 'not in', (eb) =>
-      eb.selectFrom('sandbox_starts').select('id').where('agent_id', '=', start.agentId).orderBy('id', 'desc').limit(KEPT_STARTS),
+      eb
+        .selectFrom('sandbox_starts')
+        .select('id')
+        .where('agent_id', '=', start.agentId)
+        .orderBy('id', 'desc')
+        .limit(KEPT_STARTS),
     )
     .execute();
 };
@@ -27,7 +32,11 @@ const resultOf = (observed: ObservedSandbox): 'running' | 'failed' | null =>
   observed.state === 'running' ? 'running' : observed.state === 'failed' ? 'failed' : null;
 
 /** Writes down how far a start has come. Repeating it changes nothing. */
-export const recordProgress = async (db: DatabaseOrTransaction, agentId: string, observed: ObservedSandbox): Promise<void> => {
+export const recordProgress = async (
+  db: DatabaseOrTransaction,
+  agentId: string,
+  observed: ObservedSandbox,
+): Promise<void> => {
   const result = resultOf(observed);
   if (observed.state !== 'starting' && result === null) return;
   await db
@@ -45,7 +54,16 @@ export const recordProgress = async (db: DatabaseOrTransaction, agentId: string,
     .execute();
 };
 
-export const recordEnd = async (db: DatabaseOrTransaction, agentId: string, generation: number, result: 'ended' | 'failed', reason: string): Promise<void> => {
+export const recordEnd = async (
+  db: DatabaseOrTransaction,
+  end: {
+    readonly agentId: string;
+    readonly generation: number;
+    readonly result: 'ended' | 'failed';
+    readonly reason: string;
+  },
+): Promise<void> => {
+  const { agentId, generation, result, reason } = end;
   await db
     .updateTable('sandbox_starts')
     .set({ result, reason, finished_at: sql`coalesce(finished_at, now())` })

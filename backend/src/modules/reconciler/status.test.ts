@@ -5,46 +5,107 @@ import { currentReport, deriveStatus, type StatusInput } from './status.ts';
 
 const failure = { code: 'cli_install_failed', reason: 'No network.', fix: 'Check it.', output: null };
 const sandbox = (changes: Partial<ObservedSandbox> = {}): ObservedSandbox => ({
-  agentUid: 'u', generation: 3, specHash: 'h', state: 'running', since: new Date('2026-11-21T10:00:00Z'), failure: null, upstream: null,
+  agentUid: 'u',
+  generation: 3,
+  specHash: 'h',
+  state: 'running',
+  since: new Date('2026-11-21T10:00:00Z'),
+  failure: null,
+  upstream: null,
   phases: [{ name: 'ready', state: 'done', startedAt: null, durationMs: 1, detail: null, progress: null }],
   ...changes,
 });
 const wanted: StatusInput['wanted'] = {
-  desired: 'awake', desiredChangedAt: new Date('2026-11-21T09:00:00Z'), generation: 3, deletedAt: null, ownerActive: true, mayRun: true, startFailure: null,
+  desired: 'awake',
+  desiredChangedAt: new Date('2026-11-21T09:00:00Z'),
+  generation: 3,
+  deletedAt: null,
+  ownerActive: true,
+  mayRun: true,
+  startFailure: null,
 };
 const saying = (state: 'starting' | 'ready' | 'working' | 'waiting' | 'ended' | 'crashed', changes = {}) => ({
   generation: 3,
   report: sandboxReport({ activity: { state, since: '2026-11-21T11:00:00.000Z', text: 'Bash: npm test' }, ...changes }),
 });
 const input = (changes: Partial<StatusInput> = {}): StatusInput => ({
-  wanted, observed: sandbox(), report: saying('ready'), configurationChanged: false, isolation: { isolated: true, reason: null, fix: null }, ...changes,
+  wanted,
+  observed: sandbox(),
+  report: saying('ready'),
+  configurationChanged: false,
+  isolation: { isolated: true, reason: null, fix: null },
+  ...changes,
 });
 const crash = (gaveUp: boolean) => ({ crash: { exitCode: 1, signal: null, restarts: 5, gaveUp, output: 'boom' } });
 
 const cases: readonly [string, Partial<StatusInput>, object][] = [
-  ['asleep', { wanted: { ...wanted, desired: 'asleep' }, observed: undefined }, { state: 'asleep', since: '2026-11-21T09:00:00.000Z' }],
+  [
+    'asleep',
+    { wanted: { ...wanted, desired: 'asleep' }, observed: undefined },
+    { state: 'asleep', since: '2026-11-21T09:00:00.000Z' },
+  ],
   ['stopping', { wanted: { ...wanted, desired: 'asleep' } }, { state: 'stopping' }],
-  ['asleep: the account is disabled', { wanted: { ...wanted, ownerActive: false }, observed: undefined }, { state: 'asleep' }],
+  [
+    'asleep: the account is disabled',
+    { wanted: { ...wanted, ownerActive: false }, observed: undefined },
+    { state: 'asleep' },
+  ],
   ['starting: nothing there yet', { observed: undefined }, { state: 'starting', failure: null }],
   ['starting: the old one is still going', { observed: sandbox({ state: 'stopping' }) }, { state: 'starting' }],
   ['starting: an older generation is being replaced', { observed: sandbox({ generation: 2 }) }, { state: 'starting' }],
-  ['starting: the runtime is at it', { observed: sandbox({ state: 'starting' }) }, { state: 'starting', since: '2026-11-21T10:00:00.000Z' }],
+  [
+    'starting: the runtime is at it',
+    { observed: sandbox({ state: 'starting' }) },
+    { state: 'starting', since: '2026-11-21T10:00:00.000Z' },
+  ],
   ['starting: nothing said yet', { report: null }, { state: 'starting', phases: [{ name: 'ready', state: 'active' }] }],
-  ['starting: what was said was of an older sandbox', { report: { ...saying('working'), generation: 2 } }, { state: 'starting', activity: null }],
+  [
+    'starting: what was said was of an older sandbox',
+    { report: { ...saying('working'), generation: 2 } },
+    { state: 'starting', activity: null },
+  ],
   ['starting: the CLI begins', { report: saying('starting') }, { state: 'starting' }],
-  ['ready', {}, { state: 'ready', since: '2026-11-21T11:00:00.000Z', failure: null, phases: [{ name: 'ready', state: 'done' }] }],
+  [
+    'ready',
+    {},
+    { state: 'ready', since: '2026-11-21T11:00:00.000Z', failure: null, phases: [{ name: 'ready', state: 'done' }] },
+  ],
   ['working', { report: saying('working') }, { state: 'working', activity: 'Bash: npm test' }],
   ['waiting', { report: saying('waiting') }, { state: 'waiting' }],
   ['starting: the CLI ended and comes again', { report: saying('ended') }, { state: 'starting' }],
-  ['starting: the CLI crashed and comes again', { report: saying('crashed', crash(false)) }, { state: 'starting', failure: null }],
-  ['failed: the CLI crashed too often', { report: saying('crashed', crash(true)) }, { state: 'failed', failure: { code: 'cli_crash_loop', output: 'boom' } }],
+  [
+    'starting: the CLI crashed and comes again',
+    { report: saying('crashed', crash(false)) },
+    { state: 'starting', failure: null },
+  ],
+  [
+    'failed: the CLI crashed too often',
+    { report: saying('crashed', crash(true)) },
+    { state: 'failed', failure: { code: 'cli_crash_loop', output: 'boom' } },
+  ],
   ['failed: the runtime says why', { observed: sandbox({ state: 'failed', failure }) }, { state: 'failed', failure }],
-  ['failed: the runtime does not say why', { observed: sandbox({ state: 'failed' }) }, { state: 'failed', failure: { code: 'sandbox_start_failed' } }],
-  ['failed: it could not be started', { wanted: { ...wanted, startFailure: failure }, observed: undefined }, { state: 'failed', failure }],
+  [
+    'failed: the runtime does not say why',
+    { observed: sandbox({ state: 'failed' }) },
+    { state: 'failed', failure: { code: 'sandbox_start_failed' } },
+  ],
+  [
+    'failed: it could not be started',
+    { wanted: { ...wanted, startFailure: failure }, observed: undefined },
+    { state: 'failed', failure },
+  ],
   [
     'failed: it may not run here',
-    { wanted: { ...wanted, mayRun: false }, observed: undefined, isolation: { isolated: false, reason: 'No bwrap.', fix: 'Install bwrap.' } },
-    { state: 'failed', isolated: false, failure: { code: 'isolation_unavailable', reason: 'No bwrap.', fix: 'Install bwrap.' } },
+    {
+      wanted: { ...wanted, mayRun: false },
+      observed: undefined,
+      isolation: { isolated: false, reason: 'No bwrap.', fix: 'Install bwrap.' },
+    },
+    {
+      state: 'failed',
+      isolated: false,
+      failure: { code: 'isolation_unavailable', reason: 'No bwrap.', fix: 'Install bwrap.' },
+    },
   ],
 ];
 

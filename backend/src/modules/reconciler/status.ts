@@ -1,4 +1,10 @@
-import { startPhaseNames, type AgentFailure, type AgentStatus, type SandboxReport, type StartPhase } from '@sac/contracts';
+import {
+  startPhaseNames,
+  type AgentFailure,
+  type AgentStatus,
+  type SandboxReport,
+  type StartPhase,
+} from '@sac/contracts';
 import type { Isolation, ObservedSandbox } from '../../runtimes/runtime.ts';
 import { wantsSandbox, type Wanted } from './decide.ts';
 
@@ -17,16 +23,25 @@ type Derived = Pick<AgentStatus, 'state' | 'since' | 'activity' | 'phases' | 'fa
 /** Nothing is known yet but that it is to start. */
 const waitingPhases = (): StartPhase[] =>
   startPhaseNames.map((name, index) => ({
-    name, state: index === 0 ? 'active' : 'pending', startedAt: null, durationMs: null, detail: null, progress: null,
+    name,
+    state: index === 0 ? 'active' : 'pending',
+    startedAt: null,
+    durationMs: null,
+    detail: null,
+    progress: null,
   }));
 
 /** The sandbox runs, its CLI does not answer yet: of the phases only `ready` is missing. */
 const almostReadyPhases = (observed: ObservedSandbox): StartPhase[] =>
-  observed.phases.map((phase) => (phase.name === 'ready' && phase.state !== 'failed' ? { ...phase, state: 'active', durationMs: null } : phase));
+  observed.phases.map((phase) =>
+    phase.name === 'ready' && phase.state !== 'failed' ? { ...phase, state: 'active', durationMs: null } : phase,
+  );
 
 const readyPhases = (observed: ObservedSandbox, readyAt: string): StartPhase[] =>
   observed.phases.map((phase) =>
-    phase.name === 'ready' && phase.state !== 'done' ? { ...phase, state: 'done', startedAt: phase.startedAt ?? readyAt } : phase,
+    phase.name === 'ready' && phase.state !== 'done'
+      ? { ...phase, state: 'done', startedAt: phase.startedAt ?? readyAt }
+      : phase,
   );
 
 const isolationFailure = (isolation: Isolation): AgentFailure => ({
@@ -38,7 +53,11 @@ const isolationFailure = (isolation: Isolation): AgentFailure => ({
 
 const crashFailure = (report: SandboxReport): AgentFailure => {
   const { crash } = report;
-  const how = crash?.signal ? `by ${crash.signal}` : crash?.exitCode != null ? `with exit code ${crash.exitCode}` : 'unexpectedly';
+  const how = crash?.signal
+    ? `by ${crash.signal}`
+    : typeof crash?.exitCode === 'number'
+      ? `with exit code ${crash.exitCode}`
+      : 'unexpectedly';
   return {
     code: 'cli_crash_loop',
     reason: `The CLI keeps ending ${how}${crash ? ` (${crash.restarts} restarts)` : ''} and is not started again.`,
@@ -49,7 +68,13 @@ const crashFailure = (report: SandboxReport): AgentFailure => {
 
 /** What the sandbox says about its CLI, once the sandbox itself runs. */
 const deriveRunning = (observed: ObservedSandbox, report: SandboxReport | null): Derived => {
-  const base: Derived = { state: 'starting', since: observed.since.toISOString(), activity: null, phases: almostReadyPhases(observed), failure: null };
+  const base: Derived = {
+    state: 'starting',
+    since: observed.since.toISOString(),
+    activity: null,
+    phases: almostReadyPhases(observed),
+    failure: null,
+  };
   if (!report) return base;
   const { activity } = report;
   const said: Derived = { ...base, since: activity.since, activity: activity.text };
@@ -68,7 +93,8 @@ const deriveRunning = (observed: ObservedSandbox, report: SandboxReport | null):
   }
 };
 
-const isGone = (observed: ObservedSandbox | undefined): observed is undefined => observed === undefined || observed.state === 'gone';
+const isGone = (observed: ObservedSandbox | undefined): observed is undefined =>
+  observed === undefined || observed.state === 'gone';
 
 const deriveAsleep = (input: StatusInput): Derived => {
   const { observed, wanted } = input;
@@ -79,7 +105,13 @@ const deriveAsleep = (input: StatusInput): Derived => {
 const deriveAwake = (input: StatusInput): Derived => {
   const { observed, wanted } = input;
   const since = wanted.desiredChangedAt.toISOString();
-  const failed = (failure: AgentFailure): Derived => ({ state: 'failed', since, activity: null, phases: observed ? [...observed.phases] : [], failure });
+  const failed = (failure: AgentFailure): Derived => ({
+    state: 'failed',
+    since,
+    activity: null,
+    phases: observed ? [...observed.phases] : [],
+    failure,
+  });
   if (wanted.startFailure) return failed(wanted.startFailure);
   if (isGone(observed) || observed.state === 'stopping' || observed.generation !== wanted.generation) {
     return { state: 'starting', since, activity: null, phases: waitingPhases(), failure: null };
@@ -90,9 +122,18 @@ const deriveAwake = (input: StatusInput): Derived => {
       return { state: 'starting', since: observedSince, activity: null, phases: [...observed.phases], failure: null };
     case 'failed': {
       const unknown: AgentFailure = {
-        code: 'sandbox_start_failed', reason: 'The sandbox did not start.', fix: 'Restart the agent; if it happens again, read the server log.', output: null,
+        code: 'sandbox_start_failed',
+        reason: 'The sandbox did not start.',
+        fix: 'Restart the agent; if it happens again, read the server log.',
+        output: null,
       };
-      return { state: 'failed', since: observedSince, activity: null, phases: [...observed.phases], failure: observed.failure ?? unknown };
+      return {
+        state: 'failed',
+        since: observedSince,
+        activity: null,
+        phases: [...observed.phases],
+        failure: observed.failure ?? unknown,
+      };
     }
     case 'running':
     case 'gone':
@@ -103,7 +144,13 @@ const deriveAwake = (input: StatusInput): Derived => {
 const derive = (input: StatusInput): Derived => {
   const { wanted, isolation } = input;
   if (wanted.desired === 'awake' && wanted.ownerActive && !wanted.mayRun) {
-    return { state: 'failed', since: wanted.desiredChangedAt.toISOString(), activity: null, phases: [], failure: isolationFailure(isolation) };
+    return {
+      state: 'failed',
+      since: wanted.desiredChangedAt.toISOString(),
+      activity: null,
+      phases: [],
+      failure: isolationFailure(isolation),
+    };
   }
   return wantsSandbox(wanted) ? deriveAwake(input) : deriveAsleep(input);
 };
@@ -112,7 +159,9 @@ const derive = (input: StatusInput): Derived => {
 export const deriveStatus = (input: StatusInput): AgentStatus => {
   const { observed, wanted } = input;
   const runsThisGeneration =
-    !isGone(observed) && observed.generation === wanted.generation && (observed.state === 'running' || observed.state === 'starting');
+    !isGone(observed) &&
+    observed.generation === wanted.generation &&
+    (observed.state === 'running' || observed.state === 'starting');
   return {
     ...derive(input),
     restartRequired: wantsSandbox(wanted) && runsThisGeneration && input.configurationChanged,
@@ -123,6 +172,9 @@ export const deriveStatus = (input: StatusInput): AgentStatus => {
 /** Report of the sandbox that is wanted and runs now; anything older says nothing. */
 export const currentReport = (input: Pick<StatusInput, 'wanted' | 'observed' | 'report'>): SandboxReport | null => {
   const { wanted, observed, report } = input;
-  const current = observed?.state === 'running' && observed.generation === wanted.generation && report?.generation === wanted.generation;
+  const current =
+    observed?.state === 'running' &&
+    observed.generation === wanted.generation &&
+    report?.generation === wanted.generation;
   return current && wantsSandbox(wanted) ? report.report : null;
 };

@@ -3,7 +3,10 @@ import type { Handlers } from '../../lib/handlers.ts';
 import type { TerminalService } from '../terminals/service.ts';
 import type { SessionService } from './service.ts';
 
-export const sessionHandlers = (sessions: SessionService, terminals: TerminalService): Pick<Handlers, keyof typeof sessionRoutes> => ({
+export const sessionHandlers = (
+  sessions: SessionService,
+  terminals: TerminalService,
+): Pick<Handlers, keyof typeof sessionRoutes> => ({
   openSession: ({ user, body }) => sessions.open(user, body.agentId),
   closeSession: ({ user, params }) => sessions.close(user, params.sessionId),
   listTerminals: ({ user, params }) => terminals.list(user, params.sessionId),

@@ -5,7 +5,7 @@ import type { SessionRow } from '../../db/agent-tables.ts';
 import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
 import { AppError, notFound } from '../../lib/app-error.ts';
-import { touchAgent } from '../agents/repository.ts';
+import { touchAgent } from '../agents/records.ts';
 import type { AgentService } from '../agents/service.ts';
 
 type Owner = Pick<AuthenticatedUser, 'id' | 'role'>;
@@ -40,17 +40,26 @@ const assertRoom = async (db: DatabaseOrTransaction, userId: string): Promise<vo
     .where('ended_at', 'is', null)
     .executeTakeFirstOrThrow();
   if (Number(count) < MAX_OPEN_SESSIONS) return;
-  throw new AppError('limit_reached', `${MAX_OPEN_SESSIONS} sessions are open. Close some windows, then try again.`, { limit: MAX_OPEN_SESSIONS });
+  throw new AppError('limit_reached', `${MAX_OPEN_SESSIONS} sessions are open. Close some windows, then try again.`, {
+    limit: MAX_OPEN_SESSIONS,
+  });
 };
 
-export const createSessionService = (deps: { readonly db: Database; readonly agents: AgentService }): SessionService => {
+export const createSessionService = (deps: {
+  readonly db: Database;
+  readonly agents: AgentService;
+}): SessionService => {
   const { db, agents } = deps;
   return {
     open: (owner, agentId) =>
       inTransaction(db, async (trx) => {
         await assertRoom(trx, owner.id);
         const agent = await agents.wake(trx, owner, agentId);
-        const row = await trx.insertInto('sessions').values({ user_id: owner.id, agent_id: agentId }).returningAll().executeTakeFirstOrThrow();
+        const row = await trx
+          .insertInto('sessions')
+          .values({ user_id: owner.id, agent_id: agentId })
+          .returningAll()
+          .executeTakeFirstOrThrow();
         return { session: present(row), agent };
       }),
 
@@ -80,8 +89,17 @@ export const createSessionService = (deps: { readonly db: Database; readonly age
 
     expire: async (now, source = db) => {
       const idleSince = new Date(now.getTime() - SESSION_IDLE_MS);
-      await source.updateTable('sessions').set({ ended_at: now }).where('ended_at', 'is', null).where('last_active_at', '<', idleSince).execute();
-      await source.deleteFrom('sessions').where('last_active_at', '<', new Date(now.getTime() - SESSION_KEPT_MS)).where('ended_at', 'is not', null).execute();
+      await source
+        .updateTable('sessions')
+        .set({ ended_at: now })
+        .where('ended_at', 'is', null)
+        .where('last_active_at', '<', idleSince)
+        .execute();
+      await source
+        .deleteFrom('sessions')
+        .where('last_active_at', '<', new Date(now.getTime() - SESSION_KEPT_MS))
+        .where('ended_at', 'is not', null)
+        .execute();
     },
   };
 };

@@ -15,7 +15,9 @@ export const requireRunning = ({ state }: OwnAgent): RunningSandbox => {
   const { wanted, observed } = state;
   if (!wantsSandbox(wanted)) throw new AppError('asleep', 'The agent is asleep. Wake it first.');
   if (observed?.state !== 'running' || observed.generation !== wanted.generation || !observed.upstream) {
-    const why = state.status.failure ? `The agent failed: ${state.status.failure.reason}` : 'The agent is starting. Try again when it is ready.';
+    const why = state.status.failure
+      ? `The agent failed: ${state.status.failure.reason}`
+      : 'The agent is starting. Try again when it is ready.';
     throw new AppError('not_ready', why, { retryAfterSeconds: 1 });
   }
   return { generation: observed.generation, upstream: observed.upstream, report: state.report };

@@ -15,7 +15,10 @@ export interface TerminalService {
   list(owner: Owner, sessionId: string): Promise<{ terminals: Terminal[] }>;
   create(owner: Owner, sessionId: string, signal: AbortSignal): Promise<Terminal>;
   close(owner: Owner, sessionId: string, name: string, signal: AbortSignal): Promise<void>;
-  ticket(owner: Owner, request: { readonly sessionId: string; readonly name: string; readonly mode: TerminalMode }): Promise<{ url: string; expiresAt: string }>;
+  ticket(
+    owner: Owner,
+    request: { readonly sessionId: string; readonly name: string; readonly mode: TerminalMode },
+  ): Promise<{ url: string; expiresAt: string }>;
 }
 
 const COMMAND_TIMEOUT_MS = 15_000;
@@ -57,9 +60,18 @@ export const createTerminalService = (deps: TerminalServiceDeps): TerminalServic
     const { own, sandbox } = await find(owner, sessionId);
     openings.take(owner.id);
     if ((sandbox.report?.terminals.length ?? 0) >= limits.terminalsPerSandbox) {
-      throw new AppError('limit_reached', `A sandbox has at most ${limits.terminalsPerSandbox} terminals. Close one first.`, { limit: limits.terminalsPerSandbox });
+      throw new AppError(
+        'limit_reached',
+        `A sandbox has at most ${limits.terminalsPerSandbox} terminals. Close one first.`,
+        { limit: limits.terminalsPerSandbox },
+      );
     }
-    const command = { agentId: own.record.row.id, generation: sandbox.generation, timeoutMs: COMMAND_TIMEOUT_MS, signal };
+    const command = {
+      agentId: own.record.row.id,
+      generation: sandbox.generation,
+      timeoutMs: COMMAND_TIMEOUT_MS,
+      signal,
+    };
     const result = await bus.run({ ...command, kind: 'openTerminal', payload: {} });
     if (result.outcome === 'done' && result.value && 'name' in result.value) return result.value;
     throw failed(result, 'The terminal could not be opened');
@@ -67,9 +79,18 @@ export const createTerminalService = (deps: TerminalServiceDeps): TerminalServic
 
   const close: TerminalService['close'] = async (owner, sessionId, name, signal) => {
     const { own, sandbox } = await find(owner, sessionId);
-    if (name === MAIN) throw new AppError('conflict', 'The main terminal runs the agent and cannot be closed; put the agent to sleep instead.');
+    if (name === MAIN)
+      throw new AppError(
+        'conflict',
+        'The main terminal runs the agent and cannot be closed; put the agent to sleep instead.',
+      );
     await assertExists(own, sandbox, name);
-    const command = { agentId: own.record.row.id, generation: sandbox.generation, timeoutMs: COMMAND_TIMEOUT_MS, signal };
+    const command = {
+      agentId: own.record.row.id,
+      generation: sandbox.generation,
+      timeoutMs: COMMAND_TIMEOUT_MS,
+      signal,
+    };
     const result = await bus.run({ ...command, kind: 'closeTerminal', payload: { name } });
     if (result.outcome !== 'done') throw failed(result, 'The terminal could not be closed');
   };
@@ -79,8 +100,14 @@ export const createTerminalService = (deps: TerminalServiceDeps): TerminalServic
     const { own, sandbox } = await find(owner, sessionId);
     await assertExists(own, sandbox, name);
     const request = {
-      userId: owner.id, userName: owner.username, sessionId, agentUid: own.record.row.uid, generation: sandbox.generation,
-      terminal: name, mode, upstream: sandbox.upstream,
+      userId: owner.id,
+      userName: owner.username,
+      sessionId,
+      agentUid: own.record.row.uid,
+      generation: sandbox.generation,
+      terminal: name,
+      mode,
+      upstream: sandbox.upstream,
     };
     const { token, expiresAt } = signTicket(request, deps.keys, now());
     return { url: `/ws/${sessionId}?token=${token}`, expiresAt: expiresAt.toISOString() };
@@ -91,6 +118,8 @@ export const createTerminalService = (deps: TerminalServiceDeps): TerminalServic
       const { sandbox } = await find(owner, sessionId);
       return { terminals: sandbox.report?.terminals ?? [] };
     },
-    create, close, ticket,
+    create,
+    close,
+    ticket,
   };
 };

@@ -17,7 +17,9 @@ beforeAll(async () => {
   fixture = await createAgentsFixture();
   ada = await fixture.person('ada');
   agent = await fixture.call('createAgent', ada, { body: agentBody() });
-  ({ session: { id: sessionId } } = await fixture.call('openSession', ada, { body: { agentId: agent.id } }));
+  ({
+    session: { id: sessionId },
+  } = await fixture.call('openSession', ada, { body: { agentId: agent.id } }));
   await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
   sidecar = await connectSidecar(fixture.internalUrl, fixture.sidecar(agent.uid, 1));
 });
@@ -29,24 +31,46 @@ afterAll(async () => {
   await fixture.close();
 });
 
-const ticket = (name = 'main', mode: 'control' | 'view' = 'control') => fixture.call('createTicket', ada, { params: { sessionId, name }, body: { mode } });
+const ticket = (name = 'main', mode: 'control' | 'view' = 'control') =>
+  fixture.call('createTicket', ada, { params: { sessionId, name }, body: { mode } });
 const tokenOf = (url: string) => new URL(url, 'http://x').searchParams.get('token') ?? '';
 
 describe('a ticket', () => {
-  it.each(['control', 'view'] as const)('for mode %s opens one terminal of one generation for 30 seconds', async (mode) => {
-    const { url, expiresAt } = await ticket('shell-1', mode);
-    expect(url.startsWith(`/ws/${sessionId}?token=`)).toBe(true);
-    expect(Date.parse(expiresAt) - Date.now()).toBeLessThanOrEqual(30_000);
-    const { key, kid } = fixture.keys.terminalTicket.current;
-    const outer = jwt.verify(tokenOf(url), key, { algorithms: ['HS256'], audience: TICKET_AUDIENCE, complete: true });
-    expect(outer.header.kid).toBe(kid);
-    const claims = outer.payload;
-    if (!Value.Check(TicketClaims, claims)) throw new Error('not a ticket');
-    expect(claims).toMatchObject({ sub: ada.id, session: sessionId, agentUid: agent.uid, generation: 1, terminal: 'shell-1', mode, upstream: { kind: 'unix' } });
-    const inner = jwt.verify(claims.inner, terminalKey(fixture.keys.master, agent.uid, 1), { algorithms: ['HS256'], audience: INNER_AUDIENCE });
-    expect(Value.Check(InnerClaims, inner)).toBe(true);
-    expect(inner).toMatchObject({ sub: ada.id, userName: 'ada', agentUid: agent.uid, generation: 1, terminal: 'shell-1', mode });
-  });
+  it.each(['control', 'view'] as const)(
+    'for mode %s opens one terminal of one generation for 30 seconds',
+    async (mode) => {
+      const { url, expiresAt } = await ticket('shell-1', mode);
+      expect(url.startsWith(`/ws/${sessionId}?token=`)).toBe(true);
+      expect(Date.parse(expiresAt) - Date.now()).toBeLessThanOrEqual(30_000);
+      const { key, kid } = fixture.keys.terminalTicket.current;
+      const outer = jwt.verify(tokenOf(url), key, { algorithms: ['HS256'], audience: TICKET_AUDIENCE, complete: true });
+      expect(outer.header.kid).toBe(kid);
+      const claims = outer.payload;
+      if (!Value.Check(TicketClaims, claims)) throw new Error('not a ticket');
+      expect(claims).toMatchObject({
+        sub: ada.id,
+        session: sessionId,
+        agentUid: agent.uid,
+        generation: 1,
+        terminal: 'shell-1',
+        mode,
+        upstream: { kind: 'unix' },
+      });
+      const inner = jwt.verify(claims.inner, terminalKey(fixture.keys.master, agent.uid, 1), {
+        algorithms: ['HS256'],
+        audience: INNER_AUDIENCE,
+      });
+      expect(Value.Check(InnerClaims, inner)).toBe(true);
+      expect(inner).toMatchObject({
+        sub: ada.id,
+        userName: 'ada',
+        agentUid: agent.uid,
+        generation: 1,
+        terminal: 'shell-1',
+        mode,
+      });
+    },
+  );
 
   it('is another one each time, and its parts cannot be taken for each other', async () => {
     const [first, second] = [tokenOf((await ticket()).url), tokenOf((await ticket()).url)];
@@ -63,14 +87,17 @@ describe('a ticket', () => {
     const { session } = await fixture.call('openSession', ada, { body: { agentId: agent.id } });
     await fixture.call('closeSession', ada, { params: { sessionId: session.id } });
     await fixture.call('closeSession', ada, { params: { sessionId: session.id } });
-    await expect(fixture.call('createTicket', ada, { params: { sessionId: session.id, name: 'main' }, body: { mode: 'view' } })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(
+      fixture.call('createTicket', ada, { params: { sessionId: session.id, name: 'main' }, body: { mode: 'view' } }),
+    ).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it('never wakes an agent', async () => {
     const other = await fixture.call('createAgent', ada, { body: agentBody() });
     const { session } = await fixture.call('openSession', ada, { body: { agentId: other.id } });
     await vi.waitFor(() => expect(fixture.runtime.observed().get(other.uid)?.state).toBe('running'), 5_000);
-    const ask = () => fixture.call('createTicket', ada, { params: { sessionId: session.id, name: 'main' }, body: { mode: 'control' } });
+    const ask = () =>
+      fixture.call('createTicket', ada, { params: { sessionId: session.id, name: 'main' }, body: { mode: 'control' } });
     fixture.runtime.becomes(other.uid, 'starting');
     await expect(ask()).rejects.toMatchObject({ code: 'not_ready' });
     await fixture.call('sleepAgent', ada, { params: { agentId: other.id } });
@@ -82,7 +109,10 @@ describe('a ticket', () => {
 
   it('is limited in number per person', async () => {
     const eve = await fixture.person('eve');
-    const ask = () => fixture.call('createTicket', eve, { params: { sessionId, name: 'main' }, body: { mode: 'control' } }).catch((error: { code: string }) => error.code);
+    const ask = () =>
+      fixture
+        .call('createTicket', eve, { params: { sessionId, name: 'main' }, body: { mode: 'control' } })
+        .catch((error: { code: string }) => error.code);
     const codes: unknown[] = [];
     for (let count = 0; count < 250; count += 1) codes.push(await ask());
     expect(codes.filter((code) => code === 'not_found')).toHaveLength(240);
@@ -92,7 +122,9 @@ describe('a ticket', () => {
 
 describe('terminals', () => {
   it('are listed as the sandbox reports them', async () => {
-    expect(await fixture.call('listTerminals', ada, { params: { sessionId } })).toEqual({ terminals: [terminal(), terminal('shell-1')] });
+    expect(await fixture.call('listTerminals', ada, { params: { sessionId } })).toEqual({
+      terminals: [terminal(), terminal('shell-1')],
+    });
   });
 
   it('are opened by the sandbox; a ticket for a new one is there at once', async () => {
@@ -102,20 +134,34 @@ describe('terminals', () => {
   });
 
   it('are not opened beyond the limit', async () => {
-    await fixture.report(agent.uid, 1, { terminals: [terminal(), ...Array.from({ length: 15 }, (_value, index) => terminal(`shell-${index + 1}`))] });
-    await expect(fixture.call('createTerminal', ada, { params: { sessionId } })).rejects.toMatchObject({ code: 'limit_reached', details: { limit: 16 } });
+    await fixture.report(agent.uid, 1, {
+      terminals: [terminal(), ...Array.from({ length: 15 }, (_value, index) => terminal(`shell-${index + 1}`))],
+    });
+    await expect(fixture.call('createTerminal', ada, { params: { sessionId } })).rejects.toMatchObject({
+      code: 'limit_reached',
+      details: { limit: 16 },
+    });
   });
 
   it('are closed by the sandbox, except main', async () => {
-    sidecar.answerAll((command) => (command.kind === 'closeTerminal' && command.name === 'shell-1' ? done : { outcome: 'failed', reason: 'no' }));
+    sidecar.answerAll((command) =>
+      command.kind === 'closeTerminal' && command.name === 'shell-1' ? done : { outcome: 'failed', reason: 'no' },
+    );
     await fixture.call('closeTerminal', ada, { params: { sessionId, name: 'shell-1' } });
-    await expect(fixture.call('closeTerminal', ada, { params: { sessionId, name: 'main' } })).rejects.toMatchObject({ code: 'conflict' });
-    await expect(fixture.call('closeTerminal', ada, { params: { sessionId, name: 'shell-7' } })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(fixture.call('closeTerminal', ada, { params: { sessionId, name: 'main' } })).rejects.toMatchObject({
+      code: 'conflict',
+    });
+    await expect(fixture.call('closeTerminal', ada, { params: { sessionId, name: 'shell-7' } })).rejects.toMatchObject({
+      code: 'not_found',
+    });
   });
 
   it('say why they could not be opened', async () => {
     sidecar.answerAll(() => ({ outcome: 'failed', reason: 'out of ptys' }));
-    await expect(fixture.call('createTerminal', ada, { params: { sessionId } })).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('out of ptys') as string });
+    await expect(fixture.call('createTerminal', ada, { params: { sessionId } })).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('out of ptys') as string,
+    });
   });
 
   it('are not opened later when the person has gone away meanwhile', async () => {
@@ -137,6 +183,9 @@ describe('where agents cannot be isolated', () => {
     await expect(ticket()).rejects.toMatchObject({ code: 'isolation_unavailable' });
     await fixture.report(agent.uid, 1);
     await vi.waitFor(() => expect(fixture.runtime.observed().has(agent.uid)).toBe(false), 5_000);
-    expect((await fixture.call('getAgent', ada, { params: { agentId: agent.id } })).status).toMatchObject({ state: 'failed', failure: { code: 'isolation_unavailable' } });
+    expect((await fixture.call('getAgent', ada, { params: { agentId: agent.id } })).status).toMatchObject({
+      state: 'failed',
+      failure: { code: 'isolation_unavailable' },
+    });
   });
 });

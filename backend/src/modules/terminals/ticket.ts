@@ -27,14 +27,31 @@ export interface TicketRequest {
  * One ticket, for one connection, for 30 seconds. The outer part is for ws-proxy; the inner one, signed with
  * a key that ws-proxy never has, is for the terminal server, which takes each `jti` once.
  */
-export const signTicket = (request: TicketRequest, keys: Pick<Keys, 'master' | 'terminalTicket'>, nowMs: number): { token: string; expiresAt: Date } => {
+export const signTicket = (
+  request: TicketRequest,
+  keys: Pick<Keys, 'master' | 'terminalTicket'>,
+  nowMs: number,
+): { token: string; expiresAt: Date } => {
   const issuedAt = Math.floor(nowMs / 1000);
   const times = { iat: issuedAt, exp: issuedAt + TICKET_TTL_SECONDS };
   const jti = randomUUID();
   const { userId: sub, agentUid, generation, terminal, mode } = request;
   const innerClaims: InnerClaims = { jti, sub, userName: request.userName, agentUid, generation, terminal, mode };
-  const inner = jwt.sign({ ...innerClaims, ...times }, terminalKey(keys.master, agentUid, generation), { algorithm: 'HS256', audience: INNER_AUDIENCE });
-  const claims: TicketClaims = { jti, sub, session: request.sessionId, agentUid, generation, terminal, mode, upstream: request.upstream, inner };
+  const inner = jwt.sign({ ...innerClaims, ...times }, terminalKey(keys.master, agentUid, generation), {
+    algorithm: 'HS256',
+    audience: INNER_AUDIENCE,
+  });
+  const claims: TicketClaims = {
+    jti,
+    sub,
+    session: request.sessionId,
+    agentUid,
+    generation,
+    terminal,
+    mode,
+    upstream: request.upstream,
+    inner,
+  };
   const { kid, key } = keys.terminalTicket.current;
   const token = jwt.sign({ ...claims, ...times }, key, { algorithm: 'HS256', audience: TICKET_AUDIENCE, keyid: kid });
   return { token, expiresAt: new Date(times.exp * 1000) };

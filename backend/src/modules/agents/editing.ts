@@ -1,0 +1,136 @@
+import type { UpdateAgentBody } from '@sac/contracts';
+import type { Transaction } from 'kysely';
+import { isUniqueViolation } from '../../db/errors.ts';
+import type { Tables } from '../../db/tables.ts';
+import { inTransaction } from '../../db/transaction.ts';
+import { AppError, notFound } from '../../lib/app-error.ts';
+import { seal, sealKeyFromMaster } from '../../lib/seal.ts';
+import { publishEvent } from '../events/publish.ts';
+import { AGENTS_CHANNEL, notify } from './channels.ts';
+import { DELETION_GRACE_MS } from './lifetimes.ts';
+import type { AgentRecord } from './records.ts';
+import {
+  changeAgent,
+  countOwnAgents,
+  findDeletedName,
+  insertAgent,
+  lockAgent,
+  lockOwner,
+  markDeleted,
+  storeToken,
+  unmarkDeleted,
+} from './repository.ts';
+import type { AgentReader, AgentService, AgentServiceDeps } from './service.ts';
+import { PROVIDER_TOKEN, secretPlace, type StoredToken } from './spec.ts';
+import { validateConfiguration } from './validation.ts';
+
+type AgentEditing = Pick<AgentService, 'create' | 'update' | 'remove' | 'restore'>;
+
+const nameTaken = (name: string): AppError =>
+  new AppError('name_taken', `You already have an agent called "${name}". Choose another name.`, {
+    fields: [{ path: '/name', message: 'This name is taken.' }],
+  });
+
+const limitReached = (limit: number): AppError =>
+  new AppError(
+    'limit_reached',
+    `You have reached the limit of ${limit} agents. Delete one, or ask an administrator to raise the limit.`,
+    { limit },
+  );
+
+/** Runs a write whose only unique rule is the agent's name. */
+const namingAgent = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    if (isUniqueViolation(error, 'agents_owner_name_key')) throw nameTaken(name);
+    throw error;
+  }
+};
+
+/** Creating, changing, deleting and restoring agents. Nothing here starts or stops a sandbox. */
+export const createAgentEditing = (
+  deps: AgentServiceDeps,
+  reader: AgentReader,
+  assertMayRun: AgentService['assertMayRun'],
+): AgentEditing => {
+  const { db } = deps;
+  const rules = { demo: deps.demo !== null };
+  const sealToken = (agentUid: string, token: string): StoredToken =>
+    seal(sealKeyFromMaster(deps.keys.master), secretPlace(agentUid, PROVIDER_TOKEN), token);
+
+  const assertRoom = async (trx: Transaction<Tables>, ownerId: string): Promise<void> => {
+    await lockOwner(trx, ownerId);
+    const limit = await deps.agentsPerUser(trx);
+    if ((await countOwnAgents(trx, ownerId)) >= limit) throw limitReached(limit);
+  };
+
+  /** A rename must not fail because of rules that came after the rest was stored. */
+  const validateChange = (row: AgentRecord['row'], body: UpdateAgentBody): void => {
+    const { cli, provider, proxy, environment } = body;
+    if (cli === undefined && provider === undefined && proxy === undefined && environment === undefined) return;
+    const merged = {
+      cli: cli ?? row.cli,
+      provider: provider === undefined ? row.provider : provider,
+      proxy: proxy ?? row.proxy,
+      environment: environment ?? row.environment,
+    };
+    validateConfiguration(merged, rules);
+  };
+
+  const create: AgentService['create'] = async (owner, { providerToken, ...config }) => {
+    assertMayRun(owner);
+    validateConfiguration(config, rules);
+    return namingAgent(config.name, () =>
+      inTransaction(db, async (trx) => {
+        await assertRoom(trx, owner.id);
+        const { id, uid } = await insertAgent(trx, owner.id, config);
+        if (providerToken !== undefined) await storeToken(trx, id, sealToken(uid, providerToken));
+        await notify(trx, AGENTS_CHANNEL, id);
+        return reader.presentById(trx, id);
+      }),
+    );
+  };
+
+  const update: AgentService['update'] = (owner, agentId, body) =>
+    namingAgent(body.name ?? '', () =>
+      inTransaction(db, async (trx) => {
+        await lockAgent(trx, owner.id, agentId);
+        const { row } = await reader.findOwn(trx, owner.id, agentId);
+        validateChange(row, body);
+        await changeAgent(trx, agentId, body);
+        if (body.providerToken !== undefined) {
+          await storeToken(trx, agentId, body.providerToken === null ? null : sealToken(row.uid, body.providerToken));
+        }
+        await notify(trx, AGENTS_CHANNEL, agentId);
+        return reader.presentById(trx, agentId);
+      }),
+    );
+
+  const remove: AgentService['remove'] = (owner, agentId) =>
+    inTransaction(db, async (trx) => {
+      const deleted = await markDeleted(trx, owner.id, agentId);
+      if (!deleted?.deleted_at) throw notFound('This agent');
+      await publishEvent(trx, { userId: owner.id }, { type: 'agent-deleted', agentId });
+      await notify(trx, AGENTS_CHANNEL, agentId);
+      return { restorableUntil: new Date(deleted.deleted_at.getTime() + DELETION_GRACE_MS).toISOString() };
+    });
+
+  const restore: AgentService['restore'] = async (owner, agentId) => {
+    const since = new Date(Date.now() - DELETION_GRACE_MS);
+    const name = await findDeletedName(db, owner.id, agentId, since);
+    if (name === null) throw notFound('This agent');
+    return namingAgent(name, () =>
+      inTransaction(db, async (trx) => {
+        await assertRoom(trx, owner.id);
+        await lockAgent(trx, owner.id, agentId);
+        if ((await findDeletedName(trx, owner.id, agentId, since)) === null) throw notFound('This agent');
+        await unmarkDeleted(trx, agentId);
+        await notify(trx, AGENTS_CHANNEL, agentId);
+        return reader.presentById(trx, agentId);
+      }),
+    );
+  };
+
+  return { create, update, remove, restore };
+};
