@@ -17,9 +17,10 @@ export const rememberStart = (layout: Layout, env: Environment): void => {
   writePrivateFile(fileOf(layout), JSON.stringify(settingsOf(env)));
 };
 
-/** `env` with the settings of the last start where it has none of its own. */
+/** `env` with the settings of the last start where it has none of its own; "any free port" is the one it has. */
 export const withRememberedStart = (layout: Layout, env: Environment): Environment => {
   if (!existsSync(fileOf(layout))) return env;
   const remembered = JSON.parse(readFileSync(fileOf(layout), 'utf8')) as Record<string, string>;
-  return { ...env, ...remembered, ...settingsOf(env) };
+  const { SAC_PORT: port, ...given } = settingsOf(env);
+  return { ...env, ...remembered, ...given, ...(port === undefined || port === '0' ? {} : { SAC_PORT: port }) };
 };
