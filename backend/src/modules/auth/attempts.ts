@@ -12,7 +12,7 @@ export const createAttemptLimits = () => {
   const perAccountAndAddress = createRateLimiter({ limit: 10, windowMs: 5 * MINUTE_MS });
   const perAccount = createRateLimiter({ limit: 100, windowMs: 15 * MINUTE_MS });
   const links = createRateLimiter({ limit: 60, windowMs: MINUTE_MS });
-  const newAccounts = createRateLimiter({ limit: 30, windowMs: 10 * MINUTE_MS });
+  const newAccounts = createRateLimiter({ limit: 60, windowMs: 10 * MINUTE_MS });
 
   return {
     /** Throws AppError `rate_limited`; returns what takes the attempt back. */
