@@ -33,7 +33,7 @@ const browserOf = ({ request, ip }: { readonly request: FastifyRequest; readonly
   ip,
   requestId: request.id,
   // Header values may hold what PostgreSQL and readers of logs should not get.
-  userAgent: (request.headers['user-agent'] ?? '').replace(/[\u0000-\u001f\u007f]/g, ''),
+  userAgent: (request.headers['user-agent'] ?? '').replace(/\p{Cc}/gu, ''),
 });
 
 const newAccount = (body: { username: string; displayName: string; email?: string; password: string }): NewAccount => ({

@@ -28,7 +28,7 @@ export const createSignIn =
   async (login, password, browser) => {
     const giveBack = limits.signIn(browser.ip, login.normalize('NFC').toLowerCase());
     // Control characters occur in no name; PostgreSQL would refuse NUL with an error of its own.
-    const possible = !/[\u0000-\u001f]/.test(login) && couldBePassword(password);
+    const possible = !/\p{Cc}/u.test(login) && couldBePassword(password);
     const user = possible ? await repository.findUserByLogin(db, login) : undefined;
     const matches = await hasher.verify(possible ? password : '', user?.password_hash ?? null);
     if (user === undefined || !matches) {
