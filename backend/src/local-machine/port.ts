@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { basename } from 'node:path';
 import { MachineFault } from './fault.ts';
 
 const LISTENING = '0A';
@@ -43,8 +44,8 @@ export const portHolder = (port: number): string | null => {
   if (inode === null) return null;
   const pid = readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && ownsSocket(entry, inode));
   if (pid === undefined) return null;
-  const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-  return `${name} (pid ${pid})`;
+  const [program = ''] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  return `${basename(program)} (pid ${pid})`;
 };
 
 export const explainListenError = (error: unknown, host: string, port: number): unknown => {

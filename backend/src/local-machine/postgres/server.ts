@@ -21,6 +21,8 @@ const STABLE_AFTER_MS = 60_000;
 /** Replaying the log after a crash may take minutes; the server answers "starting up" during that time. */
 const READY_TIMEOUT_MS = 600_000;
 const STOP_GRACE_MS = 30_000;
+/** Every start answers "starting up" for a moment; only a long one is worth a word. */
+const ANNOUNCE_REPAIR_AFTER_MS = 3_000;
 const READY_POLL_MIN_MS = 20;
 const READY_POLL_MAX_MS = 500;
 const ORPHAN_WAIT_ATTEMPTS = 20;
@@ -257,7 +259,8 @@ export class EmbeddedPostgres {
   }
 
   async #waitUntilReady(failure: () => Error | null = () => null): Promise<void> {
-    const deadline = Date.now() + READY_TIMEOUT_MS;
+    const begunAtMs = Date.now();
+    const deadline = begunAtMs + READY_TIMEOUT_MS;
     let announced = false;
     let pollMs = READY_POLL_MIN_MS;
     for (;;) {
@@ -266,7 +269,7 @@ export class EmbeddedPostgres {
       const cause = failure();
       if (cause !== null) throw this.#explainFailure(cause);
       if (Date.now() > deadline) throw this.#explainFailure(problem);
-      if (!announced && problem instanceof pg.DatabaseError) {
+      if (!announced && problem instanceof pg.DatabaseError && Date.now() - begunAtMs > ANNOUNCE_REPAIR_AFTER_MS) {
         announced = true;
         this.#options.onProgress?.('The database repairs itself after a crash …');
       }
