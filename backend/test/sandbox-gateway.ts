@@ -43,6 +43,12 @@ export class SandboxGateway {
     return id;
   }
 
+  /** Forgets what was said and asked so far: the next sandbox starts from nothing. */
+  reset(): void {
+    this.reports.length = 0;
+    this.#open.clear();
+  }
+
   /** Breaks all command streams, as a restart of the server does; unacknowledged commands are sent again. */
   dropStreams(): void {
     for (const stream of this.#streams) stream.destroy();

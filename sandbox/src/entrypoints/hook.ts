@@ -3,10 +3,11 @@ import { MAX_HOOK_LINE_BYTES, toHookEvent } from '../hooks/hook-event.ts';
 
 /**
  * Run by the CLI for every hook event: `node hook.js <socket> <cli>`. Reads the event, passes the few members
- * the sidecar needs to it and ends. It must never hold up or fail the CLI: no output, always exit code 0, and
- * a missing or silent sidecar costs at most DEADLINE_MS (state is also read from the CLI's own state file).
+ * the sidecar needs to it and ends. It must never hold up or fail the CLI: no output, always exit code 0. That
+ * takes milliseconds; a missing sidecar refuses at once. The deadline is only for one that hangs, and generous:
+ * on a loaded machine a hook that gave up early would be an event lost.
  */
-const DEADLINE_MS = 1_000;
+const DEADLINE_MS = 10_000;
 const MAX_INPUT_BYTES = 16 * 1024 * 1024;
 
 const [socketPath = '', cli = ''] = process.argv.slice(2);

@@ -8,8 +8,8 @@ const hookEvents = [
   'SessionStart', 'SessionEnd', 'UserPromptSubmit', 'PreToolUse', 'PostToolUse', 'PostToolUseFailure',
   'PermissionRequest', 'Notification', 'SubagentStart', 'SubagentStop', 'Stop', 'StopFailure',
 ] as const;
-/** Seconds after which the CLI gives up on a hook; a hook takes milliseconds. */
-const HOOK_TIMEOUT_SECONDS = 5;
+/** Seconds after which the CLI gives up on a hook; a hook takes milliseconds and ends itself after 10 s. */
+const HOOK_TIMEOUT_SECONDS = 15;
 
 const permissionModes = { default: 'default', acceptEdits: 'acceptEdits', bypass: 'bypassPermissions' } as const;
 

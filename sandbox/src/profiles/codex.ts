@@ -23,7 +23,7 @@ const providerArgs = ({ provider, providerToken }: ProfileSpec): string[] => {
 };
 
 const hookArgs = (paths: ProfilePaths): string[] => {
-  const hook = `[{hooks=[{type="command",command=${toml(hookCommand(paths, 'codex'))},timeout=5}]}]`;
+  const hook = `[{hooks=[{type="command",command=${toml(hookCommand(paths, 'codex'))},timeout=15}]}]`;
   return hookEvents.flatMap((event) => ['-c', `hooks.${event}=${hook}`]);
 };
 

@@ -1,7 +1,7 @@
 import { cliFile, hookCommand, type CliProfile, type PreparedCli, type ProfilePaths, type ProfileSpec } from './profile.ts';
 
 const hookEvents = ['SessionStart', 'SessionEnd', 'BeforeAgent', 'BeforeTool', 'AfterTool', 'AfterAgent', 'Notification'] as const;
-const HOOK_TIMEOUT_MS = 5_000;
+const HOOK_TIMEOUT_MS = 15_000;
 const approvalModes = { default: 'default', acceptEdits: 'auto_edit', bypass: 'yolo' } as const;
 
 /** System settings stand above the user's, so the CLI's own file is left alone. */

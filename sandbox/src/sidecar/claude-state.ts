@@ -36,7 +36,7 @@ export const readClaudeState = async (home: string, pid: number, startedAtMs: nu
   return {
     status,
     waitingFor: typeof waitingFor === 'string' ? waitingFor.slice(0, 200) : null,
-    sessionId: typeof sessionId === 'string' ? sessionId.slice(0, 100) : null,
+    sessionId: typeof sessionId === 'string' && /^[A-Za-z0-9-]{1,100}$/.test(sessionId) ? sessionId : null,
     updatedAtMs: statusUpdatedAt,
   };
 };

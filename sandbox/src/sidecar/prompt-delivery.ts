@@ -11,10 +11,11 @@ type PromptCommand = Extract<SandboxCommand, { kind: 'prompt' }>;
 
 /** A prompt may wait for hours behind a long turn, but not for ever. */
 const READY_DEADLINE_MS = 24 * 3_600_000;
-/** The CLI reports a submitted prompt within milliseconds; large pastes take longer to be read. */
-const SETTLE_MS = 4_000;
+/** The CLI reports a submitted prompt within milliseconds; a loaded machine and large pastes take longer. */
 const LOOK_AGAIN_MS = 700;
-const LAST_WAIT_MS = 6_000;
+const SETTLE_MS = 4_000;
+const GIVE_UP_MS = 25_000;
+const LOOK_EVERY_MS = 1_000;
 const CTRL_U = '\u0015';
 const MAX_CLEAR_KEYS = 400;
 
@@ -27,6 +28,8 @@ export interface DeliveryParts {
   readonly store: DeliveryStore;
   readonly source: ActivitySource;
   readonly ready: () => boolean;
+  /** The CLI is in a turn. */
+  readonly busy: () => boolean;
   readonly transcriptHolds: (text: string, sinceMs: number) => Promise<boolean>;
 }
 
@@ -87,16 +90,16 @@ export class PromptDelivery {
 
   async #pasteAndSettle(command: PromptCommand, startedAtMs: number): Promise<CommandResult> {
     const { control, source, transcriptHolds } = this.#parts;
-    const settled = this.#hooks.next((event) => this.#settles(event, command.text), SETTLE_MS + LAST_WAIT_MS);
+    const settled = this.#hooks.next((event) => this.#settles(event, command.text), GIVE_UP_MS);
+    const confirmed = settled.then((event) => event !== null);
     try {
       await this.#emptyBox();
       await control.paste(command.text, { submit: true, clearFirst: true });
       if (source === 'none') return done;
-      if (await within(settled.then((event) => event !== null), LOOK_AGAIN_MS)) return done;
-      if (await this.#submitAgainOrSettled(command.text, settled)) return done;
+      if (await within(confirmed, LOOK_AGAIN_MS)) return done;
+      if (await this.#submitAgainOrSettled(command.text, confirmed)) return done;
       if (isBuiltIn(command.text)) return await this.#builtInResult(command.text);
-      if ((await settled) !== null || (await transcriptHolds(command.text, startedAtMs))) return done;
-      return unknown('The agent did not confirm this prompt. Look at the terminal before sending it again.');
+      return await this.#lookForSigns(command, startedAtMs, confirmed);
     } catch (error) {
       if (await transcriptHolds(command.text, startedAtMs)) return done;
       const reason = error instanceof Error ? error.message : String(error);
@@ -106,6 +109,17 @@ export class PromptDelivery {
     }
   }
 
+  /** The hook did not come in time: it may be late, or lost. The transcript tells too, and so does a turn that began with our text gone from the box. */
+  async #lookForSigns(command: PromptCommand, startedAtMs: number, confirmed: Promise<boolean>): Promise<CommandResult> {
+    const { busy, control, transcriptHolds } = this.#parts;
+    while (Date.now() - startedAtMs < GIVE_UP_MS) {
+      if (await within(confirmed, LOOK_EVERY_MS)) return done;
+      if (await transcriptHolds(command.text, startedAtMs)) return done;
+      if (busy() && !boxShowsPrompt(inputBoxText(await control.screen()), command.text)) return done;
+    }
+    return unknown('The agent did not confirm this prompt. Look at the terminal before sending it again.');
+  }
+
   #settles(event: HookEvent, text: string): boolean {
     const meaning = meaningOf(event.event);
     if (meaning === 'SessionStart') return event.source === 'clear' && /^\/clear\b/.test(text.trim());
@@ -113,10 +127,10 @@ export class PromptDelivery {
   }
 
   /** A carriage return that came too early is lost and the text stays in the box: then it is sent once more, alone. */
-  async #submitAgainOrSettled(text: string, settled: Promise<HookEvent | null>): Promise<boolean> {
+  async #submitAgainOrSettled(text: string, confirmed: Promise<boolean>): Promise<boolean> {
     const box = inputBoxText(await this.#parts.control.screen());
     if (boxShowsPrompt(box, text)) await this.#parts.control.keys('\r');
-    return within(settled.then((event) => event !== null), isBuiltIn(text) ? LOOK_AGAIN_MS : SETTLE_MS);
+    return within(confirmed, isBuiltIn(text) ? LOOK_AGAIN_MS : SETTLE_MS);
   }
 
   /** Built-in commands fire no hook: they are done when they left the box. */

@@ -48,6 +48,8 @@ export class Sidecar {
   readonly #hooks: HookServer;
   #state: ControlState | null = null;
   #shown: { state: string; text: string | null; since: string } = { state: 'starting', text: null, since: new Date().toISOString() };
+  /** From the state file: known before any hook told it. */
+  #claudeSession: string | null = null;
   #tasks: Promise<unknown>[] = [];
 
   constructor(parts: SidecarParts) {
@@ -63,6 +65,7 @@ export class Sidecar {
       store: new DeliveryStore(layout.host.delivery),
       source: parts.activity,
       ready: () => this.#tracker.readyForPrompt(Date.now()),
+      busy: () => ['working', 'waiting'].includes(this.#tracker.current(Date.now()).state),
       transcriptHolds: (text, sinceMs) => this.#transcriptHolds(text, sinceMs),
     });
     this.#reporter = new Reporter(() => this.#content(), (report, signal) => this.#gateway.report(report, signal));
@@ -154,7 +157,10 @@ export class Sidecar {
     const main = this.#state?.main;
     if (this.#parts.activity === 'claude' && main?.running === true && main.pid !== null && main.startedAt !== null) {
       const state = await readClaudeState(this.#parts.layout.host.home, main.pid, Date.parse(main.startedAt)).catch(() => null);
-      if (state !== null) this.#tracker.claudeState(state);
+      if (state !== null) {
+        this.#claudeSession = state.sessionId;
+        this.#tracker.claudeState(state);
+      }
     }
     this.#changed();
   }
@@ -165,10 +171,12 @@ export class Sidecar {
   }
 
   async #transcriptHolds(text: string, sinceMs: number): Promise<boolean> {
-    const { id } = this.#conversation;
-    if (this.#parts.activity !== 'claude' || id === null) return false;
-    const where = { home: this.#parts.layout.host.home, workspace: this.#parts.layout.inside.workspace, conversationId: id };
-    return transcriptHoldsPrompt(where, text, sinceMs);
+    if (this.#parts.activity !== 'claude') return false;
+    const where = { home: this.#parts.layout.host.home, workspace: this.#parts.layout.inside.workspace };
+    for (const conversationId of new Set([this.#conversation.id, this.#claudeSession])) {
+      if (conversationId !== null && (await transcriptHoldsPrompt({ ...where, conversationId }, text, sinceMs))) return true;
+    }
+    return false;
   }
 
   #content(): ReportContent {

@@ -173,7 +173,7 @@ describe('what goes wrong', () => {
     await writeFile(target, 'untouched');
     await runInside(machine, spec, `mkdir -p ~/.claude; ln -s ${target} ~/.claude/CLAUDE.md; ln -s ${target} ~/.claude.json; ln -s / /workspace/uploads`);
     await machine.runtime.stop(spec.agentUid, { graceMs: 0 });
-    await machine.runtime.ensure({ ...spec, generation: 2, cli: 'shell', instructions: 'x' });
+    await machine.runtime.ensure({ ...spec, generation: 2, cli: 'claude-code', instructions: 'x' });
     await machine.state(spec.agentUid, 'running');
     machine.gateway.uploads.set('u', Buffer.from('x'));
     await machine.gateway.report(() => true);
