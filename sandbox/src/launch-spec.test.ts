@@ -9,7 +9,13 @@ const valid = {
   generation: 3,
   terminalKey: 'k'.repeat(43),
   workspaceDir: '/workspace',
-  main: { command: 'claude', args: ['--x'], env: { HOME: '/home/agent', EMPTY: '' }, cwd: '/workspace', resume: { idFile: '/run/sac/state/id', args: ['--resume', '{id}'] } },
+  main: {
+    command: 'claude',
+    args: ['--x'],
+    env: { HOME: '/home/agent', EMPTY: '' },
+    cwd: '/workspace',
+    resume: { idFile: '/run/sac/state/id', args: ['--resume', '{id}'] },
+  },
   shell: { command: '/bin/bash', args: ['-l'], env: {}, cwd: '/workspace' },
 };
 

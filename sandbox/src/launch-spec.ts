@@ -40,36 +40,42 @@ class SpecInvalid extends Error {
 }
 
 const fieldsOf = (value: unknown, path: string): Fields => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new SpecInvalid(path, 'expected an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new SpecInvalid(path, 'expected an object');
   return { ...value };
 };
 
 const textOf = (value: unknown, path: string, minimumCharacters = 1): string => {
   if (typeof value !== 'string') throw new SpecInvalid(path, `expected text, got ${typeof value}`);
-  if (value.length < minimumCharacters) throw new SpecInvalid(path, `${value.length} characters, at least ${minimumCharacters} are needed`);
+  if (value.length < minimumCharacters)
+    throw new SpecInvalid(path, `${value.length} characters, at least ${minimumCharacters} are needed`);
   if (value.includes('\0')) throw new SpecInvalid(path, 'contains a NUL character');
   return value;
 };
 
 const absoluteOf = (value: unknown, path: string): string => {
   const text = textOf(value, path);
-  if (!text.startsWith('/')) throw new SpecInvalid(path, `expected an absolute path, got ${JSON.stringify(text.slice(0, 100))}`);
+  if (!text.startsWith('/'))
+    throw new SpecInvalid(path, `expected an absolute path, got ${JSON.stringify(text.slice(0, 100))}`);
   return text;
 };
 
 const listOf = (value: unknown, path: string): readonly string[] => {
   if (!Array.isArray(value)) throw new SpecInvalid(path, 'expected a list');
   const list: readonly unknown[] = value;
-  if (list.length > MAX_LIST_LENGTH) throw new SpecInvalid(path, `${list.length} entries, the limit is ${MAX_LIST_LENGTH}`);
+  if (list.length > MAX_LIST_LENGTH)
+    throw new SpecInvalid(path, `${list.length} entries, the limit is ${MAX_LIST_LENGTH}`);
   return list.map((entry, index) => textOf(entry, `${path}[${index}]`, 0));
 };
 
 const environmentOf = (value: unknown, path: string): Readonly<Record<string, string>> => {
   const entries = Object.entries(fieldsOf(value, path));
-  if (entries.length > MAX_LIST_LENGTH) throw new SpecInvalid(path, `${entries.length} entries, the limit is ${MAX_LIST_LENGTH}`);
+  if (entries.length > MAX_LIST_LENGTH)
+    throw new SpecInvalid(path, `${entries.length} entries, the limit is ${MAX_LIST_LENGTH}`);
   return Object.fromEntries(
     entries.map(([name, text]) => {
-      if (name === '' || name.includes('=') || name.includes('\0')) throw new SpecInvalid(path, `not a variable name: ${JSON.stringify(name)}`);
+      if (name === '' || name.includes('=') || name.includes('\0'))
+        throw new SpecInvalid(path, `not a variable name: ${JSON.stringify(name)}`);
       return [name, textOf(text, `${path}.${name}`, 0)];
     }),
   );
@@ -88,7 +94,10 @@ const commandOf = (value: unknown, path: string): LaunchCommand => {
 const resumeOf = (value: unknown): ResumeSpec | null => {
   if (value === null || value === undefined) return null;
   const fields = fieldsOf(value, 'main.resume');
-  return { idFile: absoluteOf(fields['idFile'], 'main.resume.idFile'), args: listOf(fields['args'], 'main.resume.args') };
+  return {
+    idFile: absoluteOf(fields['idFile'], 'main.resume.idFile'),
+    args: listOf(fields['args'], 'main.resume.args'),
+  };
 };
 
 /** @throws Error naming the first field that is wrong */
@@ -112,7 +121,8 @@ export const parseLaunchSpec = (value: unknown): LaunchSpec => {
 export const readLaunchSpec = (path: string): LaunchSpec => {
   const bytes = readFileSync(path);
   try {
-    if (bytes.length > MAX_SPEC_BYTES) throw new SpecInvalid('(whole)', `${bytes.length} bytes, the limit is ${MAX_SPEC_BYTES}`);
+    if (bytes.length > MAX_SPEC_BYTES)
+      throw new SpecInvalid('(whole)', `${bytes.length} bytes, the limit is ${MAX_SPEC_BYTES}`);
     let value: unknown;
     try {
       value = JSON.parse(bytes.toString('utf8'));

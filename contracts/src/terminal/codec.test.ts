@@ -20,7 +20,12 @@ const clientMessages: readonly ClientMessage[] = [
   { type: 'hello', hello: {} },
   { type: 'hello', hello: { AuthToken: '', ...size } },
   { type: 'hello', hello: { AuthToken: 'x', ...size, sac: { version: 1, mode: 'control', wantsOwnership: true } } },
-  { type: 'hello', hello: { sac: { version: 1, stream: 'a_-Z9', offset: Number.MAX_SAFE_INTEGER, mode: 'view', wantsOwnership: false } } },
+  {
+    type: 'hello',
+    hello: {
+      sac: { version: 1, stream: 'a_-Z9', offset: Number.MAX_SAFE_INTEGER, mode: 'view', wantsOwnership: false },
+    },
+  },
   { type: 'input', data: new Uint8Array(0) },
   { type: 'input', data: Uint8Array.from({ length: 256 }, (_, index) => index) },
   { type: 'input', data: filled(limits.inputFrameBytes) },
@@ -46,29 +51,46 @@ const serverMessages: readonly ServerMessage[] = [
   { type: 'sync', sync: { stream: 's1', offset: 0, kind: 'snapshot', ...size } },
   { type: 'snapshot', data: new Uint8Array(0) },
   { type: 'state', state },
-  { type: 'state', state: { ...state, foreground: 'claude', exit: { code: 1, signal: null }, viewers: Array.from({ length: 32 }, () => viewer) } },
+  {
+    type: 'state',
+    state: {
+      ...state,
+      foreground: 'claude',
+      exit: { code: 1, signal: null },
+      viewers: Array.from({ length: 32 }, () => viewer),
+    },
+  },
   { type: 'state', state: { ...state, owner: false, mode: 'view', exit: { code: null, signal: 'SIGKILL' } } },
   { type: 'echoReply', payload: Uint8Array.of(1, 2, 3) },
 ];
 
 describe('round trips', () => {
-  it.each(clientMessages.map((message, index) => [index, message.type, message] as const))('client %i %s', (_index, _type, message) => {
-    expect(decodeClientFrame(encodeClientFrame(message))).toEqual({ ok: true, message });
-  });
-  it.each(serverMessages.map((message, index) => [index, message.type, message] as const))('server %i %s', (_index, _type, message) => {
-    expect(decodeServerFrame(encodeServerFrame(message))).toEqual({ ok: true, message });
-  });
+  it.each(clientMessages.map((message, index) => [index, message.type, message] as const))(
+    'client %i %s',
+    (_index, _type, message) => {
+      expect(decodeClientFrame(encodeClientFrame(message))).toEqual({ ok: true, message });
+    },
+  );
+  it.each(serverMessages.map((message, index) => [index, message.type, message] as const))(
+    'server %i %s',
+    (_index, _type, message) => {
+      expect(decodeServerFrame(encodeServerFrame(message))).toEqual({ ok: true, message });
+    },
+  );
   it('keeps ttyd byte values', () => {
     expect([...encodeClientFrame({ type: 'input', data: bytes('a') })]).toEqual([0x30, 0x61]);
     expect(encodeClientFrame({ type: 'resize', size })).toEqual(bytes('1{"columns":120,"rows":36}'));
-    expect(encodeClientFrame({ type: 'hello', hello: { AuthToken: '', ...size } })).toEqual(bytes('{"AuthToken":"","columns":120,"rows":36}'));
+    expect(encodeClientFrame({ type: 'hello', hello: { AuthToken: '', ...size } })).toEqual(
+      bytes('{"AuthToken":"","columns":120,"rows":36}'),
+    );
     expect([...encodeServerFrame({ type: 'output', data: bytes('a') })]).toEqual([0x30, 0x61]);
     expect(encodeServerFrame({ type: 'title', title: 't' })).toEqual(bytes('1t'));
     expect(encodeServerFrame({ type: 'preferences', preferences: {} })).toEqual(bytes('2{}'));
   });
 });
 
-const refusal = (result: { ok: true } | { ok: false; error: { code: string; message: string } }) => (result.ok ? 'accepted' : `${result.error.code}: ${result.error.message}`);
+const refusal = (result: { ok: true } | { ok: false; error: { code: string; message: string } }) =>
+  result.ok ? 'accepted' : `${result.error.code}: ${result.error.message}`;
 const prefixed = (type: number, payload: Uint8Array): Uint8Array => {
   const frame = new Uint8Array(payload.length + 1);
   frame[0] = type;
@@ -83,9 +105,17 @@ describe('frames from a client that are refused, with limit and value', () => {
     ['empty', new Uint8Array(0), /^empty: /],
     ['type 7', bytes('7'), /^unknown_type: .*55/],
     ['type 0', Uint8Array.of(0), /^unknown_type: .* 0 /],
-    ['input too long', prefixed(clientFrame.input, filled(65_537)), /^too_long: input: 65537 bytes, the limit is 65536/],
+    [
+      'input too long',
+      prefixed(clientFrame.input, filled(65_537)),
+      /^too_long: input: 65537 bytes, the limit is 65536/,
+    ],
     ['resize 0x0', resize('{"columns":0,"rows":0}'), /^out_of_range: resize: columns: .*1 to 1000, got 0/],
-    ['resize 10^9', resize('{"columns":80,"rows":1000000000}'), /^out_of_range: resize: rows: .*1 to 1000, got 1000000000/],
+    [
+      'resize 10^9',
+      resize('{"columns":80,"rows":1000000000}'),
+      /^out_of_range: resize: rows: .*1 to 1000, got 1000000000/,
+    ],
     ['resize 1e400', resize('{"columns":1e400,"rows":1}'), /^out_of_range: resize: columns: .*got Infinity/],
     ['resize NaN', resize('{"columns":NaN,"rows":1}'), /^malformed: resize: not valid JSON/],
     ['resize fraction', resize('{"columns":80.5,"rows":1}'), /^out_of_range: .*got 80\.5/],
@@ -94,7 +124,11 @@ describe('frames from a client that are refused, with limit and value', () => {
     ['resize list', resize('[80,24]'), /^malformed: .*JSON object/],
     ['resize nothing', resize(''), /^malformed: /],
     ['resize not UTF-8', Uint8Array.of(0x31, 0x7b, 0xff, 0x7d), /^malformed: resize: not valid UTF-8/],
-    ['resize too long', resize(`{"columns":80,"rows":24,"x":"${'x'.repeat(1100)}"}`), /^too_long: resize: 11\d\d bytes, the limit is 1024/],
+    [
+      'resize too long',
+      resize(`{"columns":80,"rows":24,"x":"${'x'.repeat(1100)}"}`),
+      /^too_long: resize: 11\d\d bytes, the limit is 1024/,
+    ],
     ['pause too long', prefixed(clientFrame.pause, filled(1025)), /^too_long: pause: 1025/],
     ['ack negative', bytes('4-1'), /^out_of_range: acknowledge: .*got "-1"/],
     ['ack not a number', bytes('4abc'), /^out_of_range: acknowledge: .*got "abc"/],
@@ -105,26 +139,56 @@ describe('frames from a client that are refused, with limit and value', () => {
     ['ack leading zero', bytes('407'), /^out_of_range/],
     ['ack blank', bytes('4 7'), /^out_of_range/],
     ['ack beyond 2^53', bytes('49007199254740993'), /^out_of_range/],
-    ['ack of megabytes', prefixed(clientFrame.acknowledge, filled(2_000_000, 0x39)), /^too_long: acknowledge: 2000000 bytes, the limit is 1024/],
-    ['echo too long', prefixed(clientFrame.echoRequest, filled(33)), /^too_long: echo request: 33 bytes, the limit is 32/],
+    [
+      'ack of megabytes',
+      prefixed(clientFrame.acknowledge, filled(2_000_000, 0x39)),
+      /^too_long: acknowledge: 2000000 bytes, the limit is 1024/,
+    ],
+    [
+      'echo too long',
+      prefixed(clientFrame.echoRequest, filled(33)),
+      /^too_long: echo request: 33 bytes, the limit is 32/,
+    ],
     ['hello too long', bytes(`{"AuthToken":"${'x'.repeat(4096)}"}`), /^too_long: hello: 4112 bytes, the limit is 4096/],
     ['hello cut', bytes('{"AuthToken":'), /^malformed: hello: not valid JSON/],
     ['hello token', bytes('{"AuthToken":5}'), /^malformed: hello: AuthToken/],
     ['hello columns text', bytes('{"columns":"80"}'), /^malformed: hello: columns/],
     ['sac text', hello('"1"'), /^malformed: hello: sac: /],
-    ['sac version', hello('{"version":0,"mode":"view","wantsOwnership":false}'), /^out_of_range: hello: sac.version: .*got 0/],
+    [
+      'sac version',
+      hello('{"version":0,"mode":"view","wantsOwnership":false}'),
+      /^out_of_range: hello: sac.version: .*got 0/,
+    ],
     ['sac mode', hello('{"version":1,"mode":"admin","wantsOwnership":false}'), /^malformed: hello: sac.mode/],
     ['sac wantsOwnership', hello('{"version":1,"mode":"view"}'), /^malformed: hello: sac.wantsOwnership/],
-    ['sac stream', hello('{"version":1,"mode":"view","wantsOwnership":false,"stream":"../x"}'), /^malformed: hello: sac.stream/],
-    ['sac offset negative', hello('{"version":1,"mode":"view","wantsOwnership":false,"stream":"x","offset":-1}'), /^out_of_range: hello: sac.offset.*got -1/],
-    ['sac offset text', hello('{"version":1,"mode":"view","wantsOwnership":false,"stream":"x","offset":"0"}'), /^malformed: hello: sac.offset/],
+    [
+      'sac stream',
+      hello('{"version":1,"mode":"view","wantsOwnership":false,"stream":"../x"}'),
+      /^malformed: hello: sac.stream/,
+    ],
+    [
+      'sac offset negative',
+      hello('{"version":1,"mode":"view","wantsOwnership":false,"stream":"x","offset":-1}'),
+      /^out_of_range: hello: sac.offset.*got -1/,
+    ],
+    [
+      'sac offset text',
+      hello('{"version":1,"mode":"view","wantsOwnership":false,"stream":"x","offset":"0"}'),
+      /^malformed: hello: sac.offset/,
+    ],
   ])('%s', (_name, frame, expected) => {
     expect(refusal(decodeClientFrame(frame))).toMatch(expected);
   });
 
   it('takes a hello of a stock client: sizes of a hidden page are ignored, too large ones become the maximum', () => {
-    expect(decodeClientFrame(bytes('{"AuthToken":"","columns":0,"rows":-3}'))).toEqual({ ok: true, message: { type: 'hello', hello: { AuthToken: '' } } });
-    expect(decodeClientFrame(bytes('{"columns":1000000000,"rows":1e400,"extra":1}'))).toEqual({ ok: true, message: { type: 'hello', hello: { columns: 1000, rows: 1000 } } });
+    expect(decodeClientFrame(bytes('{"AuthToken":"","columns":0,"rows":-3}'))).toEqual({
+      ok: true,
+      message: { type: 'hello', hello: { AuthToken: '' } },
+    });
+    expect(decodeClientFrame(bytes('{"columns":1000000000,"rows":1e400,"extra":1}'))).toEqual({
+      ok: true,
+      message: { type: 'hello', hello: { columns: 1000, rows: 1000 } },
+    });
   });
 });
 
@@ -133,18 +197,38 @@ describe('frames from a server that are refused', () => {
   it.each<readonly [string, Uint8Array, RegExp]>([
     ['empty', new Uint8Array(0), /^empty/],
     ['type 3', bytes('3'), /^unknown_type: .*51/],
-    ['output too long', prefixed(serverFrame.output, filled(serverLimits.dataBytes + 1)), /^too_long: output: 1048577 bytes, the limit is 1048576/],
+    [
+      'output too long',
+      prefixed(serverFrame.output, filled(serverLimits.dataBytes + 1)),
+      /^too_long: output: 1048577 bytes, the limit is 1048576/,
+    ],
     ['title of 1 MB', prefixed(serverFrame.title, filled(1_000_000)), /^too_long: title: 1000000/],
     ['preferences list', json(serverFrame.preferences, [1]), /^malformed: preferences/],
     ['sync kind', json(serverFrame.sync, { stream: 's', offset: 0, kind: 'x', ...size }), /^malformed: sync: kind/],
-    ['sync offset', json(serverFrame.sync, { stream: 's', offset: -1, kind: 'resume', ...size }), /^out_of_range: sync: offset.*got -1/],
-    ['sync size', json(serverFrame.sync, { stream: 's', offset: 0, kind: 'resume', columns: 0, rows: 1 }), /^out_of_range: sync: columns/],
+    [
+      'sync offset',
+      json(serverFrame.sync, { stream: 's', offset: -1, kind: 'resume', ...size }),
+      /^out_of_range: sync: offset.*got -1/,
+    ],
+    [
+      'sync size',
+      json(serverFrame.sync, { stream: 's', offset: 0, kind: 'resume', columns: 0, rows: 1 }),
+      /^out_of_range: sync: columns/,
+    ],
     ['state owner', json(serverFrame.state, { ...state, owner: 1 }), /^malformed: state: owner/],
     ['state viewers', json(serverFrame.state, { ...state, viewers: {} }), /^malformed: state: viewers/],
-    ['state 33 viewers', json(serverFrame.state, { ...state, viewers: Array.from({ length: 33 }, () => viewer) }), /^too_long: state: 33 viewers, the limit is 32/],
+    [
+      'state 33 viewers',
+      json(serverFrame.state, { ...state, viewers: Array.from({ length: 33 }, () => viewer) }),
+      /^too_long: state: 33 viewers, the limit is 32/,
+    ],
     ['state viewer', json(serverFrame.state, { ...state, viewers: [null] }), /^malformed: state: viewer/],
     ['state exit', json(serverFrame.state, { ...state, exit: 1 }), /^malformed: state: exit/],
-    ['state exit code', json(serverFrame.state, { ...state, exit: { code: 1e300, signal: null } }), /^out_of_range: state: exit.code/],
+    [
+      'state exit code',
+      json(serverFrame.state, { ...state, exit: { code: 1e300, signal: null } }),
+      /^out_of_range: state: exit.code/,
+    ],
     ['echo reply', prefixed(serverFrame.echoReply, filled(33)), /^too_long: echo reply: 33/],
   ])('%s', (_name, frame, expected) => {
     expect(refusal(decodeServerFrame(frame))).toMatch(expected);
@@ -158,13 +242,21 @@ describe('frames from a server that are refused', () => {
 
 describe('encoding', () => {
   it.each<readonly [string, () => unknown, RegExp]>([
-    ['input too long', () => encodeClientFrame({ type: 'input', data: filled(65_537) }), /65537 bytes, the limit is 65536/],
+    [
+      'input too long',
+      () => encodeClientFrame({ type: 'input', data: filled(65_537) }),
+      /65537 bytes, the limit is 65536/,
+    ],
     ['resize 0', () => encodeClientFrame({ type: 'resize', size: { columns: 0, rows: 1 } }), /1 to 1000, got 0/],
     ['resize NaN', () => encodeClientFrame({ type: 'resize', size: { columns: Number.NaN, rows: 1 } }), /columns/],
     ['ack -1', () => encodeClientFrame({ type: 'acknowledge', offset: -1 }), /got "-1"/],
     ['ack NaN', () => encodeClientFrame({ type: 'acknowledge', offset: Number.NaN }), /got "NaN"/],
     ['echo 33', () => encodeServerFrame({ type: 'echoReply', payload: filled(33) }), /33 bytes, the limit is 32/],
-    ['output', () => encodeServerFrame({ type: 'output', data: filled(serverLimits.dataBytes + 1) }), /the limit is 1048576/],
+    [
+      'output',
+      () => encodeServerFrame({ type: 'output', data: filled(serverLimits.dataBytes + 1) }),
+      /the limit is 1048576/,
+    ],
   ])('throws for %s', (_name, encode, expected) => {
     expect(encode).toThrow(RangeError);
     expect(encode).toThrow(expected);
@@ -188,7 +280,9 @@ const randomOf = (seed: number) => () => {
 
 describe('fuzz', () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
-  const corpus = [...clientMessages.map(encodeClientFrame), ...serverMessages.map(encodeServerFrame)].filter((frame) => frame.length < 5_000);
+  const corpus = [...clientMessages.map(encodeClientFrame), ...serverMessages.map(encodeServerFrame)].filter(
+    (frame) => frame.length < 5_000,
+  );
 
   const mutate = (random: () => number): Uint8Array => {
     const source = corpus[Math.floor(random() * corpus.length)] ?? new Uint8Array(1);

@@ -26,11 +26,15 @@ export interface FrameError {
 
 export { clampTitle, serverLimits, type FrameErrorCode };
 
-export type Decoded<M> = { readonly ok: true; readonly message: M } | { readonly ok: false; readonly error: FrameError };
+export type Decoded<M> =
+  { readonly ok: true; readonly message: M } | { readonly ok: false; readonly error: FrameError };
 
 const utf8Encoder = new TextEncoder();
 
-const withoutPayload = <T extends 'pause' | 'resume' | 'takeOwnership'>(type: T, payload: Uint8Array): { readonly type: T } => {
+const withoutPayload = <T extends 'pause' | 'resume' | 'takeOwnership'>(
+  type: T,
+  payload: Uint8Array,
+): { readonly type: T } => {
   atMost(payload, limits.controlFrameBytes, type);
   return { type };
 };
@@ -66,7 +70,10 @@ const clientMessage = (frame: Uint8Array): ClientMessage => {
   }
 };
 
-const dataFrame = <T extends 'output' | 'snapshot'>(type: T, data: Uint8Array): { readonly type: T; readonly data: Uint8Array } => {
+const dataFrame = <T extends 'output' | 'snapshot'>(
+  type: T,
+  data: Uint8Array,
+): { readonly type: T; readonly data: Uint8Array } => {
   atMost(data, serverLimits.dataBytes, type);
   return { type, data };
 };
@@ -105,7 +112,8 @@ const serverMessage = (frame: Uint8Array): ServerMessage => {
 };
 
 const decodeWith = <M>(decode: (frame: Uint8Array) => M, frame: Uint8Array): Decoded<M> => {
-  if (frame.length === 0) return { ok: false, error: { code: 'empty', message: 'empty frame: expected at least the type byte' } };
+  if (frame.length === 0)
+    return { ok: false, error: { code: 'empty', message: 'empty frame: expected at least the type byte' } };
   try {
     return { ok: true, message: decode(frame) };
   } catch (error) {
@@ -127,7 +135,8 @@ const frameOf = (type: number, payload: Uint8Array): Uint8Array<ArrayBuffer> => 
   return frame;
 };
 const noPayload = new Uint8Array(0);
-const jsonFrame = (type: number, value: unknown): Uint8Array<ArrayBuffer> => frameOf(type, utf8Encoder.encode(JSON.stringify(value)));
+const jsonFrame = (type: number, value: unknown): Uint8Array<ArrayBuffer> =>
+  frameOf(type, utf8Encoder.encode(JSON.stringify(value)));
 
 const encodeClient = (message: ClientMessage): Uint8Array<ArrayBuffer> => {
   switch (message.type) {
@@ -180,10 +189,12 @@ const checked = <M>(decode: (frame: Uint8Array) => M, frame: Uint8Array<ArrayBuf
 };
 
 /** One frame from a client. Input longer than 64 KiB must go through `splitInput`. @throws RangeError beyond a limit */
-export const encodeClientFrame = (message: ClientMessage): Uint8Array<ArrayBuffer> => checked(clientMessage, encodeClient(message));
+export const encodeClientFrame = (message: ClientMessage): Uint8Array<ArrayBuffer> =>
+  checked(clientMessage, encodeClient(message));
 
 /** One frame from a server; a long title is cut. @throws RangeError beyond any other limit */
-export const encodeServerFrame = (message: ServerMessage): Uint8Array<ArrayBuffer> => checked(serverMessage, encodeServer(message));
+export const encodeServerFrame = (message: ServerMessage): Uint8Array<ArrayBuffer> =>
+  checked(serverMessage, encodeServer(message));
 
 /** Cuts input of any length into pieces that fit one frame each, order kept. The pieces are views, not copies. */
 export const splitInput = (data: Uint8Array): Uint8Array[] => {

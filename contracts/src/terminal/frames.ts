@@ -6,10 +6,23 @@ export const SUBPROTOCOL = 'tty';
 export const EXTENSION_VERSION = 1;
 
 export const clientFrame = {
-  input: 0x30, resize: 0x31, pause: 0x32, resume: 0x33, acknowledge: 0x34, takeOwnership: 0x35, echoRequest: 0x36, hello: 0x7b,
+  input: 0x30,
+  resize: 0x31,
+  pause: 0x32,
+  resume: 0x33,
+  acknowledge: 0x34,
+  takeOwnership: 0x35,
+  echoRequest: 0x36,
+  hello: 0x7b,
 } as const;
 export const serverFrame = {
-  output: 0x30, title: 0x31, preferences: 0x32, sync: 0x34, snapshot: 0x35, state: 0x36, echoReply: 0x37,
+  output: 0x30,
+  title: 0x31,
+  preferences: 0x32,
+  sync: 0x34,
+  snapshot: 0x35,
+  state: 0x36,
+  echoReply: 0x37,
 } as const;
 
 export const limits = {
@@ -61,7 +74,12 @@ export interface ExitStatus {
 export interface StatePayload extends Size {
   readonly owner: boolean;
   readonly mode: 'control' | 'view';
-  readonly viewers: readonly { readonly name: string; readonly owner: boolean; readonly self: boolean; readonly mode: 'control' | 'view' }[];
+  readonly viewers: readonly {
+    readonly name: string;
+    readonly owner: boolean;
+    readonly self: boolean;
+    readonly mode: 'control' | 'view';
+  }[];
   readonly offset: number;
   /** Name of the foreground process, when known. */
   readonly foreground: string | null;

@@ -47,7 +47,8 @@ export const atMost = (bytes: Uint8Array, limitBytes: number, what: string): voi
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const jsonObject = (bytes: Uint8Array, what: string): JsonObject => {
   let value: unknown;
@@ -81,10 +82,14 @@ const booleanOf = (value: unknown, what: string): boolean =>
   typeof value === 'boolean' ? value : refuse('malformed', `${what}: expected true or false, got ${show(value)}`);
 
 const modeOf = (value: unknown, what: string): 'control' | 'view' =>
-  value === 'control' || value === 'view' ? value : refuse('malformed', `${what}: expected control or view, got ${show(value)}`);
+  value === 'control' || value === 'view'
+    ? value
+    : refuse('malformed', `${what}: expected control or view, got ${show(value)}`);
 
 const streamOf = (value: unknown, what: string): string =>
-  typeof value === 'string' && STREAM_PATTERN.test(value) ? value : refuse('malformed', `${what}: not a stream id: ${show(value)}`);
+  typeof value === 'string' && STREAM_PATTERN.test(value)
+    ? value
+    : refuse('malformed', `${what}: not a stream id: ${show(value)}`);
 
 export const sizeOf = (value: JsonObject, what: string): Size => ({
   columns: integerIn(value['columns'], 1, limits.maxColumns, `${what}: columns`),
@@ -135,20 +140,31 @@ export const acknowledgedOffset = (payload: Uint8Array): number => {
   const text = textOf(payload, 'acknowledge');
   const offset = DECIMAL_PATTERN.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(offset)) return offset;
-  return refuse('out_of_range', `acknowledge: expected a decimal offset from 0 to ${Number.MAX_SAFE_INTEGER}, got ${show(text)}`);
+  return refuse(
+    'out_of_range',
+    `acknowledge: expected a decimal offset from 0 to ${Number.MAX_SAFE_INTEGER}, got ${show(text)}`,
+  );
 };
 
 export const syncOf = (payload: Uint8Array): SyncPayload => {
   atMost(payload, serverLimits.jsonBytes, 'sync');
   const object = jsonObject(payload, 'sync');
   const kind = object['kind'];
-  if (kind !== 'resume' && kind !== 'snapshot') return refuse('malformed', `sync: kind: expected resume or snapshot, got ${show(kind)}`);
-  return { stream: streamOf(object['stream'], 'sync: stream'), offset: offsetOf(object['offset'], 'sync: offset'), kind, ...sizeOf(object, 'sync') };
+  if (kind !== 'resume' && kind !== 'snapshot')
+    return refuse('malformed', `sync: kind: expected resume or snapshot, got ${show(kind)}`);
+  return {
+    stream: streamOf(object['stream'], 'sync: stream'),
+    offset: offsetOf(object['offset'], 'sync: offset'),
+    kind,
+    ...sizeOf(object, 'sync'),
+  };
 };
 
 const exitOf = (value: unknown): ExitStatus | null => {
   if (value === null) return null;
-  const object = isObject(value) ? value : refuse('malformed', `state: exit: expected an object or null, got ${show(value)}`);
+  const object = isObject(value)
+    ? value
+    : refuse('malformed', `state: exit: expected an object or null, got ${show(value)}`);
   const { code, signal } = object;
   return {
     code: code === null ? null : integerIn(code, -(2 ** 31), 2 ** 31 - 1, 'state: exit.code'),
@@ -163,7 +179,9 @@ const viewersOf = (value: unknown): StatePayload['viewers'] => {
     return refuse('too_long', `state: ${list.length} viewers, the limit is ${limits.viewersPerTerminal}`);
   }
   return list.map((entry) => {
-    const viewer = isObject(entry) ? entry : refuse('malformed', `state: viewer: expected an object, got ${show(entry)}`);
+    const viewer = isObject(entry)
+      ? entry
+      : refuse('malformed', `state: viewer: expected an object, got ${show(entry)}`);
     return {
       name: stringOf(viewer['name'], MAX_NAME_CHARACTERS, 'state: viewer.name'),
       owner: booleanOf(viewer['owner'], 'state: viewer.owner'),

@@ -9,7 +9,12 @@ export const INNER_AUDIENCE = 'terminal-server';
 /** Where the terminal server listens. `host` is the pod's address, `fallbackHost` its headless-Service name. */
 export const Upstream = Type.Union([
   strict({ kind: Type.Literal('unix'), path: Type.String({ maxLength: 107 }) }),
-  strict({ kind: Type.Literal('tcp'), host: Type.String(), port: Type.Integer(), fallbackHost: nullable(Type.String()) }),
+  strict({
+    kind: Type.Literal('tcp'),
+    host: Type.String(),
+    port: Type.Integer(),
+    fallbackHost: nullable(Type.String()),
+  }),
 ]);
 export type Upstream = Static<typeof Upstream>;
 

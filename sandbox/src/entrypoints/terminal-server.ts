@@ -17,8 +17,14 @@ const main = async (): Promise<void> => {
   if (values.spec === undefined) throw new Error('--spec <file> is missing');
   const terminalListen = parseListen('SAC_TERMINAL_LISTEN', process.env['SAC_TERMINAL_LISTEN']);
   const controlListen = parseListen('SAC_CONTROL_LISTEN', process.env['SAC_CONTROL_LISTEN']);
-  if (controlListen.port !== undefined) throw new Error('SAC_CONTROL_LISTEN: tcp is not allowed, it would be open to everything in the sandbox');
-  const server = await createTerminalServer({ spec: readLaunchSpec(values.spec), terminalListen, controlListen, onFatal: fail });
+  if (controlListen.port !== undefined)
+    throw new Error('SAC_CONTROL_LISTEN: tcp is not allowed, it would be open to everything in the sandbox');
+  const server = await createTerminalServer({
+    spec: readLaunchSpec(values.spec),
+    terminalListen,
+    controlListen,
+    onFatal: fail,
+  });
   logger.info({ address: server.address, pid: server.terminals.state.main.pid }, 'ready');
   let ending = false;
   const end = (signal: NodeJS.Signals): void => {

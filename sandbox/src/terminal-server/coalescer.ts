@@ -23,7 +23,7 @@ export class Coalescer {
   }
 
   push(bytes: Uint8Array): void {
-    for (let from = 0; from < bytes.length; ) {
+    for (let from = 0; from < bytes.length;) {
       const count = Math.min(bytes.length - from, bounds.coalesceBytes - this.#length);
       this.#buffer.set(bytes.subarray(from, from + count), this.#length);
       this.#length += count;

@@ -1,4 +1,11 @@
-import { closeCodes, decodeClientFrame, SUBPROTOCOL, type ClientMessage, type Hello, type InnerClaims } from '@sac/contracts';
+import {
+  closeCodes,
+  decodeClientFrame,
+  SUBPROTOCOL,
+  type ClientMessage,
+  type Hello,
+  type InnerClaims,
+} from '@sac/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import websocket, { type WebSocket } from '@fastify/websocket';
 import { bounds } from './constants.ts';
@@ -37,7 +44,10 @@ class Connection implements ViewerLink {
     this.#socket = socket;
     this.#terminals = terminals;
     this.#claims = claims;
-    this.#helloTimer = setTimeout(() => this.close(closeCodes.refused, `no hello within ${bounds.helloTimeoutMs} ms`), bounds.helloTimeoutMs);
+    this.#helloTimer = setTimeout(
+      () => this.close(closeCodes.refused, `no hello within ${bounds.helloTimeoutMs} ms`),
+      bounds.helloTimeoutMs,
+    );
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#received(data, isBinary));
     socket.on('pong', () => (this.#lastSeenMs = performance.now()));
     socket.on('close', () => this.#closed());
@@ -76,7 +86,8 @@ class Connection implements ViewerLink {
   }
 
   readonly #sent = (): void => {
-    if (this.#attached !== null && this.#socket.bufferedAmount === 0) this.#attached.terminal.drained(this.#attached.viewer);
+    if (this.#attached !== null && this.#socket.bufferedAmount === 0)
+      this.#attached.terminal.drained(this.#attached.viewer);
   };
 
   #received(data: Buffer, isBinary: boolean): void {
@@ -135,10 +146,19 @@ class Connection implements ViewerLink {
 }
 
 /** Serves `/ws` to whoever holds an inner token. */
-export const registerConnections = async (app: FastifyInstance, terminals: Terminals, tokens: InnerTokens): Promise<void> => {
+export const registerConnections = async (
+  app: FastifyInstance,
+  terminals: Terminals,
+  tokens: InnerTokens,
+): Promise<void> => {
   const connections = new Set<Connection>();
   await app.register(websocket, {
-    options: { maxPayload: bounds.inputFrameBytes + 1, perMessageDeflate: false, handleProtocols: () => SUBPROTOCOL, clientTracking: true },
+    options: {
+      maxPayload: bounds.inputFrameBytes + 1,
+      perMessageDeflate: false,
+      handleProtocols: () => SUBPROTOCOL,
+      clientTracking: true,
+    },
     errorHandler: (_error, socket) => socket.terminate(),
   });
   const heartbeat = setInterval(() => {
@@ -148,9 +168,21 @@ export const registerConnections = async (app: FastifyInstance, terminals: Termi
   app.addHook('preValidation', async (request, reply) => {
     if (!request.ws) return;
     if (!offersProtocol(request)) {
-      await reply.code(400).send({ code: 'invalid_request', message: `the WebSocket subprotocol ${SUBPROTOCOL} is needed`, requestId: request.id });
+      await reply
+        .code(400)
+        .send({
+          code: 'invalid_request',
+          message: `the WebSocket subprotocol ${SUBPROTOCOL} is needed`,
+          requestId: request.id,
+        });
     } else if (connections.size >= bounds.connections) {
-      await reply.code(503).send({ code: 'unavailable', message: `${connections.size} connections, the limit is ${bounds.connections}`, requestId: request.id });
+      await reply
+        .code(503)
+        .send({
+          code: 'unavailable',
+          message: `${connections.size} connections, the limit is ${bounds.connections}`,
+          requestId: request.id,
+        });
     }
   });
   app.get('/ws', { websocket: true }, (socket, request) => {

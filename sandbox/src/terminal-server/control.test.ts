@@ -24,9 +24,15 @@ const until = async (condition: () => Promise<boolean> | boolean, what: string):
 
 describe('state', () => {
   it('tells about main, shells, viewers, titles and exits', async () => {
-    expect(await state()).toMatchObject({ main: { running: true, restarts: 0, gaveUp: false, exit: null, output: '' }, terminals: [{ name: 'main', title: 'sh', running: true, viewers: 0, exit: null }] });
+    expect(await state()).toMatchObject({
+      main: { running: true, restarts: 0, gaveUp: false, exit: null, output: '' },
+      terminals: [{ name: 'main', title: 'sh', running: true, viewers: 0, exit: null }],
+    });
     const opened = await harness.control('POST', '/terminals');
-    expect(opened).toEqual({ status: 201, body: { name: 'shell-1', title: 'sh', running: true, viewers: 0, exit: null } });
+    expect(opened).toEqual({
+      status: 201,
+      body: { name: 'shell-1', title: 'sh', running: true, viewers: 0, exit: null },
+    });
     const client = harness.connect({ claims: { terminal: 'shell-1' } });
     await client.untilSync();
     client.type(`printf '\\033]0;my shell\\007'\r`);
@@ -41,7 +47,9 @@ describe('state', () => {
 
   it('streams every change, newest state on each line', async () => {
     const lines: SandboxState[] = [];
-    const response = await new Promise<IncomingMessage>((resolve) => request({ socketPath: harness.controlPath, path: '/events' }, resolve).end());
+    const response = await new Promise<IncomingMessage>((resolve) =>
+      request({ socketPath: harness.controlPath, path: '/events' }, resolve).end(),
+    );
     let rest = '';
     response.on('data', (chunk: Buffer) => {
       const parts = (rest + chunk.toString()).split('\n');
@@ -61,8 +69,12 @@ describe('state', () => {
 
 describe('shells', () => {
   it('are limited to 16 terminals in all; a closed or ended one makes room', async () => {
-    for (let number = 1; number <= 15; number++) expect((await harness.control('POST', '/terminals')).body).toMatchObject({ name: `shell-${number}` });
-    expect(await harness.control('POST', '/terminals')).toMatchObject({ status: 409, body: { code: 'limit_reached', message: expect.stringContaining('16 terminals') as string } });
+    for (let number = 1; number <= 15; number++)
+      expect((await harness.control('POST', '/terminals')).body).toMatchObject({ name: `shell-${number}` });
+    expect(await harness.control('POST', '/terminals')).toMatchObject({
+      status: 409,
+      body: { code: 'limit_reached', message: expect.stringContaining('16 terminals') as string },
+    });
     expect((await harness.control('DELETE', '/terminals/shell-4')).status).toBe(204);
     expect((await harness.control('POST', '/terminals')).body).toMatchObject({ name: 'shell-4' });
     await harness.control('POST', '/terminals/shell-9/keys', { data: Buffer.from('exit\r').toString('base64') });
@@ -75,7 +87,12 @@ describe('shells', () => {
     const client = harness.connect({ claims: { terminal: 'shell-1' } });
     await client.untilSync();
     client.type(`(trap '' HUP; echo $BASHPID > "$HOME/stubborn"; while :; do sleep 0.1; done) &\r`);
-    await until(() => existsSync(join(harness.directory, 'stubborn')) && readFileSync(join(harness.directory, 'stubborn'), 'utf8') !== '', 'background job');
+    await until(
+      () =>
+        existsSync(join(harness.directory, 'stubborn')) &&
+        readFileSync(join(harness.directory, 'stubborn'), 'utf8') !== '',
+      'background job',
+    );
     const pid = Number(readFileSync(join(harness.directory, 'stubborn'), 'utf8'));
     expect((await harness.control('DELETE', '/terminals/shell-1')).status).toBe(204);
     expect((await client.closed).code).toBe(1000);
@@ -83,8 +100,14 @@ describe('shells', () => {
   });
 
   it('main cannot be closed, and what is not there cannot either', async () => {
-    expect(await harness.control('DELETE', '/terminals/main')).toMatchObject({ status: 409, body: { code: 'conflict' } });
-    expect(await harness.control('DELETE', '/terminals/shell-3')).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    expect(await harness.control('DELETE', '/terminals/main')).toMatchObject({
+      status: 409,
+      body: { code: 'conflict' },
+    });
+    expect(await harness.control('DELETE', '/terminals/shell-3')).toMatchObject({
+      status: 404,
+      body: { code: 'not_found' },
+    });
     expect((await harness.control('POST', '/terminals/shell-3/keys', { data: 'eA==' })).status).toBe(404);
   });
 
@@ -104,19 +127,44 @@ describe('shells', () => {
 });
 
 describe('input from the product', () => {
-  const screen = async (): Promise<{ lines: string[]; modes: { bracketedPaste: boolean } }> => (await harness.control('GET', '/terminals/main/screen')).body as { lines: string[]; modes: { bracketedPaste: boolean } };
+  const screen = async (): Promise<{ lines: string[]; modes: { bracketedPaste: boolean } }> =>
+    (await harness.control('GET', '/terminals/main/screen')).body as {
+      lines: string[];
+      modes: { bracketedPaste: boolean };
+    };
 
   it('pastes with brackets only when the program asked for them, and submits in the same write', async () => {
-    expect((await harness.control('POST', '/terminals/main/paste', { text: 'echo pla"i"n', submit: true, clearFirst: true })).body).toEqual({ bracketedPaste: false });
+    expect(
+      (await harness.control('POST', '/terminals/main/paste', { text: 'echo pla"i"n', submit: true, clearFirst: true }))
+        .body,
+    ).toEqual({ bracketedPaste: false });
     await until(async () => (await screen()).lines.includes('plain'), 'plain paste');
-    await harness.control('POST', '/terminals/main/paste', { text: `stty raw -echo; printf '\\033[?2004h'; cat -v`, submit: true, clearFirst: false });
+    await harness.control('POST', '/terminals/main/paste', {
+      text: `stty raw -echo; printf '\\033[?2004h'; cat -v`,
+      submit: true,
+      clearFirst: false,
+    });
     await until(async () => (await screen()).modes.bracketedPaste, 'bracketed mode');
-    expect((await harness.control('POST', '/terminals/main/paste', { text: 'one\ntwo\x1b[201~rm', submit: true, clearFirst: true })).body).toEqual({ bracketedPaste: true });
-    await until(async () => (await screen()).lines.join('').includes('^U^[[200~one^Mtwo[201~rm^[[201~^M'), 'framed paste');
+    expect(
+      (
+        await harness.control('POST', '/terminals/main/paste', {
+          text: 'one\ntwo\x1b[201~rm',
+          submit: true,
+          clearFirst: true,
+        })
+      ).body,
+    ).toEqual({ bracketedPaste: true });
+    await until(
+      async () => (await screen()).lines.join('').includes('^U^[[200~one^Mtwo[201~rm^[[201~^M'),
+      'framed paste',
+    );
   });
 
   it('types keys', async () => {
-    expect((await harness.control('POST', '/terminals/main/keys', { data: Buffer.from('echo ke"y"s\r').toString('base64') })).status).toBe(204);
+    expect(
+      (await harness.control('POST', '/terminals/main/keys', { data: Buffer.from('echo ke"y"s\r').toString('base64') }))
+        .status,
+    ).toBe(204);
     await until(async () => (await screen()).lines.includes('keys'), 'keys');
   });
 
@@ -126,7 +174,10 @@ describe('input from the product', () => {
     ['missing', { text: 'x' }],
     ['too long', { text: 'x'.repeat(65_537), submit: true, clearFirst: true }],
   ])('refuses a paste with: %s', async (_name, body) => {
-    expect(await harness.control('POST', '/terminals/main/paste', body)).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    expect(await harness.control('POST', '/terminals/main/paste', body)).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_request' },
+    });
   });
 
   it('refuses what a program that does not read would make pile up', async () => {
@@ -136,7 +187,8 @@ describe('input from the product', () => {
     await client.untilText('Sleeping');
     const data = Buffer.alloc(64 * 1024, 0x61).toString('base64');
     const answers: number[] = [];
-    for (let round = 0; round < 20; round++) answers.push((await harness.control('POST', '/terminals/main/keys', { data })).status);
+    for (let round = 0; round < 20; round++)
+      answers.push((await harness.control('POST', '/terminals/main/keys', { data })).status);
     expect(answers.slice(0, 15)).toEqual(Array.from({ length: 15 }, () => 204));
     expect(answers.at(-1)).toBe(503);
     expect(await client.echo()).toBeLessThan(1_000);
@@ -144,28 +196,37 @@ describe('input from the product', () => {
 });
 
 describe('input of a flood of viewers', () => {
-  it('is held back in the socket, whole and in order, while the program does not read', { timeout: 60_000 }, async () => {
-    const client = harness.connect();
-    await client.untilSync();
-    client.type(`stty raw -echo; echo G"at"e; sleep 1; head -c 8000000 | sha256sum; stty sane\r`);
-    await client.untilText('Gate');
-    const { createHash } = await import('node:crypto');
-    const block = Buffer.from(Array.from({ length: 64_000 }, (_, index) => 33 + ((index * 7) % 90)));
-    const hash = createHash('sha256');
-    for (let round = 0; round < 125; round++) {
-      client.send({ type: 'input', data: block });
-      hash.update(block);
-    }
-    await client.untilText(hash.digest('hex'), 50_000);
-  });
+  it(
+    'is held back in the socket, whole and in order, while the program does not read',
+    { timeout: 60_000 },
+    async () => {
+      const client = harness.connect();
+      await client.untilSync();
+      client.type(`stty raw -echo; echo G"at"e; sleep 1; head -c 8000000 | sha256sum; stty sane\r`);
+      await client.untilText('Gate');
+      const { createHash } = await import('node:crypto');
+      const block = Buffer.from(Array.from({ length: 64_000 }, (_, index) => 33 + ((index * 7) % 90)));
+      const hash = createHash('sha256');
+      for (let round = 0; round < 125; round++) {
+        client.send({ type: 'input', data: block });
+        hash.update(block);
+      }
+      await client.untilText(hash.digest('hex'), 50_000);
+    },
+  );
 });
 
 describe('files', () => {
   const put = (name: string, body: Buffer) => harness.control('PUT', `/files?name=${encodeURIComponent(name)}`, body);
 
   it('appear whole in uploads, each under a name of its own', async () => {
-    expect(await put('a b.png', Buffer.from('one'))).toEqual({ status: 200, body: { path: join(harness.directory, 'uploads', 'a b.png'), sizeBytes: 3 } });
-    expect(await put('a b.png', Buffer.from('two!'))).toMatchObject({ body: { path: join(harness.directory, 'uploads', 'a b-2.png'), sizeBytes: 4 } });
+    expect(await put('a b.png', Buffer.from('one'))).toEqual({
+      status: 200,
+      body: { path: join(harness.directory, 'uploads', 'a b.png'), sizeBytes: 3 },
+    });
+    expect(await put('a b.png', Buffer.from('two!'))).toMatchObject({
+      body: { path: join(harness.directory, 'uploads', 'a b-2.png'), sizeBytes: 4 },
+    });
     expect(readFileSync(join(harness.directory, 'uploads', 'a b.png'), 'utf8')).toBe('one');
     expect(readdirSync(join(harness.directory, 'uploads'))).toEqual(['a b-2.png', 'a b.png']);
   });
@@ -177,8 +238,14 @@ describe('files', () => {
     rmSync(join(harness.directory, 'uploads'));
   });
   it.each([
-    ['../../etc/passwd', 'passwd', ''], ['..', 'file', ''], ['.bashrc', 'bashrc', ''], ['a\u202egnp.exe', 'a_gnp', '.exe'], ['', 'file', ''],
-    ['a\nb\0c.txt', 'a_b_c', '.txt'], ['C:\\x\\y.doc', 'y', '.doc'], [`${'n'.repeat(300)}.jpeg`, 'n'.repeat(100), '.jpeg'],
+    ['../../etc/passwd', 'passwd', ''],
+    ['..', 'file', ''],
+    ['.bashrc', 'bashrc', ''],
+    ['a\u202egnp.exe', 'a_gnp', '.exe'],
+    ['', 'file', ''],
+    ['a\nb\0c.txt', 'a_b_c', '.txt'],
+    ['C:\\x\\y.doc', 'y', '.doc'],
+    [`${'n'.repeat(300)}.jpeg`, 'n'.repeat(100), '.jpeg'],
   ])('%j becomes a safe name', (name, stem, extension) => {
     expect(safeFileName(name)).toEqual({ stem, extension });
   });

@@ -30,19 +30,30 @@ interface PasteBody {
 }
 
 const pasteSchema = {
-  type: 'object', required: ['text', 'submit', 'clearFirst'], additionalProperties: false,
-  properties: { text: { type: 'string', maxLength: PROMPT_MAX_BYTES }, submit: { type: 'boolean' }, clearFirst: { type: 'boolean' } },
+  type: 'object',
+  required: ['text', 'submit', 'clearFirst'],
+  additionalProperties: false,
+  properties: {
+    text: { type: 'string', maxLength: PROMPT_MAX_BYTES },
+    submit: { type: 'boolean' },
+    clearFirst: { type: 'boolean' },
+  },
 };
 const keysSchema = {
-  type: 'object', required: ['data'], additionalProperties: false,
+  type: 'object',
+  required: ['data'],
+  additionalProperties: false,
   properties: { data: { type: 'string', minLength: 1, maxLength: KEYS_MAX_BASE64, pattern: '^[A-Za-z0-9+/]+={0,2}$' } },
 };
 const fileQuerySchema = {
-  type: 'object', required: ['name'], additionalProperties: false, properties: { name: { type: 'string', minLength: 1, maxLength: 255 } },
+  type: 'object',
+  required: ['name'],
+  additionalProperties: false,
+  properties: { name: { type: 'string', minLength: 1, maxLength: 255 } },
 };
 
 /** Text as a terminal pastes it: line breaks as carriage returns, nothing that could end the paste or act as a key. */
-const pastable = (text: string): string => text.replace(/\r?\n/g, '\r').replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]/g, '');
+const pastable = (text: string): string => text.replace(/\r?\n/g, '\r').replace(/[^\P{Cc}\t\r]/gu, '');
 
 const runningTerminal = (terminals: Terminals, name: string): Terminal => {
   const terminal = terminals.find(name);
@@ -53,7 +64,10 @@ const runningTerminal = (terminals: Terminals, name: string): Terminal => {
 const write = (terminal: Terminal, data: Uint8Array): void => {
   if (terminal.exit !== null) throw new ControlError('conflict', `the process in terminal ${terminal.name} has ended`);
   if (!terminal.input(data)) {
-    throw new ControlError('unavailable', `terminal ${terminal.name} does not read: ${data.length} bytes more would exceed the ${bounds.inputQueueBytes} that may wait`);
+    throw new ControlError(
+      'unavailable',
+      `terminal ${terminal.name} does not read: ${data.length} bytes more would exceed the ${bounds.inputQueueBytes} that may wait`,
+    );
   }
 };
 
@@ -90,7 +104,8 @@ const registerFiles = async (app: FastifyInstance, workspaceDir: string): Promis
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.put<{ Querystring: { name: string }; Body: Readable }>(
-    '/files', { schema: { querystring: fileQuerySchema }, bodyLimit: UPLOAD_MAX_BYTES + 1 },
+    '/files',
+    { schema: { querystring: fileQuerySchema }, bodyLimit: UPLOAD_MAX_BYTES + 1 },
     async (request: FastifyRequest<{ Querystring: { name: string }; Body: Readable }>) => {
       const ended = new AbortController();
       request.raw.on('close', () => {
@@ -104,7 +119,11 @@ const registerFiles = async (app: FastifyInstance, workspaceDir: string): Promis
 const registerTerminals = (app: FastifyInstance, terminals: Terminals): void => {
   app.post('/terminals', async (_request, reply) => {
     const terminal = terminals.openShell();
-    if (terminal === null) throw new ControlError('limit_reached', `${bounds.terminalsPerSandbox} terminals run, which is the limit; close one first`);
+    if (terminal === null)
+      throw new ControlError(
+        'limit_reached',
+        `${bounds.terminalsPerSandbox} terminals run, which is the limit; close one first`,
+      );
     return reply.code(201).send(terminal.info);
   });
   app.delete<{ Params: NameParams }>('/terminals/:name', async (request, reply) => {
@@ -114,29 +133,48 @@ const registerTerminals = (app: FastifyInstance, terminals: Terminals): void => 
     return reply.code(204).send();
   });
   app.post<{ Params: NameParams; Body: PasteBody }>(
-    '/terminals/:name/paste', { schema: { body: pasteSchema }, bodyLimit: 8 * PROMPT_MAX_BYTES },
+    '/terminals/:name/paste',
+    { schema: { body: pasteSchema }, bodyLimit: 8 * PROMPT_MAX_BYTES },
     async (request) => paste(runningTerminal(terminals, request.params.name), request.body),
   );
-  app.post<{ Params: NameParams; Body: { readonly data: string } }>('/terminals/:name/keys', { schema: { body: keysSchema } }, async (request, reply) => {
-    write(runningTerminal(terminals, request.params.name), Buffer.from(request.body.data, 'base64'));
-    return reply.code(204).send();
-  });
-  app.get<{ Params: NameParams }>('/terminals/:name/screen', async (request) => runningTerminal(terminals, request.params.name).screen());
+  app.post<{ Params: NameParams; Body: { readonly data: string } }>(
+    '/terminals/:name/keys',
+    { schema: { body: keysSchema } },
+    async (request, reply) => {
+      write(runningTerminal(terminals, request.params.name), Buffer.from(request.body.data, 'base64'));
+      return reply.code(204).send();
+    },
+  );
+  app.get<{ Params: NameParams }>('/terminals/:name/screen', async (request) =>
+    runningTerminal(terminals, request.params.name).screen(),
+  );
 };
 
 /**
  * What the sidecar may do with the terminals. There is no token: whoever can reach the socket is the
  * sidecar, because the socket lies outside the sandbox.
  */
-export const registerControl = async (app: FastifyInstance, terminals: Terminals, workspaceDir: string): Promise<void> => {
+export const registerControl = async (
+  app: FastifyInstance,
+  terminals: Terminals,
+  workspaceDir: string,
+): Promise<void> => {
   let streams = 0;
   app.setErrorHandler(async (error: Error & { statusCode?: number; code?: string }, request, reply) => {
-    const code = error instanceof ControlError || error instanceof UploadRefused ? error.code : (error.statusCode ?? 500) < 500 ? 'invalid_request' : 'internal';
-    await reply.code(error instanceof UploadRefused ? errorTable[error.code].httpStatus : (error.statusCode ?? 500)).send({ code, message: error.message, requestId: request.id });
+    const code =
+      error instanceof ControlError || error instanceof UploadRefused
+        ? error.code
+        : (error.statusCode ?? 500) < 500
+          ? 'invalid_request'
+          : 'internal';
+    await reply
+      .code(error instanceof UploadRefused ? errorTable[error.code].httpStatus : (error.statusCode ?? 500))
+      .send({ code, message: error.message, requestId: request.id });
   });
   app.get('/state', async () => terminals.state);
   app.get('/events', (_request, reply) => {
-    if (streams >= MAX_EVENT_STREAMS) throw new ControlError('limit_reached', `${streams} event streams are open, which is the limit`);
+    if (streams >= MAX_EVENT_STREAMS)
+      throw new ControlError('limit_reached', `${streams} event streams are open, which is the limit`);
     streams++;
     streamState(terminals, reply, () => streams--);
   });

@@ -11,7 +11,8 @@ const refused = (closeCode: number, reason: string): TokenResult => ({ ok: false
 
 const TERMINAL_NAME = /^(main|shell-[1-9][0-9]?)$/;
 const MAX_NAME_CHARACTERS = 256;
-const isText = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_CHARACTERS;
+const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_CHARACTERS;
 
 interface Lifetime {
   readonly expiresAtSeconds: number;
@@ -44,10 +45,14 @@ export class InnerTokens {
     const token = /^Bearer ([\w.~+/-]+=*)$/.exec(authorization ?? '')?.[1];
     if (token === undefined) return refused(closeCodes.ticket, 'a token is needed: Authorization: Bearer');
     const claims = this.#verify(token);
-    if (claims === null) return refused(closeCodes.ticket, 'the token is not valid or has expired; ask for a new ticket');
+    if (claims === null)
+      return refused(closeCodes.ticket, 'the token is not valid or has expired; ask for a new ticket');
     if (claims.agentUid !== this.#spec.agentUid) return refused(closeCodes.ticket, 'the token is for another agent');
     if (claims.generation !== this.#spec.generation) {
-      return refused(closeCodes.generationReplaced, `the token is for start ${claims.generation} of the sandbox, this is ${this.#spec.generation}`);
+      return refused(
+        closeCodes.generationReplaced,
+        `the token is for start ${claims.generation} of the sandbox, this is ${this.#spec.generation}`,
+      );
     }
     return this.#use(claims);
   }
@@ -55,7 +60,9 @@ export class InnerTokens {
   #verify(token: string): (InnerClaims & Lifetime) | null {
     try {
       const payload = jsonwebtoken.verify(token, this.#key, {
-        algorithms: ['HS256'], audience: INNER_AUDIENCE, clockTolerance: bounds.clockToleranceSeconds,
+        algorithms: ['HS256'],
+        audience: INNER_AUDIENCE,
+        clockTolerance: bounds.clockToleranceSeconds,
       });
       return claimsOf(payload);
     } catch {
@@ -68,9 +75,15 @@ export class InnerTokens {
     if (claims.expiresAtSeconds > now + bounds.tokenLifetimeSeconds) {
       return refused(closeCodes.ticket, `the token lives longer than ${bounds.tokenLifetimeSeconds} s`);
     }
-    for (const [jti, expiresAt] of this.#used) if (expiresAt + bounds.clockToleranceSeconds < now) this.#used.delete(jti);
-    if (this.#used.has(claims.jti)) return refused(closeCodes.ticket, 'the token was used before; ask for a new ticket');
-    if (this.#used.size >= bounds.usedTokens) return refused(closeCodes.tryLater, `more than ${bounds.usedTokens} connections within ${bounds.tokenLifetimeSeconds} s`);
+    for (const [jti, expiresAt] of this.#used)
+      if (expiresAt + bounds.clockToleranceSeconds < now) this.#used.delete(jti);
+    if (this.#used.has(claims.jti))
+      return refused(closeCodes.ticket, 'the token was used before; ask for a new ticket');
+    if (this.#used.size >= bounds.usedTokens)
+      return refused(
+        closeCodes.tryLater,
+        `more than ${bounds.usedTokens} connections within ${bounds.tokenLifetimeSeconds} s`,
+      );
     this.#used.set(claims.jti, claims.expiresAtSeconds);
     const { expiresAtSeconds: _, ...inner } = claims;
     return { ok: true, claims: inner };

@@ -8,15 +8,18 @@ const MAX_UNIX_PATH_BYTES = 107;
  * @throws Error naming the variable and what is allowed
  */
 export const parseListen = (variable: string, value: string | undefined): ListenOptions & { readonly fd?: number } => {
-  const wrong = (problem: string): Error => new Error(`${variable}: ${problem}; expected fd:<number>, unix:<absolute path> or tcp:<host>:<port>`);
+  const wrong = (problem: string): Error =>
+    new Error(`${variable}: ${problem}; expected fd:<number>, unix:<absolute path> or tcp:<host>:<port>`);
   const [, kind, rest] = /^(fd|unix|tcp):(.+)$/.exec(value ?? '') ?? [];
-  if (kind === undefined || rest === undefined) throw wrong(value === undefined ? 'is not set' : `is ${JSON.stringify(value)}`);
+  if (kind === undefined || rest === undefined)
+    throw wrong(value === undefined ? 'is not set' : `is ${JSON.stringify(value)}`);
   if (kind === 'fd') {
     if (!/^[0-9]{1,4}$/.test(rest)) throw wrong(`${rest} is not a descriptor`);
     return { fd: Number(rest) };
   }
   if (kind === 'unix') {
-    if (!rest.startsWith('/') || Buffer.byteLength(rest) > MAX_UNIX_PATH_BYTES) throw wrong(`${rest} is not an absolute path of at most ${MAX_UNIX_PATH_BYTES} bytes`);
+    if (!rest.startsWith('/') || Buffer.byteLength(rest) > MAX_UNIX_PATH_BYTES)
+      throw wrong(`${rest} is not an absolute path of at most ${MAX_UNIX_PATH_BYTES} bytes`);
     return { path: rest };
   }
   const [, host, port] = /^(\[[0-9a-fA-F:]+\]|[^:]+):([0-9]{1,5})$/.exec(rest) ?? [];

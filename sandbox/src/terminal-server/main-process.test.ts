@@ -13,8 +13,13 @@ afterEach(async () => {
   harness = null;
 });
 
-const mainOf = async (server: Harness): Promise<SandboxState['main']> => ((await server.control('GET', '/state')).body as SandboxState).main;
-const untilMain = async (server: Harness, condition: (main: SandboxState['main']) => boolean, what: string): Promise<SandboxState['main']> => {
+const mainOf = async (server: Harness): Promise<SandboxState['main']> =>
+  ((await server.control('GET', '/state')).body as SandboxState).main;
+const untilMain = async (
+  server: Harness,
+  condition: (main: SandboxState['main']) => boolean,
+  what: string,
+): Promise<SandboxState['main']> => {
   const deadline = performance.now() + 25_000;
   for (;;) {
     const main = await mainOf(server);
@@ -42,7 +47,15 @@ describe('main', () => {
   it('gives up after five exits, keeps the last output, and a restart resets that', { timeout: 40_000 }, async () => {
     harness = await Harness.start({ main: 'printf "\\033[31mcannot start\\033[m: no model\\r\\n"; exit 4' });
     const main = await untilMain(harness, ({ gaveUp }) => gaveUp, 'giving up');
-    expect(main).toEqual({ running: false, pid: null, startedAt: expect.any(String) as string, restarts: 4, gaveUp: true, exit: { code: 4, signal: null }, output: 'cannot start: no model' });
+    expect(main).toEqual({
+      running: false,
+      pid: null,
+      startedAt: expect.any(String) as string,
+      restarts: 4,
+      gaveUp: true,
+      exit: { code: 4, signal: null },
+      output: 'cannot start: no model',
+    });
     const viewer = harness.connect();
     expect(await viewer.closed).toEqual({ code: 1000, reason: 'process ended: code 4' });
     expect(viewer.text).toContain('cannot start');

@@ -5,7 +5,12 @@ import type { Screens } from './screen/screens.ts';
 import { Terminal } from './terminal.ts';
 
 /** How often and how fast a CLI that keeps ending is started again. */
-export const restartPolicy = { firstDelayMs: 500, maxDelayMs: 30_000, exitsUntilGivingUp: 5, windowMs: 60_000 } as const;
+export const restartPolicy = {
+  firstDelayMs: 500,
+  maxDelayMs: 30_000,
+  exitsUntilGivingUp: 5,
+  windowMs: 60_000,
+} as const;
 
 const MAX_ID_BYTES = 128;
 const CONVERSATION_ID = /^[A-Za-z0-9_-]{1,100}$/;

@@ -2,7 +2,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bounds } from './constants.ts';
 import { Ownership, type Candidate } from './ownership.ts';
 
-const viewer = (userId: string, options: Partial<Candidate> = {}): Candidate => ({ userId, mode: 'control', wantsOwnership: true, lastActiveMs: 0, ...options });
+const viewer = (userId: string, options: Partial<Candidate> = {}): Candidate => ({
+  userId,
+  mode: 'control',
+  wantsOwnership: true,
+  lastActiveMs: 0,
+  ...options,
+});
 
 describe('ownership of the size', () => {
   let changes: (Candidate | null)[] = [];
@@ -45,7 +51,12 @@ describe('ownership of the size', () => {
     expect(ownership.owner).toBeNull();
   });
   it('then goes to the control viewer who was active last', () => {
-    const [first, idle, active, spectator] = [viewer('a'), viewer('b', { lastActiveMs: 5 }), viewer('c', { lastActiveMs: 9 }), viewer('d', { mode: 'view', lastActiveMs: 99 })];
+    const [first, idle, active, spectator] = [
+      viewer('a'),
+      viewer('b', { lastActiveMs: 5 }),
+      viewer('c', { lastActiveMs: 9 }),
+      viewer('d', { mode: 'view', lastActiveMs: 99 }),
+    ];
     for (const one of [first, idle, active, spectator]) ownership.join(one);
     ownership.leave(first);
     vi.advanceTimersByTime(bounds.ownerGraceMs);

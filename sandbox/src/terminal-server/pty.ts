@@ -15,15 +15,26 @@ import { signalSession } from './session-processes.ts';
  */
 interface NativePty {
   fork(
-    file: string, args: readonly string[], env: readonly string[], cwd: string, columns: number, rows: number, uid: number, gid: number,
-    utf8: boolean, helperPath: string, onExit: (code: number, signal: number) => void,
+    file: string,
+    args: readonly string[],
+    env: readonly string[],
+    cwd: string,
+    columns: number,
+    rows: number,
+    uid: number,
+    gid: number,
+    utf8: boolean,
+    helperPath: string,
+    onExit: (code: number, signal: number) => void,
   ): { fd: number; pid: number; pty: string };
   resize(fd: number, columns: number, rows: number): void;
   process(fd: number, pty: string): string | undefined;
 }
 const loadNative = (): NativePty => {
   const nodeRequire = createRequire(import.meta.url);
-  const { requireBinary } = nodeRequire('@lydell/node-pty/requireBinary.js') as { requireBinary: (file: string) => NativePty };
+  const { requireBinary } = nodeRequire('@lydell/node-pty/requireBinary.js') as {
+    requireBinary: (file: string) => NativePty;
+  };
   return requireBinary('pty.node');
 };
 const native = loadNative();
@@ -46,10 +57,13 @@ const CLOSE_AND_EXEC = [
   'unset fd SHLVL SAC_PS1 SAC_PS2; exec -- "$0" "$@"',
 ].join('; ');
 const keptPrompts = ({ env }: LaunchCommand): Record<string, string> => ({
-  ...(env['PS1'] === undefined ? {} : { SAC_PS1: env['PS1'] }), ...(env['PS2'] === undefined ? {} : { SAC_PS2: env['PS2'] }),
+  ...(env['PS1'] === undefined ? {} : { SAC_PS1: env['PS1'] }),
+  ...(env['PS2'] === undefined ? {} : { SAC_PS2: env['PS2'] }),
 });
 const withoutDescriptors = (launch: LaunchCommand): { readonly file: string; readonly args: string[] } =>
-  bash === undefined ? { file: launch.command, args: [...launch.args] } : { file: bash, args: ['-c', CLOSE_AND_EXEC, launch.command, ...launch.args] };
+  bash === undefined
+    ? { file: launch.command, args: [...launch.args] }
+    : { file: bash, args: ['-c', CLOSE_AND_EXEC, launch.command, ...launch.args] };
 
 export interface PtyEvents {
   /** `bytes` is valid only during the call. */
@@ -86,18 +100,36 @@ export class Pty {
   /** Starts the process. A command that cannot be started shows as exit code 1 with the reason as output. */
   constructor(launch: LaunchCommand, size: Size, events: PtyEvents) {
     this.#events = events;
-    const environment = { TERM: 'xterm-256color', COLORTERM: 'truecolor', ...launch.env, ...(bash === undefined ? {} : keptPrompts(launch)), PWD: launch.cwd };
+    const environment = {
+      TERM: 'xterm-256color',
+      COLORTERM: 'truecolor',
+      ...launch.env,
+      ...(bash === undefined ? {} : keptPrompts(launch)),
+      PWD: launch.cwd,
+    };
     const list = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
     const { file, args } = withoutDescriptors(launch);
     const child = native.fork(
-      file, args, list, launch.cwd, size.columns, size.rows, KEEP_USER, KEEP_USER, false, '',
+      file,
+      args,
+      list,
+      launch.cwd,
+      size.columns,
+      size.rows,
+      KEEP_USER,
+      KEEP_USER,
+      false,
+      '',
       (code, signal) => this.#exited(code, signal),
     );
     this.pid = child.pid;
     this.#fd = child.fd;
     this.#name = child.pty;
     this.#stream = new ReadStream(child.fd, {
-      onread: { buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES), callback: (count, buffer) => this.#read(buffer.subarray(0, count)) },
+      onread: {
+        buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+        callback: (count, buffer) => this.#read(buffer.subarray(0, count)),
+      },
     });
     // EIO is how Linux says that the last holder of the other end has gone.
     this.#stream.on('error', () => this.#stream.destroy());
@@ -195,7 +227,8 @@ export class Pty {
 
   /** The process has ended; what it wrote may still be in the kernel, and its children may still write. */
   #exited(code: number, signal: number): void {
-    this.#exit = signal === 0 ? { code, signal: null } : { code: null, signal: signalNames.get(signal) ?? `signal ${signal}` };
+    this.#exit =
+      signal === 0 ? { code, signal: null } : { code: null, signal: signalNames.get(signal) ?? `signal ${signal}` };
     if (this.#closed) {
       this.#finish();
       return;

@@ -2,10 +2,36 @@ import { describe, expect, it } from 'vitest';
 import { isTerminalReport } from './reports.ts';
 
 describe('answers of an emulator', () => {
-  it.each(['\x1b[?1;2c', '\x1b[>0;276;0c', '\x1b[12;40R', '\x1b[?12;40R', '\x1b[0n', '\x1b[?2004;1$y', '\x1b[4;600;800t', '\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\', '\x1b]10;rgb:ff/ff/ff\x07', '\x1bP1$r0m\x1b\\', '\x1bP>|xterm.js(6.0.0)\x1b\\'])('%j', (text) => {
+  it.each([
+    '\x1b[?1;2c',
+    '\x1b[>0;276;0c',
+    '\x1b[12;40R',
+    '\x1b[?12;40R',
+    '\x1b[0n',
+    '\x1b[?2004;1$y',
+    '\x1b[4;600;800t',
+    '\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\',
+    '\x1b]10;rgb:ff/ff/ff\x07',
+    '\x1bP1$r0m\x1b\\',
+    '\x1bP>|xterm.js(6.0.0)\x1b\\',
+  ])('%j', (text) => {
     expect(isTerminalReport(Buffer.from(text))).toBe(true);
   });
-  it.each(['', 'a', '\x1b', '\x1b[A', '\x1bOP', '\x1b[1;5C', '\x1b[200~paste\x1b[201~', '\x1b[<0;3;4M', '\x1b[I', 'ls\r', '\x1b[0nx', '\x1b[15~', `\x1b[${'1;'.repeat(200)}c`])('not %j', (text) => {
+  it.each([
+    '',
+    'a',
+    '\x1b',
+    '\x1b[A',
+    '\x1bOP',
+    '\x1b[1;5C',
+    '\x1b[200~paste\x1b[201~',
+    '\x1b[<0;3;4M',
+    '\x1b[I',
+    'ls\r',
+    '\x1b[0nx',
+    '\x1b[15~',
+    `\x1b[${'1;'.repeat(200)}c`,
+  ])('not %j', (text) => {
     expect(isTerminalReport(Buffer.from(text))).toBe(false);
   });
 });

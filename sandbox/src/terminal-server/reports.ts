@@ -4,13 +4,22 @@
  * that gets an answer twice takes the second for typing.
  */
 const MAX_REPORT_BYTES = 256;
-const CSI_REPORT = /^\x1b\[[?>=]?[0-9;:]*(?:[cnR]|\$y|x|t)$/;
-const OSC_REPORT = /^\x1b\](?:4;[0-9]+|1[0-2]);rgba?:[0-9a-fA-F/]+(?:\x07|\x1b\\)$/;
-const DCS_REPORT = /^\x1bP[01]?(?:\$r|\+r|>\|)[^\x1b]*\x1b\\$/;
+const ESCAPE = 0x1b;
+/** Without the escape in front and the terminator (BEL or ST) behind. */
+const CSI_REPORT = /^\[[?>=]?[0-9;:]*(?:[cnR]|\$y|x|t)$/;
+const OSC_REPORT = /^\](?:4;[0-9]+|1[0-2]);rgba?:[0-9a-fA-F/]+$/;
+const DCS_REPORT = /^P[01]?(?:\$r|\+r|>\|)[ -~]*$/;
+
+const withoutTerminator = (text: string): string | null => {
+  if (text.endsWith('\x07')) return text.slice(0, -1);
+  return text.endsWith('\x1b\\') ? text.slice(0, -2) : null;
+};
 
 /** True when the whole input frame is one such answer, as emulators send them. */
 export const isTerminalReport = (data: Uint8Array): boolean => {
-  if (data.length < 3 || data.length > MAX_REPORT_BYTES || data[0] !== 0x1b) return false;
-  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
-  return CSI_REPORT.test(text) || OSC_REPORT.test(text) || DCS_REPORT.test(text);
+  if (data.length < 3 || data.length > MAX_REPORT_BYTES || data[0] !== ESCAPE) return false;
+  const text = Buffer.from(data.buffer, data.byteOffset + 1, data.byteLength - 1).toString('latin1');
+  if (CSI_REPORT.test(text)) return true;
+  const body = withoutTerminator(text);
+  return body !== null && (OSC_REPORT.test(body) || DCS_REPORT.test(body));
 };

@@ -19,7 +19,13 @@ describe('a viewer with the extension', () => {
     client.type('echo "$((6*7))-$(tput cols)x$(tput lines)"\r');
     await client.untilText('42-80x24');
     await client.until(() => client.state?.owner === true, 'ownership');
-    expect(client.state).toMatchObject({ mode: 'control', exit: null, columns: 80, rows: 24, viewers: [{ name: 'Ada', owner: true, self: true, mode: 'control' }] });
+    expect(client.state).toMatchObject({
+      mode: 'control',
+      exit: null,
+      columns: 80,
+      rows: 24,
+      viewers: [{ name: 'Ada', owner: true, self: true, mode: 'control' }],
+    });
     const first = client.messages.findIndex((message) => message.type === 'sync');
     expect(client.messages.slice(0, first).some((message) => message.type === 'state')).toBe(false);
     client.cut();
@@ -53,14 +59,19 @@ describe('a stock ttyd client', () => {
     client.send({ type: 'resize', size: { columns: 66, rows: 20 } });
     client.type('sleep 0.1; tput cols\r');
     await client.untilText(/\r\n66\r\n/);
-    expect(client.messages.map((message) => message.type).filter((type) => type === 'sync' || type === 'state')).toEqual([]);
+    expect(
+      client.messages.map((message) => message.type).filter((type) => type === 'sync' || type === 'state'),
+    ).toEqual([]);
     expect(client.snapshot).toEqual([]);
     client.cut();
   });
 });
 
 describe('view mode', () => {
-  it.each([['token', { mode: 'view' as const }, {}], ['hello', {}, { mode: 'view' as const }]])('of the %s cannot type, resize or take over', async (_name, claims, sac) => {
+  it.each([
+    ['token', { mode: 'view' as const }, {}],
+    ['hello', {}, { mode: 'view' as const }],
+  ])('of the %s cannot type, resize or take over', async (_name, claims, sac) => {
     const owner = harness.connect();
     await owner.until(() => owner.state?.owner === true, 'ownership');
     const viewer = harness.connect({ claims, hello: TestClient.helloOf(sac, 40, 10) });
@@ -134,22 +145,63 @@ describe('bad frames', () => {
   };
   it.each<readonly [string, (client: TestClient) => void, null | undefined, RegExp]>([
     ['text frame', (client) => client.socket.send('0ls'), undefined, /^1008 text frame/],
-    ['input before the hello', (client) => client.socket.send(Buffer.from('0ls')), null, /^1008 input before the hello/],
-    ['bad hello', (client) => client.socket.send(Buffer.from('{"sac":1}')), null, /^1008 hello: sac: expected an object/],
-    ['hello too long', (client) => client.socket.send(Buffer.from(`{"AuthToken":"${'x'.repeat(5_000)}"}`)), null, /^1009 hello: 50\d\d bytes, the limit is 4096/],
-    ['echo too long', (client) => client.socket.send(Buffer.from(`6${'x'.repeat(33)}`)), undefined, /^1009 echo request: 33 bytes, the limit is 32/],
+    [
+      'input before the hello',
+      (client) => client.socket.send(Buffer.from('0ls')),
+      null,
+      /^1008 input before the hello/,
+    ],
+    [
+      'bad hello',
+      (client) => client.socket.send(Buffer.from('{"sac":1}')),
+      null,
+      /^1008 hello: sac: expected an object/,
+    ],
+    [
+      'hello too long',
+      (client) => client.socket.send(Buffer.from(`{"AuthToken":"${'x'.repeat(5_000)}"}`)),
+      null,
+      /^1009 hello: 50\d\d bytes, the limit is 4096/,
+    ],
+    [
+      'echo too long',
+      (client) => client.socket.send(Buffer.from(`6${'x'.repeat(33)}`)),
+      undefined,
+      /^1009 echo request: 33 bytes, the limit is 32/,
+    ],
     ['input of 1 MB', (client) => client.socket.send(Buffer.alloc(1_000_000, 0x30)), undefined, /^1009 /],
-    ['unknown types all the time', (client) => Array.from({ length: 20 }, () => client.socket.send(Buffer.from('9x'))), undefined, /^1008 unknown frame type 57/],
-    ['resize 10^9 all the time', (client) => Array.from({ length: 20 }, () => client.socket.send(Buffer.from('1{"columns":1000000000,"rows":1}'))), undefined, /^1008 resize: columns: .*1 to 1000, got 1000000000/],
-    ['acknowledging more than was sent', (client) => Array.from({ length: 20 }, () => client.send({ type: 'acknowledge', offset: 10 ** 12 })), undefined, /^1008 acknowledge: 1000000000000 is more than/],
-    ['hello all the time', (client) => Array.from({ length: 20 }, () => client.send({ type: 'hello', hello: TestClient.helloOf() })), undefined, /^1008 hello: sent twice/],
+    [
+      'unknown types all the time',
+      (client) => Array.from({ length: 20 }, () => client.socket.send(Buffer.from('9x'))),
+      undefined,
+      /^1008 unknown frame type 57/,
+    ],
+    [
+      'resize 10^9 all the time',
+      (client) => Array.from({ length: 20 }, () => client.socket.send(Buffer.from('1{"columns":1000000000,"rows":1}'))),
+      undefined,
+      /^1008 resize: columns: .*1 to 1000, got 1000000000/,
+    ],
+    [
+      'acknowledging more than was sent',
+      (client) => Array.from({ length: 20 }, () => client.send({ type: 'acknowledge', offset: 10 ** 12 })),
+      undefined,
+      /^1008 acknowledge: 1000000000000 is more than/,
+    ],
+    [
+      'hello all the time',
+      (client) => Array.from({ length: 20 }, () => client.send({ type: 'hello', hello: TestClient.helloOf() })),
+      undefined,
+      /^1008 hello: sent twice/,
+    ],
   ])('%s', async (_name, send, hello, expected) => {
     expect(await raw(send, hello)).toMatch(expected);
   });
   it('survives a few mistakes', async () => {
     const client = harness.connect();
     await client.untilSync();
-    for (const frame of ['9', '1{"columns":0,"rows":0}', '1{"columns":NaN}', '4-1', '4x', '4']) client.socket.send(Buffer.from(frame));
+    for (const frame of ['9', '1{"columns":0,"rows":0}', '1{"columns":NaN}', '4-1', '4x', '4'])
+      client.socket.send(Buffer.from(frame));
     client.type('echo a"l"ive\r');
     await client.untilText('alive');
     client.cut();

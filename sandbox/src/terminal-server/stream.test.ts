@@ -13,7 +13,8 @@ afterEach(async () => {
   await harness?.stop();
   harness = null;
 });
-const start = async (options: Parameters<typeof Harness.start>[0] = {}): Promise<Harness> => (harness = await Harness.start(options));
+const start = async (options: Parameters<typeof Harness.start>[0] = {}): Promise<Harness> =>
+  (harness = await Harness.start(options));
 
 /** Writes `out.bin` to a raw terminal, piece by piece, once a line arrives. */
 const PLAYER = `stty raw -echo; printf READY; head -c 2 > /dev/null
@@ -24,40 +25,44 @@ describe('reconnecting', () => {
   const seed = Number(process.env['SAC_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   const cuts = Number(process.env['SAC_TEST_CUTS'] ?? 100);
 
-  it(`${cuts} cuts at random bytes: nothing lost or repeated, the screen is that of a viewer never cut (seed ${seed})`, { timeout: 120_000 }, async () => {
-    const random = randomOf(seed);
-    const output = sampleOutput(random, 1_200_000);
-    const server = await start({ main: PLAYER });
-    writeFileSync(join(server.directory, 'out.bin'), output);
-    const uncut = new EmulatorClient();
-    const steady = server.connect();
-    uncut.follow(steady);
-    await steady.untilText('READY');
-    const begin = steady.offset;
-    const cut = new EmulatorClient();
-    let hello = TestClient.helloOf();
-    steady.type('go');
-    const end = begin + output.length;
-    for (let round = 0; round < cuts; round++) {
-      const client = server.connect({ hello });
-      cut.follow(client);
-      await client.untilSync();
-      if (hello.sac?.stream !== undefined) expect(client.sync?.kind, `seed ${seed}, round ${round}`).toBe('resume');
-      const target = Math.min(end - 1, cut.offset + Math.floor((random() * 2 * (end - cut.offset)) / (cuts - round)));
-      await new Promise<void>((resolve) => cut.cutAt(target, resolve));
-      if (random() < 0.1) await sleep(random() * 200);
-      hello = TestClient.helloOf({ stream: cut.stream ?? '', offset: cut.offset });
-    }
-    const last = server.connect({ hello });
-    cut.follow(last);
-    await last.until(() => cut.offset === end, 'end of output of the cut viewer', 60_000);
-    await steady.until(() => uncut.offset === end, 'end of output of the steady viewer', 60_000);
-    const context = `seed ${seed}`;
-    expect(Buffer.concat(uncut.shown).subarray(-output.length).equals(output), context).toBe(true);
-    expect(Buffer.concat(cut.shown).subarray(-output.length).equals(output), context).toBe(true);
-    expect(cut.snapshots, context).toBe(1);
-    expect(cut.state, context).toEqual(uncut.state);
-  });
+  it(
+    `${cuts} cuts at random bytes: nothing lost or repeated, the screen is that of a viewer never cut (seed ${seed})`,
+    { timeout: 120_000 },
+    async () => {
+      const random = randomOf(seed);
+      const output = sampleOutput(random, 1_200_000);
+      const server = await start({ main: PLAYER });
+      writeFileSync(join(server.directory, 'out.bin'), output);
+      const uncut = new EmulatorClient();
+      const steady = server.connect();
+      uncut.follow(steady);
+      await steady.untilText('READY');
+      const begin = steady.offset;
+      const cut = new EmulatorClient();
+      let hello = TestClient.helloOf();
+      steady.type('go');
+      const end = begin + output.length;
+      for (let round = 0; round < cuts; round++) {
+        const client = server.connect({ hello });
+        cut.follow(client);
+        await client.untilSync();
+        if (hello.sac?.stream !== undefined) expect(client.sync?.kind, `seed ${seed}, round ${round}`).toBe('resume');
+        const target = Math.min(end - 1, cut.offset + Math.floor((random() * 2 * (end - cut.offset)) / (cuts - round)));
+        await new Promise<void>((resolve) => cut.cutAt(target, resolve));
+        if (random() < 0.1) await sleep(random() * 200);
+        hello = TestClient.helloOf({ stream: cut.stream ?? '', offset: cut.offset });
+      }
+      const last = server.connect({ hello });
+      cut.follow(last);
+      await last.until(() => cut.offset === end, 'end of output of the cut viewer', 60_000);
+      await steady.until(() => uncut.offset === end, 'end of output of the steady viewer', 60_000);
+      const context = `seed ${seed}`;
+      expect(Buffer.concat(uncut.shown).subarray(-output.length).equals(output), context).toBe(true);
+      expect(Buffer.concat(cut.shown).subarray(-output.length).equals(output), context).toBe(true);
+      expect(cut.snapshots, context).toBe(1);
+      expect(cut.state, context).toEqual(uncut.state);
+    },
+  );
 
   it(`a new device at any moment sees the same screen (seed ${seed})`, { timeout: 120_000 }, async () => {
     const random = randomOf(seed);
@@ -79,7 +84,11 @@ describe('reconnecting', () => {
       devices.push({ client, shown });
     }
     await steady.until(() => uncut.offset === end, 'end of output', 60_000);
-    const visible = ({ emulator }: EmulatorClient): string[] => Array.from({ length: emulator.rows }, (_, row) => emulator.buffer.active.getLine(emulator.buffer.active.baseY + row)?.translateToString(true) ?? '');
+    const visible = ({ emulator }: EmulatorClient): string[] =>
+      Array.from(
+        { length: emulator.rows },
+        (_, row) => emulator.buffer.active.getLine(emulator.buffer.active.baseY + row)?.translateToString(true) ?? '',
+      );
     for (const [index, { client, shown }] of devices.entries()) {
       await client.until(() => shown.offset === end, `device ${index}`, 60_000);
       const { normal: _a, ...modes } = shown.state as Record<string, unknown>;
@@ -126,59 +135,85 @@ describe('reconnecting', () => {
     await watching.until(() => spectator.offset === owner.offset && spectator.emulator.cols === 45, 'spectator');
     const late = new EmulatorClient();
     late.emulator.resize(80, 24);
-    const back = server.connect({ claims: { mode: 'view' }, hello: TestClient.helloOf({ stream: stream ?? '', offset }) });
+    const back = server.connect({
+      claims: { mode: 'view' },
+      hello: TestClient.helloOf({ stream: stream ?? '', offset }),
+    });
     late.follow(back);
     await back.until(() => late.offset === owner.offset && late.emulator.cols === 45, 'replay');
     const sizes = back.messages.flatMap((message) => (message.type === 'state' ? [message.state.columns] : []));
-    expect([back.sync?.columns, ...sizes].filter((columns, index, all) => columns !== all[index - 1])).toEqual([60, 100, 45]);
-    const text = ({ emulator }: EmulatorClient): string[] => Array.from({ length: 20 }, (_, row) => emulator.buffer.active.getLine(emulator.buffer.active.baseY + row)?.translateToString(true) ?? '');
+    expect([back.sync?.columns, ...sizes].filter((columns, index, all) => columns !== all[index - 1])).toEqual([
+      60, 100, 45,
+    ]);
+    const text = ({ emulator }: EmulatorClient): string[] =>
+      Array.from(
+        { length: 20 },
+        (_, row) => emulator.buffer.active.getLine(emulator.buffer.active.baseY + row)?.translateToString(true) ?? '',
+      );
     expect(text(late)).toEqual(text(spectator));
   });
 });
 
 describe('slow viewers', () => {
-  it('never slow the PTY or others, stay bounded, and are exact again when they read', { timeout: 60_000 }, async () => {
-    const server = await start();
-    const fast = server.connect();
-    await fast.untilSync();
-    const frozen = new EmulatorClient();
-    const client = server.connect({ hello: TestClient.helloOf({ wantsOwnership: false }) });
-    frozen.follow(client);
-    await client.untilSync();
-    client.freeze();
-    const before = fast.offset;
-    fast.type('yes 0123456789 | head -c 20000000; echo E"N"D\r');
-    await sleep(1_000);
-    expect(await fast.echo()).toBeLessThan(500);
-    await fast.untilText('END', 30_000);
-    expect(fast.offset - before).toBeGreaterThan(20_000_000);
-    expect(client.offset).toBeLessThan(before + 2 * 1024 * 1024);
-    client.thaw();
-    await client.until(() => frozen.offset === fast.offset, 'caught up', 10_000);
-    expect(frozen.snapshots).toBe(2);
-    const lines = frozen.emulator.buffer.active;
-    expect(Array.from({ length: 24 }, (_, row) => lines.getLine(lines.baseY + row)?.translateToString(true)).join('\n')).toContain('END');
-  });
+  it(
+    'never slow the PTY or others, stay bounded, and are exact again when they read',
+    { timeout: 60_000 },
+    async () => {
+      const server = await start();
+      const fast = server.connect();
+      await fast.untilSync();
+      const frozen = new EmulatorClient();
+      const client = server.connect({ hello: TestClient.helloOf({ wantsOwnership: false }) });
+      frozen.follow(client);
+      await client.untilSync();
+      client.freeze();
+      const before = fast.offset;
+      fast.type('yes 0123456789 | head -c 20000000; echo E"N"D\r');
+      await sleep(1_000);
+      expect(await fast.echo()).toBeLessThan(500);
+      await fast.untilText('END', 30_000);
+      expect(fast.offset - before).toBeGreaterThan(20_000_000);
+      expect(client.offset).toBeLessThan(before + 2 * 1024 * 1024);
+      client.thaw();
+      await client.until(() => frozen.offset === fast.offset, 'caught up', 10_000);
+      expect(frozen.snapshots).toBe(2);
+      const lines = frozen.emulator.buffer.active;
+      expect(
+        Array.from({ length: 24 }, (_, row) => lines.getLine(lines.baseY + row)?.translateToString(true)).join('\n'),
+      ).toContain('END');
+    },
+  );
 
-  it('when all are frozen the program runs on after 2 s, and the screen is right afterwards', { timeout: 60_000 }, async () => {
-    const server = await start();
-    const shown = new EmulatorClient();
-    const client = server.connect();
-    shown.follow(client);
-    await client.untilSync();
-    client.type('head -c 20000000 /dev/zero | tr "\\0" z; echo; echo "AL""L"; touch "$HOME/finished"\r');
-    await client.untilText('zzz');
-    client.freeze();
-    const began = performance.now();
-    const { existsSync } = await import('node:fs');
-    while (!existsSync(join(server.directory, 'finished'))) {
-      expect(performance.now() - began).toBeLessThan(30_000);
-      await sleep(50);
-    }
-    client.thaw();
-    await client.until(() => shown.emulator.buffer.active.getLine(shown.emulator.buffer.active.baseY + shown.emulator.buffer.active.cursorY - 1)?.translateToString(true) === 'ALL', 'exact again', 5_000);
-    expect(shown.snapshots).toBeGreaterThanOrEqual(2);
-  });
+  it(
+    'when all are frozen the program runs on after 2 s, and the screen is right afterwards',
+    { timeout: 60_000 },
+    async () => {
+      const server = await start();
+      const shown = new EmulatorClient();
+      const client = server.connect();
+      shown.follow(client);
+      await client.untilSync();
+      client.type('head -c 20000000 /dev/zero | tr "\\0" z; echo; echo "AL""L"; touch "$HOME/finished"\r');
+      await client.untilText('zzz');
+      client.freeze();
+      const began = performance.now();
+      const { existsSync } = await import('node:fs');
+      while (!existsSync(join(server.directory, 'finished'))) {
+        expect(performance.now() - began).toBeLessThan(30_000);
+        await sleep(50);
+      }
+      client.thaw();
+      await client.until(
+        () =>
+          shown.emulator.buffer.active
+            .getLine(shown.emulator.buffer.active.baseY + shown.emulator.buffer.active.cursorY - 1)
+            ?.translateToString(true) === 'ALL',
+        'exact again',
+        5_000,
+      );
+      expect(shown.snapshots).toBeGreaterThanOrEqual(2);
+    },
+  );
 
   it('a viewer that never acknowledges gets at most 512 KiB', { timeout: 30_000 }, async () => {
     const server = await start();
@@ -189,7 +224,10 @@ describe('slow viewers', () => {
     expect(silent.offset + Buffer.concat(silent.snapshot).length).toBeLessThanOrEqual(512 * 1024);
     expect(silent.offset).toBeGreaterThan(500 * 1024);
     silent.send({ type: 'acknowledge', offset: silent.offset });
-    await silent.until(() => silent.sync?.kind === 'snapshot' && silent.sync.offset > 3_000_000, 'a snapshot of what it missed');
+    await silent.until(
+      () => silent.sync?.kind === 'snapshot' && silent.sync.offset > 3_000_000,
+      'a snapshot of what it missed',
+    );
   });
 
   it('a paused viewer gets nothing, others everything, and it goes on where it was', async () => {

@@ -17,7 +17,11 @@ describe('tail', () => {
     const tail = new Tail(1_000, size(80));
     let all = Buffer.alloc(0);
     for (let round = 0; round < 300; round++) {
-      const chunk = Buffer.from(Array.from({ length: Math.floor(random() * (round % 50 === 0 ? 2_500 : 200)) }, () => Math.floor(random() * 256)));
+      const chunk = Buffer.from(
+        Array.from({ length: Math.floor(random() * (round % 50 === 0 ? 2_500 : 200)) }, () =>
+          Math.floor(random() * 256),
+        ),
+      );
       tail.append(chunk);
       all = Buffer.concat([all, chunk]);
       expect(tail.end).toBe(all.length);

@@ -80,7 +80,13 @@ export class Terminal implements ViewedTerminal {
   }
 
   get info(): TerminalInfo {
-    return { name: this.name, title: this.title || this.#command, running: this.exit === null, viewers: this.#viewers.count, exit: this.exit };
+    return {
+      name: this.name,
+      title: this.title || this.#command,
+      running: this.exit === null,
+      viewers: this.#viewers.count,
+      exit: this.exit,
+    };
   }
 
   get viewerCount(): number {
@@ -169,7 +175,8 @@ export class Terminal implements ViewedTerminal {
     this.#coalescer.flush();
     this.#viewers.close(code, reason);
     this.#screen.close();
-    for (const timer of [this.#sizeTimer, this.#titleTimer, this.#foregroundTimer, this.#releaseTimer]) if (timer !== null) clearTimeout(timer);
+    for (const timer of [this.#sizeTimer, this.#titleTimer, this.#foregroundTimer, this.#releaseTimer])
+      if (timer !== null) clearTimeout(timer);
   }
 
   setViewersBehind(behind: boolean): void {
@@ -312,7 +319,11 @@ export class Terminal implements ViewedTerminal {
   async #keepLastScreen(status: ExitStatus): Promise<void> {
     let output = '';
     try {
-      const [snapshot, screen, text] = await Promise.all([this.#screen.snapshot(), this.#screen.screen(), this.#screen.text()]);
+      const [snapshot, screen, text] = await Promise.all([
+        this.#screen.snapshot(),
+        this.#screen.screen(),
+        this.#screen.text(),
+      ]);
       this.#final = snapshot;
       this.#finalText = screen;
       output = text;

@@ -30,7 +30,10 @@ export class Terminals {
 
   get state(): SandboxState {
     const main = this.#main.terminal;
-    return { terminals: [...(main === null ? [] : [main.info]), ...[...this.#shells.values()].map((shell) => shell.info)], main: this.#main.state };
+    return {
+      terminals: [...(main === null ? [] : [main.info]), ...[...this.#shells.values()].map((shell) => shell.info)],
+      main: this.#main.state,
+    };
   }
 
   find(name: string): Terminal | null {
@@ -41,7 +44,10 @@ export class Terminals {
   openShell(): Terminal | null {
     if (this.#shells.size + 1 >= bounds.terminalsPerSandbox && !this.#forgetOldestEnded()) return null;
     const name = this.#freeName();
-    const shell = new Terminal(name, this.#spec.shell, this.#screens, { onChange: () => this.#changed(), onEnd: () => this.#changed() });
+    const shell = new Terminal(name, this.#spec.shell, this.#screens, {
+      onChange: () => this.#changed(),
+      onEnd: () => this.#changed(),
+    });
     this.#shells.set(name, shell);
     this.#changed();
     return shell;

@@ -22,7 +22,11 @@ export class UploadRefused extends Error {
 
 /** A file name without directories, control characters or leading dots; never empty. */
 export const safeFileName = (name: string): { readonly stem: string; readonly extension: string } => {
-  const clean = name.replace(/^.*[/\\]/, '').replace(UNSAFE, '_').replace(/^[.\s]+/, '').trimEnd();
+  const clean = name
+    .replace(/^.*[/\\]/, '')
+    .replace(UNSAFE, '_')
+    .replace(/^[.\s]+/, '')
+    .trimEnd();
   const extension = extname(clean).slice(0, MAX_EXTENSION_CHARACTERS);
   const stem = [...clean.slice(0, clean.length - extname(clean).length)].slice(0, MAX_STEM_CHARACTERS).join('');
   return { stem: stem === '' ? 'file' : stem, extension };
@@ -36,7 +40,8 @@ const limited = (count: (bytes: number) => void): Transform => {
     transform(chunk: Buffer, _encoding, done) {
       total += chunk.length;
       count(total);
-      if (total > UPLOAD_MAX_BYTES) done(new UploadRefused('payload_too_large', `the file is larger than the limit of ${UPLOAD_MAX_BYTES} bytes`));
+      if (total > UPLOAD_MAX_BYTES)
+        done(new UploadRefused('payload_too_large', `the file is larger than the limit of ${UPLOAD_MAX_BYTES} bytes`));
       else done(null, chunk);
     },
   });
@@ -44,9 +49,18 @@ const limited = (count: (bytes: number) => void): Transform => {
 
 const writeTemporary = async (path: string, content: Readable, signal: AbortSignal): Promise<number> => {
   let sizeBytes = 0;
-  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o644);
+  const file = await open(
+    path,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    0o644,
+  );
   try {
-    await pipeline(content, limited((bytes) => (sizeBytes = bytes)), file.createWriteStream(), { signal });
+    await pipeline(
+      content,
+      limited((bytes) => (sizeBytes = bytes)),
+      file.createWriteStream(),
+      { signal },
+    );
     return sizeBytes;
   } finally {
     // Closed by the stream already when all went well.
@@ -66,7 +80,10 @@ const publish = async (directory: string, temporary: string, name: string): Prom
       if (errorCode(error) !== 'EEXIST') throw error;
     }
   }
-  throw new UploadRefused('conflict', `${MAX_ATTEMPTS} files named like ${stem}${extension} exist already; remove some or use another name`);
+  throw new UploadRefused(
+    'conflict',
+    `${MAX_ATTEMPTS} files named like ${stem}${extension} exist already; remove some or use another name`,
+  );
 };
 
 /**
@@ -74,18 +91,23 @@ const publish = async (directory: string, temporary: string, name: string): Prom
  * @throws UploadRefused when it is too large, the disk is full or `uploads` is not a plain directory
  */
 export const saveUpload = async (
-  workspaceDir: string, name: string, content: Readable, signal: AbortSignal,
+  workspaceDir: string,
+  name: string,
+  content: Readable,
+  signal: AbortSignal,
 ): Promise<{ path: string; sizeBytes: number }> => {
   const directory = join(workspaceDir, 'uploads');
   await mkdir(directory, { recursive: true }).catch(() => undefined);
   const status = await lstat(directory).catch(() => null);
-  if (status?.isDirectory() !== true) throw new UploadRefused('conflict', `${directory} is not a directory; remove or rename what is there`);
+  if (status?.isDirectory() !== true)
+    throw new UploadRefused('conflict', `${directory} is not a directory; remove or rename what is there`);
   const temporary = join(directory, `.${randomUUID()}.part`);
   try {
     const sizeBytes = await writeTemporary(temporary, content, signal);
     return { path: await publish(directory, temporary, name), sizeBytes };
   } catch (error) {
-    if (errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT') throw new UploadRefused('storage_full', 'the disk of the sandbox is full; delete files and try again');
+    if (errorCode(error) === 'ENOSPC' || errorCode(error) === 'EDQUOT')
+      throw new UploadRefused('storage_full', 'the disk of the sandbox is full; delete files and try again');
     throw error;
   } finally {
     await unlink(temporary).catch(() => undefined);

@@ -1,4 +1,11 @@
-import { encodeServerFrame, serverFrame, type Hello, type ServerMessage, type Size, type StatePayload } from '@sac/contracts';
+import {
+  encodeServerFrame,
+  serverFrame,
+  type Hello,
+  type ServerMessage,
+  type Size,
+  type StatePayload,
+} from '@sac/contracts';
 import { bounds } from './constants.ts';
 import type { Candidate } from './ownership.ts';
 import type { Place } from './screen/messages.ts';
@@ -61,7 +68,8 @@ export class Viewer implements Candidate {
     this.mode = identity.mode === 'control' && hello.sac?.mode !== 'view' ? 'control' : 'view';
     this.wantsOwnership = hello.sac?.wantsOwnership ?? true;
     this.extended = hello.sac !== undefined;
-    this.wishedSize = hello.columns !== undefined && hello.rows !== undefined ? { columns: hello.columns, rows: hello.rows } : null;
+    this.wishedSize =
+      hello.columns !== undefined && hello.rows !== undefined ? { columns: hello.columns, rows: hello.rows } : null;
     this.#size = size;
   }
 
@@ -161,7 +169,8 @@ export class Viewer implements Candidate {
 
   sendState(state: Omit<StatePayload, 'columns' | 'rows' | 'offset' | 'mode'>): void {
     this.stateDue = false;
-    if (this.extended) this.#send({ type: 'state', state: { ...state, ...this.#size, offset: this.#sent, mode: this.mode } });
+    if (this.extended)
+      this.#send({ type: 'state', state: { ...state, ...this.#size, offset: this.#sent, mode: this.mode } });
   }
 
   sendTitle(title: string): void {

@@ -125,7 +125,8 @@ export class Viewers {
       this.#chooseAnswerer();
     }
     this.#trySnapshot(viewer);
-    if (this.#terminal.exit !== null && viewer.phase === 'live' && viewer.sent === this.#terminal.tail.end) this.#farewell(viewer);
+    if (this.#terminal.exit !== null && viewer.phase === 'live' && viewer.sent === this.#terminal.tail.end)
+      this.#farewell(viewer);
   }
 
   advanceAll(): void {
@@ -162,7 +163,8 @@ export class Viewers {
     }
     this.#all.clear();
     this.#ownership.close();
-    for (const timer of [this.#behindTimer, this.#stateTimer, this.#farewellTimer]) if (timer !== null) clearTimeout(timer);
+    for (const timer of [this.#behindTimer, this.#stateTimer, this.#farewellTimer])
+      if (timer !== null) clearTimeout(timer);
     this.#behindTimer = null;
     this.#stateTimer = null;
     this.#farewellTimer = null;
@@ -232,7 +234,8 @@ export class Viewers {
   }
 
   #chooseAnswerer(): void {
-    const able = (viewer: Viewer | null): viewer is Viewer => viewer !== null && viewer.mode === 'control' && viewer.phase === 'live' && !viewer.paused;
+    const able = (viewer: Viewer | null): viewer is Viewer =>
+      viewer !== null && viewer.mode === 'control' && viewer.phase === 'live' && !viewer.paused;
     const { owner } = this.#ownership;
     const others = [...this.#all].filter(able).sort((a, b) => b.lastActiveMs - a.lastActiveMs);
     const next = able(owner) ? owner : (others[0] ?? null);
@@ -262,8 +265,16 @@ export class Viewers {
   #sendState(viewer: Viewer): void {
     const { owner } = this.#ownership;
     const viewers: StatePayload['viewers'] = [...this.#all].map((other) => ({
-      name: other.userName, owner: other === owner, self: other === viewer, mode: other.mode,
+      name: other.userName,
+      owner: other === owner,
+      self: other === viewer,
+      mode: other.mode,
     }));
-    viewer.sendState({ owner: owner === viewer, viewers, foreground: this.#terminal.foreground, exit: this.#terminal.exit });
+    viewer.sendState({
+      owner: owner === viewer,
+      viewers,
+      foreground: this.#terminal.foreground,
+      exit: this.#terminal.exit,
+    });
   }
 }

@@ -12,10 +12,18 @@ const HAS_EXTENDED = 0x10000000;
 const PROTECTED = 0x20000000;
 
 const foregroundFlags: readonly (readonly [number, string])[] = [
-  [0x8000000, '1'], [0x20000000, '5'], [0x4000000, '7'], [0x40000000, '8'], [0x80000000, '9'],
+  [0x8000000, '1'],
+  [0x20000000, '5'],
+  [0x4000000, '7'],
+  [0x40000000, '8'],
+  [0x80000000, '9'],
 ];
 const UNDERLINED = 0x10000000;
-const backgroundFlags: readonly (readonly [number, string])[] = [[0x8000000, '2'], [0x4000000, '3'], [0x40000000, '53']];
+const backgroundFlags: readonly (readonly [number, string])[] = [
+  [0x8000000, '2'],
+  [0x4000000, '3'],
+  [0x40000000, '53'],
+];
 
 const rgbOf = (color: number): string => `${(color >>> 16) & 255}:${(color >>> 8) & 255}:${color & 255}`;
 
@@ -69,6 +77,9 @@ export const isErased = (attributes: Attributes): boolean => attributes.fg === 0
 export const isDefault = (attributes: Attributes): boolean => attributes.fg === 0 && attributes.bg === 0;
 
 export const sameAttributes = (a: Attributes, b: Attributes): boolean =>
-  a.fg === b.fg && a.bg === b.bg && ((a.bg & HAS_EXTENDED) === 0 || (a.extended._ext === b.extended._ext && a.extended.urlId === b.extended.urlId));
+  a.fg === b.fg &&
+  a.bg === b.bg &&
+  ((a.bg & HAS_EXTENDED) === 0 || (a.extended._ext === b.extended._ext && a.extended.urlId === b.extended.urlId));
 
-export const linkIdOf = (attributes: Attributes): number => ((attributes.bg & HAS_EXTENDED) !== 0 ? attributes.extended.urlId : 0);
+export const linkIdOf = (attributes: Attributes): number =>
+  (attributes.bg & HAS_EXTENDED) !== 0 ? attributes.extended.urlId : 0;

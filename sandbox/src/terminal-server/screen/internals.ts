@@ -56,7 +56,11 @@ export interface Core {
   };
   readonly coreMouseService: { readonly activeProtocol: string; readonly activeEncoding: string };
   readonly options: { readonly cursorBlink: boolean; readonly convertEol: boolean };
-  readonly _charsetService: { readonly charset: Charset; readonly glevel: number; readonly _charsets: readonly Charset[] };
+  readonly _charsetService: {
+    readonly charset: Charset;
+    readonly glevel: number;
+    readonly _charsets: readonly Charset[];
+  };
   readonly _oscLinkService: { getLinkData(id: number): { readonly id?: string; readonly uri: string } | undefined };
   readonly _inputHandler: {
     readonly _curAttrData: Attributes;

@@ -34,7 +34,7 @@ export class LineWriter {
     this.#linkId = 0;
     const end = this.#contentEnd(line);
     let skipped = 0;
-    for (let column = 0; column < end; ) {
+    for (let column = 0; column < end;) {
       line.loadCell(column, this.#cell);
       const width = this.#widthOf(line, column);
       if (this.#isSkippable(this.#cell)) {
@@ -102,7 +102,11 @@ export class LineWriter {
     this.#out += sgrOf(attributes);
     if (linkId !== 0 && linkId !== this.#linkId) this.#out += openLink(this.#core, linkId);
     this.#linkId = linkId;
-    this.#current = { fg: attributes.fg, bg: attributes.bg, extended: { _ext: attributes.extended._ext, urlId: attributes.extended.urlId } };
+    this.#current = {
+      fg: attributes.fg,
+      bg: attributes.bg,
+      extended: { _ext: attributes.extended._ext, urlId: attributes.extended.urlId },
+    };
   }
 
   #leadTo(line: Line, below: Line, end: number): void {
@@ -154,7 +158,12 @@ export class LineWriter {
  * All lines of a buffer, oldest first. The screen is always whole; of the scrollback as much as fits into
  * `maxBytes`, newest first.
  */
-export const writeLines = (core: Core, buffer: ScreenBuffer, cells: readonly [Cell, Cell], maxBytes: number): string => {
+export const writeLines = (
+  core: Core,
+  buffer: ScreenBuffer,
+  cells: readonly [Cell, Cell],
+  maxBytes: number,
+): string => {
   const writer = new LineWriter(core, cells);
   const pieces: string[] = [];
   let bytes = 0;

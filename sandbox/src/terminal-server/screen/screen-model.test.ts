@@ -9,7 +9,12 @@ const BIG = 1024 * 1024;
 const noEvents = { onTitle: () => undefined, onReply: () => undefined };
 
 /** Cuts `output` at `cut`: one emulator sees everything, another a snapshot of a model and the rest. */
-const cutAndCompare = (output: Uint8Array, cut: number, dimensions: Size = size, garbage = ''): { uncut: object; restored: object } => {
+const cutAndCompare = (
+  output: Uint8Array,
+  cut: number,
+  dimensions: Size = size,
+  garbage = '',
+): { uncut: object; restored: object } => {
   const uncut = createEmulator(dimensions);
   const restored = createEmulator(dimensions);
   const model = new ScreenModel(dimensions, noEvents);
@@ -105,15 +110,20 @@ describe('snapshot, per state: set it, restore, compare, go on, compare again', 
     expect(later.restored).toEqual(later.uncut);
   });
 
-  it.each(modes)('%s, over a screen that is in a different state and half way through a sequence', (...[, setup = '']: readonly (string | undefined)[]) => {
-    const garbage = `\x1b[?1049h\x1b[?25l\x1b[?6h\x1b[4h\x1b(0\x1b[2;3r\x1b[?7l\x1b[?1003h\x1b[?1006h\x1b[20h\x1b[41mjunk${OSC('8;;http://x')}\x1b]2;unfinished`;
-    const { uncut, restored } = cutAndCompare(bytes(setup), bytes(setup).length, size, garbage);
-    expect(restored).toEqual(uncut);
-  });
+  it.each(modes)(
+    '%s, over a screen that is in a different state and half way through a sequence',
+    (...[, setup = '']: readonly (string | undefined)[]) => {
+      const garbage = `\x1b[?1049h\x1b[?25l\x1b[?6h\x1b[4h\x1b(0\x1b[2;3r\x1b[?7l\x1b[?1003h\x1b[?1006h\x1b[20h\x1b[41mjunk${OSC('8;;http://x')}\x1b]2;unfinished`;
+      const { uncut, restored } = cutAndCompare(bytes(setup), bytes(setup).length, size, garbage);
+      expect(restored).toEqual(uncut);
+    },
+  );
 });
 
 describe('snapshot inside a sequence or character', () => {
-  const output = bytes(`é漢😀\x1b[38;2;1;2;3mx${OSC('2;title')}y\x1b]2;bell\x07z\x1bP$qm\x1b\\a\x1b(0q\x1b(Bb${OSC('8;id=1;http://h/é')}l${OSC('8;;')}\x1b[1;5Hend\xc2\x9b2Cq`);
+  const output = bytes(
+    `é漢😀\x1b[38;2;1;2;3mx${OSC('2;title')}y\x1b]2;bell\x07z\x1bP$qm\x1b\\a\x1b(0q\x1b(Bb${OSC('8;id=1;http://h/é')}l${OSC('8;;')}\x1b[1;5Hend\xc2\x9b2Cq`,
+  );
   it.each(Array.from({ length: output.length + 1 }, (_, cut) => cut))('byte %i', (cut) => {
     const { uncut, restored } = cutAndCompare(output, cut);
     expect(restored).toEqual(uncut);
@@ -158,7 +168,8 @@ describe('what the emulator does not keep', () => {
 describe('bounds', () => {
   it('drops the oldest scrollback to fit, never the screen', () => {
     const model = new ScreenModel({ columns: 200, rows: 50 }, noEvents);
-    for (let line = 0; line < 1_000; line++) model.write(bytes(`\x1b[38;2;${line % 256};1;2m${String(line).padEnd(190, '#')}\r\n`));
+    for (let line = 0; line < 1_000; line++)
+      model.write(bytes(`\x1b[38;2;${line % 256};1;2m${String(line).padEnd(190, '#')}\r\n`));
     const snapshot = model.snapshot(64 * 1024);
     expect(snapshot.length).toBeLessThan(66 * 1024);
     const restored = createEmulator({ columns: 200, rows: 50 });
@@ -179,7 +190,8 @@ describe('bounds', () => {
     const model = new ScreenModel(size, noEvents);
     model.write(bytes(`${Array.from({ length: 9 }, (_, index) => `line ${index}`).join('\r\n')}\x1b[?2004h`));
     expect(model.screen()).toEqual({
-      lines: ['line 3', 'line 4', 'line 5', 'line 6', 'line 7', 'line 8'], cursor: { x: 6, y: 5 },
+      lines: ['line 3', 'line 4', 'line 5', 'line 6', 'line 7', 'line 8'],
+      cursor: { x: 6, y: 5 },
       modes: { bracketedPaste: true, alternateScreen: false },
     });
     expect(model.text(14)).toBe('line 7\nline 8');
@@ -193,10 +205,60 @@ describe('bounds', () => {
  * the emulator forgets them when the line scrolls away on which they began.
  */
 const pieces = [
-  'a', 'word ', '漢', '😀', 'é', 'e\u0301', '\r\n', '\n', '\r', '\b', '\t', '\x1b[A', '\x1b[3C', '\x1b[5;5H', '\x1b[H', '\x1b[K', '\x1b[1K', '\x1b[2J',
-  '\x1b[3X', '\x1b[2P', '\x1b[3@', '\x1b[L', '\x1b[M', '\x1b[31m', '\x1b[44m', '\x1b[1;4:3;58:5:9mU\x1b[m', '\x1b[m', '\x1b[7m', '\x1b[2;4r', '\x1b[r', '\x1bM', '\x1bD',
-  '\x1b7', '\x1b8', '\x1b[?1049h', '\x1b[?1049l', '\x1b[?25l', '\x1b[?25h', '\x1b(0', '\x1b(B', '\x1b[?7l', '\x1b[?7h', '\x1b[?6h', '\x1b[?6l',
-  '\x1b[4h', '\x1b[4l', '\x1b[S', '\x1b[T', '\x1b[4b', '0123456789012345678901234', '\x1b[?2026h', '\x1b[?2026l', '\x1bc', '\x1b[!p',
+  'a',
+  'word ',
+  '漢',
+  '😀',
+  'é',
+  'e\u0301',
+  '\r\n',
+  '\n',
+  '\r',
+  '\b',
+  '\t',
+  '\x1b[A',
+  '\x1b[3C',
+  '\x1b[5;5H',
+  '\x1b[H',
+  '\x1b[K',
+  '\x1b[1K',
+  '\x1b[2J',
+  '\x1b[3X',
+  '\x1b[2P',
+  '\x1b[3@',
+  '\x1b[L',
+  '\x1b[M',
+  '\x1b[31m',
+  '\x1b[44m',
+  '\x1b[1;4:3;58:5:9mU\x1b[m',
+  '\x1b[m',
+  '\x1b[7m',
+  '\x1b[2;4r',
+  '\x1b[r',
+  '\x1bM',
+  '\x1bD',
+  '\x1b7',
+  '\x1b8',
+  '\x1b[?1049h',
+  '\x1b[?1049l',
+  '\x1b[?25l',
+  '\x1b[?25h',
+  '\x1b(0',
+  '\x1b(B',
+  '\x1b[?7l',
+  '\x1b[?7h',
+  '\x1b[?6h',
+  '\x1b[?6l',
+  '\x1b[4h',
+  '\x1b[4l',
+  '\x1b[S',
+  '\x1b[T',
+  '\x1b[4b',
+  '0123456789012345678901234',
+  '\x1b[?2026h',
+  '\x1b[?2026l',
+  '\x1bc',
+  '\x1b[!p',
 ] as const;
 
 describe('random output', () => {
@@ -204,11 +266,16 @@ describe('random output', () => {
   it(`a snapshot at any byte gives the screen of the uncut run (seed ${seed})`, () => {
     const random = randomOf(seed);
     for (let round = 0; round < 400; round++) {
-      const output = bytes(Array.from({ length: 60 }, () => pieces[Math.floor(random() * pieces.length)] ?? '').join(''));
+      const output = bytes(
+        Array.from({ length: 60 }, () => pieces[Math.floor(random() * pieces.length)] ?? '').join(''),
+      );
       const cut = Math.floor(random() * (output.length + 1));
       const dimensions = { columns: 2 + Math.floor(random() * 30), rows: 2 + Math.floor(random() * 10) };
       const { uncut, restored } = cutAndCompare(output, cut, dimensions);
-      expect(restored, `seed ${seed}, round ${round}, cut ${cut}, ${dimensions.columns}x${dimensions.rows}, output ${JSON.stringify(Buffer.from(output).toString())}`).toEqual(uncut);
+      expect(
+        restored,
+        `seed ${seed}, round ${round}, cut ${cut}, ${dimensions.columns}x${dimensions.rows}, output ${JSON.stringify(Buffer.from(output).toString())}`,
+      ).toEqual(uncut);
     }
   });
 });

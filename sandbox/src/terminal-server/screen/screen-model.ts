@@ -48,7 +48,11 @@ export class ScreenModel {
 
   constructor(size: Size, events: ScreenModelEvents) {
     this.#terminal = new headless.Terminal({
-      cols: size.columns, rows: size.rows, scrollback: bounds.scrollbackLines, allowProposedApi: true, logLevel: 'off',
+      cols: size.columns,
+      rows: size.rows,
+      scrollback: bounds.scrollbackLines,
+      allowProposedApi: true,
+      logLevel: 'off',
     });
     const unicode = new Unicode11Addon();
     // The add-on is typed for the browser's terminal; the two share the interface it uses.
@@ -82,7 +86,10 @@ export class ScreenModel {
 
   screen(): ScreenText {
     const { active } = this.#terminal.buffer;
-    const lines = Array.from({ length: this.#terminal.rows }, (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '');
+    const lines = Array.from(
+      { length: this.#terminal.rows },
+      (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '',
+    );
     return {
       lines,
       cursor: { x: active.cursorX, y: active.cursorY },

@@ -33,7 +33,10 @@ const MAX_LOSSES = 3;
 const LOSS_WINDOW_MS = 60_000;
 
 /** TypeScript source runs as it is in development and tests; the build puts both files beside each other. */
-const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './screen.worker.ts' : './screen.worker.js', import.meta.url);
+const workerUrl = new URL(
+  import.meta.url.endsWith('.ts') ? './screen.worker.ts' : './screen.worker.js',
+  import.meta.url,
+);
 
 /** The worker thread that holds all screen models. One thread serves every terminal of the sandbox. */
 export class Screens {
@@ -77,7 +80,8 @@ export class Screens {
   forget(id: number): void {
     this.post({ kind: 'close', id });
     this.#events.delete(id);
-    for (const [request, waiting] of this.#waiting) if (waiting.id === id) this.#fail(request, 'the terminal was closed');
+    for (const [request, waiting] of this.#waiting)
+      if (waiting.id === id) this.#fail(request, 'the terminal was closed');
   }
 
   async close(): Promise<void> {
@@ -155,7 +159,7 @@ export class Screen {
 
   /** Copies the bytes; they reach the model within `modelBatchMs`. */
   write(bytes: Uint8Array): void {
-    for (let from = 0; from < bytes.length && !this.#closed; ) {
+    for (let from = 0; from < bytes.length && !this.#closed;) {
       this.#batch ??= Buffer.allocUnsafeSlow(bounds.modelBatchBytes);
       const count = Math.min(bytes.length - from, bounds.modelBatchBytes - this.#batched);
       this.#batch.set(bytes.subarray(from, from + count), this.#batched);
@@ -212,7 +216,10 @@ export class Screen {
     this.#batched = 0;
     if (count === bounds.modelBatchBytes) {
       this.#batch = null;
-      this.#screens.post({ kind: 'write', id: this.#id, data: batch }, batch.buffer instanceof ArrayBuffer ? [batch.buffer] : []);
+      this.#screens.post(
+        { kind: 'write', id: this.#id, data: batch },
+        batch.buffer instanceof ArrayBuffer ? [batch.buffer] : [],
+      );
     } else {
       this.#screens.post({ kind: 'write', id: this.#id, data: Uint8Array.from(batch.subarray(0, count)) });
     }

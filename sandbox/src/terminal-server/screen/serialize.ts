@@ -36,13 +36,19 @@ const savedCursor = (buffer: ScreenBuffer, columns: number): string => {
 };
 
 const scrollRegion = (buffer: ScreenBuffer, rows: number): string =>
-  when(buffer.scrollTop !== 0 || buffer.scrollBottom !== rows - 1, `\x1b[${buffer.scrollTop + 1};${buffer.scrollBottom + 1}r`);
+  when(
+    buffer.scrollTop !== 0 || buffer.scrollBottom !== rows - 1,
+    `\x1b[${buffer.scrollTop + 1};${buffer.scrollBottom + 1}r`,
+  );
 
 const ownState = (buffer: ScreenBuffer, core: Core): string =>
   tabStops(buffer, core.cols) + savedCursor(buffer, core.cols) + scrollRegion(buffer, core.rows);
 
 const hasSavedCursor = (buffer: ScreenBuffer): boolean =>
-  buffer.savedX !== 0 || buffer.savedY !== 0 || !isDefault(buffer.savedCurAttrData) || buffer.savedCharset !== undefined;
+  buffer.savedX !== 0 ||
+  buffer.savedY !== 0 ||
+  !isDefault(buffer.savedCurAttrData) ||
+  buffer.savedCharset !== undefined;
 
 const charsets = (core: Core): string => {
   const { glevel, _charsets, charset } = core._charsetService;
@@ -59,7 +65,8 @@ const modes = (core: Core, tracked: TrackedState): string => {
   const { decPrivateModes: dec, isCursorHidden } = core.coreService;
   const protocol = mouseProtocols[core.coreMouseService.activeProtocol];
   const encoding = mouseEncodings[core.coreMouseService.activeEncoding];
-  const style = dec.cursorStyle === undefined ? null : cursorStyles[dec.cursorStyle] - (dec.cursorBlink === true ? 1 : 0);
+  const style =
+    dec.cursorStyle === undefined ? null : cursorStyles[dec.cursorStyle] - (dec.cursorBlink === true ? 1 : 0);
   return [
     when(dec.applicationCursorKeys, '\x1b[?1h'),
     when(dec.applicationKeypad, '\x1b='),
@@ -88,7 +95,8 @@ const characterBefore = (buffer: ScreenBuffer, cell: Cell): Printed | null => {
   const line = buffer.lines.get(buffer.ybase + buffer.y);
   if (line === undefined || buffer.x === 0) return null;
   let column = buffer.x - 1;
-  if (line.loadCell(column, cell).getWidth() === 0 && cell.getChars() === '' && column > 0) line.loadCell(--column, cell);
+  if (line.loadCell(column, cell).getWidth() === 0 && cell.getChars() === '' && column > 0)
+    line.loadCell(--column, cell);
   return { column, width: buffer.x - column, text: cell.getChars() === '' ? ' ' : cell.getChars() };
 };
 
@@ -113,7 +121,14 @@ const cursor = (core: Core, cell: Cell): string => {
   const place = move + at(before.column, buffer.y - top) + when(insertMode, `\x1b[${before.width}P`) + insert;
   if (joins) return place + setPen + before.text;
   const linkId = linkIdOf(cell);
-  return place + sgrOf(cell) + when(linkId !== 0, openLink(core, linkId)) + before.text + when(linkId !== 0, '\x1b]8;;\x1b\\') + setPen;
+  return (
+    place +
+    sgrOf(cell) +
+    when(linkId !== 0, openLink(core, linkId)) +
+    before.text +
+    when(linkId !== 0, '\x1b]8;;\x1b\\') +
+    setPen
+  );
 };
 
 /**
@@ -121,7 +136,10 @@ const cursor = (core: Core, cell: Cell): string => {
  * what the parser holds of an unfinished sequence or character.
  */
 export const serializeScreen = (
-  core: Core, tracked: TrackedState, cells: readonly [Cell, Cell], limit: { readonly maxBytes: number; readonly pending: Uint8Array },
+  core: Core,
+  tracked: TrackedState,
+  cells: readonly [Cell, Cell],
+  limit: { readonly maxBytes: number; readonly pending: Uint8Array },
 ): Uint8Array => {
   const { normal, alt, active } = core.buffers;
   const inAlternate = active === alt;

@@ -35,8 +35,12 @@ export class TrackedState {
       parser.registerCsiHandler({ prefix: '?', final: 'h' }, blink),
       parser.registerCsiHandler({ prefix: '?', final: 'l' }, blink),
       parser.registerCsiHandler({ prefix: '>', final: 'u' }, (parameters) => this.#pushKitty(numberAt(parameters, 0))),
-      parser.registerCsiHandler({ prefix: '<', final: 'u' }, (parameters) => this.#popKitty(numberAt(parameters, 0) || 1)),
-      parser.registerCsiHandler({ prefix: '=', final: 'u' }, (parameters) => this.#setKitty(numberAt(parameters, 0), numberAt(parameters, 1) || 1)),
+      parser.registerCsiHandler({ prefix: '<', final: 'u' }, (parameters) =>
+        this.#popKitty(numberAt(parameters, 0) || 1),
+      ),
+      parser.registerCsiHandler({ prefix: '=', final: 'u' }, (parameters) =>
+        this.#setKitty(numberAt(parameters, 0), numberAt(parameters, 1) || 1),
+      ),
       parser.registerEscHandler({ final: 'c' }, () => this.#reset()),
       parser.registerOscHandler(INDEXED, (data) => this.#setIndexed(data)),
       parser.registerOscHandler(RESET_INDEXED, (data) => this.#resetIndexed(data)),
@@ -95,7 +99,8 @@ export class TrackedState {
     const parts = data.split(';', 2 * MAX_COLORS);
     for (let index = 0; index + 1 < parts.length; index += 2) {
       const [color, spec] = [parts[index] ?? '', parts[index + 1] ?? ''];
-      if (/^[0-9]{1,3}$/.test(color) && this.#isSpec(spec) && this.#indexed.size < MAX_COLORS) this.#indexed.set(color, spec);
+      if (/^[0-9]{1,3}$/.test(color) && this.#isSpec(spec) && this.#indexed.size < MAX_COLORS)
+        this.#indexed.set(color, spec);
     }
     return false;
   }

@@ -43,7 +43,8 @@ export class EmulatorClient {
         this.emulator.resize(message.sync.columns, message.sync.rows);
         break;
       case 'state':
-        if (this.emulator.cols !== message.state.columns || this.emulator.rows !== message.state.rows) this.emulator.resize(message.state.columns, message.state.rows);
+        if (this.emulator.cols !== message.state.columns || this.emulator.rows !== message.state.rows)
+          this.emulator.resize(message.state.columns, message.state.rows);
         break;
       case 'snapshot':
         feed(this.emulator, message.data);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { LaunchCommand, LaunchSpec } from '../../launch-spec.ts';
 import { createTerminalServer, type TerminalServer } from '../server.ts';
 import { mintToken, TestClient, type ConnectOptions, type TokenOptions } from './test-client.ts';
@@ -32,7 +32,10 @@ export class Harness {
 
   constructor(options: HarnessOptions = {}) {
     this.spec = {
-      agentUid: 'agent-1', generation: 7, terminalKey: randomBytes(32).toString('base64url'), workspaceDir: this.directory,
+      agentUid: 'agent-1',
+      generation: 7,
+      terminalKey: randomBytes(32).toString('base64url'),
+      workspaceDir: this.directory,
       main: { ...this.#run(options.main ?? PROMPTLESS), resume: options.resume ?? null },
       shell: this.#run(options.shell ?? PROMPTLESS),
     };
@@ -59,7 +62,12 @@ export class Harness {
   }
 
   token(options: Partial<TokenOptions> = {}): string {
-    return mintToken({ key: this.spec.terminalKey, agentUid: this.spec.agentUid, generation: this.spec.generation, ...options });
+    return mintToken({
+      key: this.spec.terminalKey,
+      agentUid: this.spec.agentUid,
+      generation: this.spec.generation,
+      ...options,
+    });
   }
 
   connect(options: Partial<ConnectOptions> & { readonly claims?: Partial<TokenOptions> } = {}): TestClient {
@@ -71,7 +79,10 @@ export class Harness {
   async control(method: string, path: string, body?: unknown): Promise<ControlResponse> {
     const isRaw = Buffer.isBuffer(body);
     const payload = body === undefined ? undefined : isRaw ? body : Buffer.from(JSON.stringify(body));
-    const headers = payload === undefined ? {} : { 'content-type': isRaw ? 'application/octet-stream' : 'application/json', 'content-length': payload.length };
+    const headers =
+      payload === undefined
+        ? {}
+        : { 'content-type': isRaw ? 'application/octet-stream' : 'application/json', 'content-length': payload.length };
     return new Promise((resolve, reject) => {
       const sent = request({ socketPath: this.controlPath, method, path, headers }, (response) => {
         const chunks: Buffer[] = [];
@@ -93,6 +104,11 @@ export class Harness {
   }
 
   #run(script: string): LaunchCommand {
-    return { command: '/bin/sh', args: ['-c', script], env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: this.directory }, cwd: this.directory };
+    return {
+      command: '/bin/sh',
+      args: ['-c', script],
+      env: { PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`, LANG: 'C.UTF-8', HOME: this.directory },
+      cwd: this.directory,
+    };
   }
 }

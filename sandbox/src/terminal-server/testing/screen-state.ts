@@ -8,7 +8,13 @@ const HAS_EXTENDED = 0x10000000;
 
 /** An emulator set up like the browser's. */
 export const createEmulator = (size: Size, scrollback = 1_000): Terminal => {
-  const terminal = new headless.Terminal({ cols: size.columns, rows: size.rows, scrollback, allowProposedApi: true, logLevel: 'off' });
+  const terminal = new headless.Terminal({
+    cols: size.columns,
+    rows: size.rows,
+    scrollback,
+    allowProposedApi: true,
+    logLevel: 'off',
+  });
   terminal.loadAddon(new Unicode11Addon() as unknown as Parameters<Terminal['loadAddon']>[0]);
   terminal.unicode.activeVersion = UNICODE_VERSION;
   return terminal;
@@ -31,7 +37,8 @@ const colorOf = (bits: number): string => {
 const penOf = (core: Core, { fg, bg, extended }: Attributes): string => {
   const hasExtended = (bg & HAS_EXTENDED) !== 0;
   const style = hasExtended ? (extended._ext & UNDERLINE_STYLE) >>> 26 : 0;
-  const underline = style !== 0 || (fg & UNDERLINED) !== 0 ? `${style || 1}~${hasExtended ? colorOf(extended._ext) : '0:0'}` : '';
+  const underline =
+    style !== 0 || (fg & UNDERLINED) !== 0 ? `${style || 1}~${hasExtended ? colorOf(extended._ext) : '0:0'}` : '';
   const uri = hasExtended ? (core._oscLinkService.getLinkData(extended.urlId)?.uri ?? '') : '';
   const flags = `${((fg & ~UNDERLINED) >>> 26).toString(16)}/${((bg & ~HAS_EXTENDED) >>> 26).toString(16)}`;
   return [colorOf(fg), colorOf(bg), flags, underline, uri].join(' ');
@@ -47,7 +54,8 @@ const lineOf = (core: Core, buffer: ScreenBuffer, index: number, [cell, next]: C
   const texts: string[] = [];
   for (let column = 0; column < line.length; column++) {
     line.loadCell(column, cell);
-    const cutInHalf = cell.getWidth() === 2 && (column + 1 >= line.length || line.loadCell(column + 1, next).getWidth() !== 0);
+    const cutInHalf =
+      cell.getWidth() === 2 && (column + 1 >= line.length || line.loadCell(column + 1, next).getWidth() !== 0);
     const blank = cutInHalf || (cell.getWidth() === 1 && (cell.getChars() === '' || cell.getChars() === ' '));
     // Some edits leave the first half of a wide character alone. That cannot be printed, and is not a sight to keep.
     // A blank looks the same whether it was erased or printed.
@@ -62,7 +70,11 @@ const bufferState = (core: Core, buffer: ScreenBuffer, cells: Cells, isActive: b
   lines: Array.from({ length: buffer.lines.length }, (_, index) => lineOf(core, buffer, index, cells)),
   ...(isActive ? { x: buffer.x, y: buffer.y } : {}),
   ybase: buffer.ybase,
-  saved: [Math.min(buffer.savedX, core.cols - 1), Math.max(0, buffer.savedY - buffer.ybase), penOf(core, { ...buffer.savedCurAttrData, extended: { _ext: 0, urlId: 0 } })],
+  saved: [
+    Math.min(buffer.savedX, core.cols - 1),
+    Math.max(0, buffer.savedY - buffer.ybase),
+    penOf(core, { ...buffer.savedCurAttrData, extended: { _ext: 0, urlId: 0 } }),
+  ],
   savedCharset: buffer.savedCharset,
   region: [buffer.scrollTop, buffer.scrollBottom],
   tabs: Object.keys(buffer.tabs).filter((column) => buffer.tabs[Number(column)] === true && Number(column) < core.cols),

@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import {
-  decodeServerFrame, encodeClientFrame, INNER_AUDIENCE, splitInput, SUBPROTOCOL,
-  type ClientMessage, type Hello, type InnerClaims, type ServerMessage, type StatePayload, type SyncPayload,
+  decodeServerFrame,
+  encodeClientFrame,
+  INNER_AUDIENCE,
+  splitInput,
+  SUBPROTOCOL,
+  type ClientMessage,
+  type Hello,
+  type InnerClaims,
+  type ServerMessage,
+  type StatePayload,
+  type SyncPayload,
 } from '@sac/contracts';
 import jsonwebtoken from 'jsonwebtoken';
 import WebSocket from 'ws';
@@ -63,8 +72,14 @@ export class TestClient {
   readonly #waiters = new Set<() => void>();
 
   constructor(options: ConnectOptions) {
-    const headers = { ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }), ...(options.origin === undefined ? {} : { origin: options.origin }) };
-    this.socket = new WebSocket(options.url, [...(options.protocols ?? [SUBPROTOCOL])], { headers, perMessageDeflate: false });
+    const headers = {
+      ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+      ...(options.origin === undefined ? {} : { origin: options.origin }),
+    };
+    this.socket = new WebSocket(options.url, [...(options.protocols ?? [SUBPROTOCOL])], {
+      headers,
+      perMessageDeflate: false,
+    });
     this.#acknowledges = options.acknowledges ?? true;
     this.socket.on('message', (data: Buffer) => this.#received(data));
     this.opened = new Promise((resolve, reject) => {
@@ -121,7 +136,11 @@ export class TestClient {
     const payload = Buffer.from(randomUUID().slice(0, 32));
     const start = performance.now();
     this.send({ type: 'echoRequest', payload });
-    await this.until(() => this.messages.some((message) => message.type === 'echoReply' && Buffer.from(message.payload).equals(payload)), 'echo reply');
+    await this.until(
+      () =>
+        this.messages.some((message) => message.type === 'echoReply' && Buffer.from(message.payload).equals(payload)),
+      'echo reply',
+    );
     return performance.now() - start;
   }
 
@@ -130,13 +149,20 @@ export class TestClient {
     const deadline = performance.now() + timeoutMs;
     while (!condition()) {
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) throw new Error(`${what}: not within ${timeoutMs} ms; closed ${JSON.stringify(this.closeInfo)}, last output ${JSON.stringify(this.recentText.slice(-300))}`);
+      if (leftMs <= 0)
+        throw new Error(
+          `${what}: not within ${timeoutMs} ms; closed ${JSON.stringify(this.closeInfo)}, last output ${JSON.stringify(this.recentText.slice(-300))}`,
+        );
       await this.#change(Math.min(leftMs, 100));
     }
   }
 
   untilText(text: string | RegExp, timeoutMs = WAIT_MS): Promise<void> {
-    return this.until(() => (typeof text === 'string' ? this.recentText.includes(text) : text.test(this.recentText)), `output ${text}`, timeoutMs);
+    return this.until(
+      () => (typeof text === 'string' ? this.recentText.includes(text) : text.test(this.recentText)),
+      `output ${text}`,
+      timeoutMs,
+    );
   }
 
   untilSync(): Promise<void> {
@@ -196,7 +222,8 @@ export class TestClient {
   }
 
   #acknowledge(): void {
-    if (this.#acknowledges && this.sync !== null && this.socket.readyState === WebSocket.OPEN) this.send({ type: 'acknowledge', offset: this.offset });
+    if (this.#acknowledges && this.sync !== null && this.socket.readyState === WebSocket.OPEN)
+      this.send({ type: 'acknowledge', offset: this.offset });
   }
 
   #wake(): void {
