@@ -173,7 +173,7 @@ export const agentRoutes = {
   }),
   deleteAgent: route({
     method: 'DELETE', path: '/api/agents/:agentId', access: 'user', tag, status: 200,
-    summary: 'Delete an agent; it can be restored until `restorableUntil`, then its sandbox and files go',
+    summary: 'Delete an agent; undo is offered until `restorableUntil`, then its sandbox ends; its files are erased after 7 days',
     params, response: strict({ restorableUntil: Timestamp }), errors: ['not_found'],
   }),
   restoreAgent: route({

@@ -146,11 +146,3 @@ export const providerPresets: readonly ProviderPreset[] = [
     ],
   },
 ];
-
-/** The scripted model server of DEMO=1, offered first; no token is needed. */
-export const demoPreset = (modelUrl: string): ProviderPreset => ({
-  id: 'demo',
-  name: 'Demo model (scripted)',
-  hint: 'Answers by a script on this machine; no key, no cost, no intelligence',
-  endpoints: [{ protocol: 'anthropic', baseUrl: modelUrl, source: modelUrl, models: cliDefaults }],
-});

@@ -191,3 +191,19 @@ describe('prompts over the wire', () => {
     expect(await send('x'.repeat(65_537), 'request-3')).toMatchObject({ status: 400 });
   });
 });
+
+describe('an account that is disabled', () => {
+  it('ends its agents; enabled again, they come back', async () => {
+    const [root, eve] = [await server.admin(), await server.person('eve')];
+    const agent = (await eve.call('createAgent', { body: agentBody() })).body;
+    await eve.call('openSession', { body: { agentId: agent.id } });
+    const observed = () => server.runtime.observed().get(agent.uid);
+    await vi.waitFor(() => expect(observed()).toMatchObject({ state: 'running', generation: 1 }), 5_000);
+    const change = (status: 'active' | 'disabled') =>
+      root.call('updateUser', { params: { userId: eve.user?.id ?? '' }, body: { status } });
+    expect((await change('disabled')).status).toBe(200);
+    await vi.waitFor(() => expect(observed()).toBeUndefined(), 5_000);
+    expect((await change('active')).status).toBe(200);
+    await vi.waitFor(() => expect(observed()).toMatchObject({ state: 'running', generation: 2 }), 5_000);
+  });
+});

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../test/agents.ts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
+import { UNDO_OFFERED_MS } from './lifetimes.ts';
 
 let fixture: AgentsFixture;
 let ada: AuthenticatedUser;
@@ -163,7 +164,8 @@ describe('deleting an agent', () => {
     const cyd = await fixture.person('cyd');
     const agent = await create(cyd, { providerToken: 'secret' });
     const { restorableUntil } = await fixture.call('deleteAgent', cyd, params(agent.id));
-    expect(Date.parse(restorableUntil)).toBeGreaterThan(Date.now() + 60_000);
+    expect(Date.parse(restorableUntil) - Date.now()).toBeGreaterThan(5_000);
+    expect(Date.parse(restorableUntil) - Date.now()).toBeLessThanOrEqual(UNDO_OFFERED_MS);
     await expect(fixture.call('getAgent', cyd, params(agent.id))).rejects.toMatchObject({ code: 'not_found' });
     await expect(fixture.call('deleteAgent', cyd, params(agent.id))).rejects.toMatchObject({ code: 'not_found' });
     expect((await fixture.events(cyd)).at(-1)).toEqual({ type: 'agent-deleted', agentId: agent.id });

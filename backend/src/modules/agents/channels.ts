@@ -3,6 +3,8 @@ import type { DatabaseOrTransaction } from '../../db/database.ts';
 
 /** Payload: agent id. Something about the agent changed: desired state, configuration or its sidecar's report. */
 export const AGENTS_CHANNEL = 'sac_agents';
+/** Payload instead of an agent id: something changed that may concern many, such as an account. */
+export const ALL_AGENTS = 'all';
 /** Payload: agent id. There may be something to send to the agent's sidecar. */
 export const COMMANDS_CHANNEL = 'sac_commands';
 /** Payload: command id. The command is settled. */

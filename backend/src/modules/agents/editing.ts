@@ -7,7 +7,7 @@ import { AppError, notFound } from '../../lib/app-error.ts';
 import { seal, sealKeyFromMaster } from '../../lib/seal.ts';
 import { publishEvent } from '../events/publish.ts';
 import { AGENTS_CHANNEL, notify } from './channels.ts';
-import { DELETION_GRACE_MS } from './lifetimes.ts';
+import { DELETION_GRACE_MS, UNDO_OFFERED_MS } from './lifetimes.ts';
 import type { AgentRecord } from './records.ts';
 import {
   changeAgent,
@@ -113,7 +113,7 @@ export const createAgentEditing = (
       if (!deleted?.deleted_at) throw notFound('This agent');
       await publishEvent(trx, { userId: owner.id }, { type: 'agent-deleted', agentId });
       await notify(trx, AGENTS_CHANNEL, agentId);
-      return { restorableUntil: new Date(deleted.deleted_at.getTime() + DELETION_GRACE_MS).toISOString() };
+      return { restorableUntil: new Date(deleted.deleted_at.getTime() + UNDO_OFFERED_MS).toISOString() };
     });
 
   const restore: AgentService['restore'] = async (owner, agentId) => {

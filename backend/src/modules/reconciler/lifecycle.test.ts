@@ -106,21 +106,24 @@ describe('an agent', () => {
     await ready(agent);
     await fixture.call('sleepAgent', ada, { params: { agentId: agent.id } });
     await becomes(agent, 'asleep');
-    expect((await fixture.events(ada)).filter((event) => event.type === 'terminals').at(-1)).toMatchObject({
-      terminals: [],
-    });
+    await vi.waitFor(async () => {
+      const last = (await fixture.events(ada)).findLast((event) => event.type === 'terminals');
+      expect(last).toMatchObject({ agentId: agent.id, terminals: [] });
+    }, 5_000);
     await fixture.call('openSession', ada, { body: { agentId: agent.id } });
     await ready(agent, 2);
-    const starts = await fixture.database.db
-      .selectFrom('sandbox_starts')
-      .select(['generation', 'result'])
-      .where('agent_id', '=', agent.id)
-      .orderBy('id')
-      .execute();
-    expect(starts).toEqual([
-      { generation: 1, result: 'ended' },
-      { generation: 2, result: 'running' },
-    ]);
+    await vi.waitFor(async () => {
+      const starts = await fixture.database.db
+        .selectFrom('sandbox_starts')
+        .select(['generation', 'result'])
+        .where('agent_id', '=', agent.id)
+        .orderBy('id')
+        .execute();
+      expect(starts).toEqual([
+        { generation: 1, result: 'ended' },
+        { generation: 2, result: 'running' },
+      ]);
+    }, 5_000);
     await free();
   });
 

@@ -3,7 +3,7 @@ import type { Database } from '../../db/database.ts';
 import type { NotificationHub } from '../../db/listen.ts';
 import { createWorkQueue, type WorkQueue } from '../../lib/work-queue.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
-import { AGENTS_CHANNEL } from '../agents/channels.ts';
+import { AGENTS_CHANNEL, ALL_AGENTS } from '../agents/channels.ts';
 import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
 import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/records.ts';
 import { stateOf, type AgentState, type StateDeps } from '../agents/state.ts';
@@ -152,7 +152,7 @@ export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
     ...deps.leadership,
   });
   const unsubscribe = deps.notifications.subscribe(AGENTS_CHANNEL, (agentId) => {
-    if (agentId === null) resync();
+    if (agentId === null || agentId === ALL_AGENTS) resync();
     else if (isLeader()) wake(agentId);
   });
   const ignoreRuntime = runtime.onChange(({ agentUid }) => {

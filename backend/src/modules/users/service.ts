@@ -2,6 +2,7 @@ import type { ResponseOf, User, userRoutes } from '@sac/contracts';
 import type { Database } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
 import { AppError, invalidField, notFound } from '../../lib/app-error.ts';
+import { AGENTS_CHANNEL, ALL_AGENTS, notify } from '../agents/channels.ts';
 import { recordAudit, type Origin } from '../audit/record.ts';
 import type { SessionsService } from '../auth/sessions.ts';
 import { publishEvent } from '../events/publish.ts';
@@ -70,6 +71,8 @@ export const createUsersService = ({
       if (role === before.role && status === before.status) return presentUser(before);
 
       const user = presentUser(await repository.updateUser(trx, userId, { role, status }));
+      // Agents of a disabled account end; what an account may run can depend on its role.
+      await notify(trx, AGENTS_CHANNEL, ALL_AGENTS);
       const losesRights =
         (before.role === 'admin' && role !== 'admin') || (before.status === 'active' && status !== 'active');
       if (losesRights) await sessions.revokeAll(trx, userId, 'account_changed');
