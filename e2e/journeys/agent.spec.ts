@@ -54,7 +54,7 @@ test('prompts sent while the agent works wait in the queue and arrive once each,
 });
 
 test('a shell beside the CLI, closed again', async () => {
-  await page.getByTestId('terminal-add').click();
+  await page.getByTestId('new-shell').click();
   await expectOnScreen(page, /\$ ?$/m);
   await page.keyboard.type('echo $((6*7)); pwd\n');
   await expectOnScreen(page, /^42\n\/workspace/m);
@@ -66,14 +66,14 @@ test('a shell beside the CLI, closed again', async () => {
 test('name and icon change nothing that runs; a change that needs a restart waits for it', async () => {
   const before = await screenText(page);
   await page.getByTestId('agent-menu').click();
-  await page.getByTestId('menu-settings').click();
+  await page.getByTestId('menu-edit').click();
   await page.getByTestId('agent-name').fill('Renamed');
   await page.getByTestId('create-agent').click();
   await expect(page.getByTestId('restart-bar')).toHaveCount(0);
   await expect.poll(() => screenText(page)).toBe(before);
 
   await page.getByTestId('agent-menu').click();
-  await page.getByTestId('menu-settings').click();
+  await page.getByTestId('menu-edit').click();
   await page.getByTestId('agent-instructions').fill('Answer in one sentence.');
   await page.getByTestId('create-agent').click();
   await expect(page.getByTestId('restart-bar')).toBeVisible();
@@ -85,7 +85,7 @@ test('name and icon change nothing that runs; a change that needs a restart wait
 
 test('delete can be undone for ten seconds', async () => {
   await page.getByTestId('agent-menu').click();
-  await page.getByTestId('menu-delete').click();
+  await page.getByTestId('menu-remove').click();
   await page.getByTestId('undo-delete').click();
   await expect(page.getByText('Renamed').first()).toBeVisible();
 });

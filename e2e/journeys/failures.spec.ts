@@ -1,10 +1,6 @@
 import { expect, test, type Page } from '@playwright/test';
 import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
-import { createAgent, expectOnScreen, expectState, makeAccount, person, screenText, send, waitForPrompt } from '../support/people.ts';
-
-interface Status {
-  readonly services: readonly { readonly name: string; readonly pid: number | null }[];
-}
+import { createAgent, expectOnScreen, expectState, makeAccount, person, screenText, send, terminal, waitForPrompt } from '../support/people.ts';
 
 let sac: Installation;
 let page: Page;
@@ -18,11 +14,11 @@ test.beforeAll(async ({ browser }) => {
 });
 test.afterAll(() => sac.destroy());
 
-async function pidOf(service: 'api' | 'ws' | 'db'): Promise<number> {
-  const status = JSON.parse(await sac.run('status', '--json')) as Status;
-  const pid = status.services.find(({ name }) => name === service)?.pid;
-  if (pid === undefined || pid === null) throw new Error(`no process for ${service}`);
-  return pid;
+async function pidOf(part: 'api' | 'ws' | 'db'): Promise<number> {
+  const status = await sac.run('status');
+  const pid = new RegExp(`^ *${part} .*pid (\\d+)`, 'm').exec(status)?.[1];
+  if (pid === undefined) throw new Error(`no process for ${part} in:\n${status}`);
+  return Number(pid);
 }
 
 test('ws-proxy killed: the terminal comes back by itself with the exact screen', async () => {
@@ -33,7 +29,7 @@ test('ws-proxy killed: the terminal comes back by itself with the exact screen',
   const pid = await pidOf('ws');
   process.kill(pid, 'SIGKILL');
   await expect.poll(() => pidOf('ws').catch(() => pid), { timeout: 30_000 }).not.toBe(pid);
-  await expect(page.getByTestId('terminal')).toHaveAttribute('data-phase', 'live');
+  await expect(terminal(page)).toHaveAttribute('data-phase', 'live');
   await expect.poll(() => screenText(page)).toBe(before);
   await send(page, '[[final: After the crash.]]');
   await expectOnScreen(page, /● After the crash/);
@@ -43,10 +39,10 @@ test('PostgreSQL killed: an open terminal does not notice, the rest comes back',
   await expectState(page, 'ready');
   const pid = await pidOf('db');
   process.kill(pid, 'SIGKILL');
-  await page.getByTestId('terminal').click();
+  await terminal(page).click();
   await page.keyboard.type('typed without a database');
   await expectOnScreen(page, /typed without a database/, 5_000);
-  await expect(page.getByTestId('terminal')).toHaveAttribute('data-phase', 'live');
+  await expect(terminal(page)).toHaveAttribute('data-phase', 'live');
   for (let index = 0; index < 24; index++) await page.keyboard.press('Backspace');
   await expect.poll(async () => (await fetch(`${sac.origin}/health/ready`)).status, { timeout: 60_000 }).toBe(200);
   await send(page, '[[final: The database is back.]]');

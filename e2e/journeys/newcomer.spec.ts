@@ -9,6 +9,7 @@ import {
   screenText,
   send,
   signIn,
+  terminal,
   waitForPrompt,
 } from '../support/people.ts';
 
@@ -29,7 +30,7 @@ test('a newcomer starts SAC, makes the admin, and an agent answers, writes a fil
   await expectState(page, 'ready');
 
   await test.step('a prompt typed into the TUI is answered', async () => {
-    await page.getByTestId('terminal').click();
+    await terminal(page).click();
     await page.keyboard.type('Tell me something [[final: The answer is forty-two.]]');
     await expectOnScreen(page, 'forty-two.]]');
     await page.keyboard.press('Enter');
@@ -40,7 +41,7 @@ test('a newcomer starts SAC, makes the admin, and an agent answers, writes a fil
     await send(page, 'create a file notes.txt with Written by the agent');
     await expectState(page, 'waiting');
     await expectOnScreen(page, /notes\.txt/);
-    await page.getByTestId('terminal').click();
+    await terminal(page).click();
     await page.keyboard.press('Enter');
     await expectOnScreen(page, /notes\.txt is in the workspace/);
     await expectState(page, 'ready');

@@ -24,6 +24,6 @@ test('a permission dialog is answered on a phone with the key bar alone', async 
     const box = await key.boundingBox();
     expect(Math.round(box?.height ?? 0)).toBeGreaterThanOrEqual(40);
   }
-  await keys.getByTestId('key-enter').tap();
+  await keys.locator('[data-key=enter]').tap();
   await expectOnScreen(page, /is in the workspace/);
 });

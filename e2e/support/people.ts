@@ -1,4 +1,4 @@
-import { expect, type Browser, type BrowserContext, type Page } from '@playwright/test';
+import { expect, type Browser, type BrowserContext, type Locator, type Page } from '@playwright/test';
 import { password } from './api.ts';
 
 /** A person at a browser. The terminal keeps its lines as text, as for a screen reader, so that tests can read it. */
@@ -37,11 +37,14 @@ export async function createAgent(page: Page, name: string): Promise<void> {
   await expect(page).toHaveURL(/\/agents\/\d+$/);
 }
 
+/** The terminal in front; those behind other tabs stay mounted. */
+export const terminal = (page: Page): Locator => page.locator('[data-testid=terminal]:visible');
+
 /** Text on the screen of the terminal in front. */
 export const screenText = (page: Page): Promise<string> =>
   page.evaluate(() =>
     [...document.querySelectorAll<HTMLElement>('[data-testid=terminal] .xterm-accessibility-tree > *')]
-      .filter((line) => line.checkVisibility())
+      .filter((line) => line.checkVisibility({ visibilityProperty: true }))
       .map((line) => (line.textContent ?? '').replaceAll('\u00a0', ' ').trimEnd())
       .join('\n')
       .trimEnd(),

@@ -1,13 +1,15 @@
 import { execFile, type ExecFileException } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const repositoryDir = fileURLToPath(new URL('../..', import.meta.url));
 const sacBundle = path.join(repositoryDir, 'backend/dist/sac.js');
 const COMMAND_TIMEOUT_MS = 180_000;
+/** Installations share the downloaded CLIs: hundreds of megabytes each, and the same pinned bytes every time. */
+const sharedClis = process.env['SAC_TEST_CLI_DIR'] ?? path.join(homedir(), '.cache/sac/clis');
 
 /** One installation of its own: data directory, port, processes. Everything goes through the real command line. */
 export interface Installation {
@@ -28,12 +30,14 @@ export interface InstallationOptions {
 
 export async function createInstallation({ demo = true, env = {} }: InstallationOptions = {}): Promise<Installation> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'sac-e2e-'));
+  await mkdir(sharedClis, { recursive: true });
+  await symlink(sharedClis, path.join(dataDir, 'clis'));
   const port = await freePort();
   const environment = {
     ...process.env,
     SAC_DATA_DIR: dataDir,
     SAC_PORT: String(port),
-    ...(demo ? { DEMO: '1' } : {}),
+    ...(demo ? { SAC_DEMO: '1' } : {}),
     ...env,
   };
   const run = (...args: string[]): Promise<string> => runSac(args, environment);
