@@ -42,11 +42,7 @@ stop: built ## end everything: server, agents, database; data stay
 status: built ## show what runs
 	@$(SAC) status
 
-re# Commands about a running server take the build that is there: they must not wait for, or fail with, a new one.
-built: deps
-	@[ -f backend/dist/sac.js ] || $(RUN) node scripts/build.ts server
-
-start: build ## load a new build; agents go on (SVC=api|ws|fe|db restarts one part)
+restart: build ## load a new build; agents go on (SVC=api|ws|fe|db restarts one part)
 	@case '$(SVC)' in \
 	  '') $(SAC) restart api ;; \
 	  fe) $(RUN) node scripts/build.ts frontend --force && echo 'The frontend was built anew; reload the page.' ;; \
