@@ -128,7 +128,7 @@ const call = async <N extends RouteName>(
   const definition: RouteDefinition = routes[name];
   try {
     const response = await respond(definition, (input ?? {}) as LooseInput, options ?? {});
-    return (definition.status === 204 ? undefined : await response.json()) as ResponseOf<Routes[N]>;
+    return (definition.response ? await response.json() : undefined) as ResponseOf<Routes[N]>;
   } catch (error) {
     throw errorOfFailure(error);
   }

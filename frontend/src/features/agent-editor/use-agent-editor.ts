@@ -30,7 +30,8 @@ export interface SubmitFailure {
   readonly message: string;
   readonly details: readonly string[];
   readonly requestId: string;
-  readonly code: string;
+  /** The message points to fields of the page; nothing more has to be said. */
+  readonly atFields: boolean;
 }
 
 export interface AgentEditor extends EditorContext {
@@ -159,13 +160,9 @@ export const useAgentEditor = (options: EditorOptions): AgentEditor => {
     const { problems, other } = problemsFromServer(error.fields, form);
     const taken = error.code === 'name_taken' ? { name: { key: 'nameTaken' } } : {};
     server.report({ ...problems, ...taken });
-    const atFields = Object.keys(problems).length > 0 || error.code === 'name_taken';
-    failure.value = {
-      message: atFields && other.length === 0 ? t('editor.problems') : error.message,
-      details: other,
-      requestId: error.requestId,
-      code: error.code,
-    };
+    const atFields = other.length === 0 && (Object.keys(problems).length > 0 || error.code === 'name_taken');
+    const message = atFields ? t('editor.problems') : error.message;
+    failure.value = { message, details: other, requestId: error.requestId, atFields };
   };
 
   const submit = async (): Promise<Agent | null> => {
@@ -174,7 +171,7 @@ export const useAgentEditor = (options: EditorOptions): AgentEditor => {
     failure.value = null;
     server.report({});
     if (Object.keys(local.value).length > 0) {
-      failure.value = { message: t('editor.problems'), details: [], requestId: '', code: 'invalid_request' };
+      failure.value = { message: t('editor.problems'), details: [], requestId: '', atFields: true };
       return null;
     }
     busy.value = true;

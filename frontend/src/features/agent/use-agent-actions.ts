@@ -9,7 +9,7 @@ import { useDeleteAgent } from './use-delete-agent.ts';
 import { useQuestion } from './use-question.ts';
 
 /** Restart, sleep, delete and settings of one agent, with the questions before and the toasts after. */
-export const useAgentActions = (agent: () => Agent, wake: () => Promise<void>) => {
+export const useAgentActions = (agent: () => Agent) => {
   const { t } = useI18n();
   const ask = useQuestion();
   const toast = useToast();
@@ -48,10 +48,7 @@ export const useAgentActions = (agent: () => Agent, wake: () => Promise<void>) =
 
   const restart = async (): Promise<void> => {
     if (!(await mayInterrupt('restart'))) return;
-    await run('restart', t('agent.restartFailed'), async () => {
-      agents.put(await api.call('restartAgent', params()));
-      await wake();
-    });
+    await run('restart', t('agent.restartFailed'), async () => agents.put(await api.call('restartAgent', params())));
   };
   const sleep = async (): Promise<void> => {
     if (!(await mayInterrupt('sleep'))) return;

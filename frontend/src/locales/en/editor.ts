@@ -8,7 +8,7 @@ export default {
   saving: 'Saving…',
   draftKept: 'Draft kept on this device',
   draftKeptLong: 'Everything but the API key is kept on this device until you create the agent or discard it.',
-  restored: 'Your unsaved changes from {time} are back. An API key has to be entered again.',
+  restored: 'Your unsaved changes from {time} are back.',
   restoredOutdated:
     'Your unsaved changes from {time} are back. The agent was changed elsewhere since then: look through them before you save.',
   discardDraft: 'Discard them',

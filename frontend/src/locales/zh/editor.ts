@@ -8,7 +8,7 @@ export default {
   saving: '保存中…',
   draftKept: '草稿已保存在此设备',
   draftKeptLong: '在你创建智能体或放弃草稿之前，除 API 密钥外的内容都保存在此设备上。',
-  restored: '已恢复你在 {time} 未保存的更改。API 密钥需要重新输入。',
+  restored: '已恢复你在 {time} 未保存的更改。',
   restoredOutdated: '已恢复你在 {time} 未保存的更改。此后该智能体在别处被修改过：保存前请检查。',
   discardDraft: '放弃它们',
   notFound: '没有这个智能体',
