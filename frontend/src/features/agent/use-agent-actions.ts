@@ -6,7 +6,7 @@ import { api } from '../../api/client.ts';
 import { useToast } from '../../lib/use-toast.ts';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { useDeleteAgent } from './use-delete-agent.ts';
-import { useQuestion } from './use-question.ts';
+import { useQuestion } from '../../lib/use-question.ts';
 
 /** Restart, sleep, delete and settings of one agent, with the questions before and the toasts after. */
 export const useAgentActions = (agent: () => Agent) => {

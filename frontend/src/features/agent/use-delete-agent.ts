@@ -7,7 +7,7 @@ import { api } from '../../api/client.ts';
 import { useToast } from '../../lib/use-toast.ts';
 import { useAgentsStore } from '../../stores/agents.ts';
 import UndoDelete from './UndoDelete.vue';
-import { useQuestion } from './use-question.ts';
+import { useQuestion } from '../../lib/use-question.ts';
 
 /** Deletes an agent after asking, then offers to take it back for as long as the server can. */
 export const useDeleteAgent = () => {

@@ -26,6 +26,8 @@ export const useQuestion = (): ((question: Question) => Promise<boolean>) => {
         type: question.dangerous ? 'error' : 'warning',
         showIcon: false,
         title: question.title,
+        // Naive UI gives the dialog a role but no name.
+        ...{ 'aria-label': question.title },
         content: question.text,
         onAfterLeave: () => resolve(false),
         action: () => [
