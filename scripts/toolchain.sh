@@ -56,6 +56,8 @@ fetch() {
   ln -s ../node_modules/npm/bin/npm-cli.js "$work/bin/npm"
   ln -s ../node_modules/npm/bin/npx-cli.js "$work/bin/npx"
   chmod +x "$work/bin/npm" "$work/bin/npx"
+  # Where the machine keeps its npm settings (registry, proxy, certificates): ours would look beside itself.
+  npm config get globalconfig >"$work/globalconfig" 2>/dev/null || rm -f "$work/globalconfig"
   [ "$("$work/bin/node" --version)" = "v$node_version" ] || fail "The fetched Node does not run on this machine ($(uname -m))." \
     'Install Node 24 or newer from your distribution and run the command again.'
   # Somebody else may have been faster; then theirs is as good. A place that does not run is a leftover.
@@ -76,6 +78,10 @@ works() {
 if ! machine_node_is_enough; then
   works || fetch
   PATH="$place/bin:$PATH"
+  if [ -z "${npm_config_globalconfig:-}" ] && [ -s "$place/globalconfig" ]; then
+    npm_config_globalconfig=$(cat "$place/globalconfig")
+    export npm_config_globalconfig
+  fi
 fi
 PATH="$root/node_modules/.bin:$PATH"
 export PATH
