@@ -1,6 +1,7 @@
+import { closeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
-import { readLaunchSpec } from '../launch-spec.ts';
+import { readLaunchSpec, type LaunchSpec } from '../launch-spec.ts';
 import { parseListen } from '../terminal-server/listen.ts';
 import { createTerminalServer } from '../terminal-server/server.ts';
 
@@ -12,6 +13,14 @@ const fail = (error: unknown): never => {
   process.exit(1);
 };
 
+/** A descriptor that held the key is closed: whatever runs with our rights could open it through /proc. */
+const takeSpec = (path: string): LaunchSpec => {
+  const spec = readLaunchSpec(path);
+  const descriptor = /^\/(?:dev|proc\/self)\/fd\/([0-9]+)$/.exec(path)?.[1];
+  if (descriptor !== undefined) closeSync(Number(descriptor));
+  return spec;
+};
+
 const main = async (): Promise<void> => {
   const { values } = parseArgs({ options: { spec: { type: 'string' } } });
   if (values.spec === undefined) throw new Error('--spec <file> is missing');
@@ -20,7 +29,7 @@ const main = async (): Promise<void> => {
   if (controlListen.port !== undefined)
     throw new Error('SAC_CONTROL_LISTEN: tcp is not allowed, it would be open to everything in the sandbox');
   const server = await createTerminalServer({
-    spec: readLaunchSpec(values.spec),
+    spec: takeSpec(values.spec),
     terminalListen,
     controlListen,
     onFatal: fail,

@@ -168,21 +168,17 @@ export const registerConnections = async (
   app.addHook('preValidation', async (request, reply) => {
     if (!request.ws) return;
     if (!offersProtocol(request)) {
-      await reply
-        .code(400)
-        .send({
-          code: 'invalid_request',
-          message: `the WebSocket subprotocol ${SUBPROTOCOL} is needed`,
-          requestId: request.id,
-        });
+      await reply.code(400).send({
+        code: 'invalid_request',
+        message: `the WebSocket subprotocol ${SUBPROTOCOL} is needed`,
+        requestId: request.id,
+      });
     } else if (connections.size >= bounds.connections) {
-      await reply
-        .code(503)
-        .send({
-          code: 'unavailable',
-          message: `${connections.size} connections, the limit is ${bounds.connections}`,
-          requestId: request.id,
-        });
+      await reply.code(503).send({
+        code: 'unavailable',
+        message: `${connections.size} connections, the limit is ${bounds.connections}`,
+        requestId: request.id,
+      });
     }
   });
   app.get('/ws', { websocket: true }, (socket, request) => {

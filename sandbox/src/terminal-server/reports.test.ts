@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isTerminalReport } from './reports.ts';
+import { isTerminalReport, mayAsk } from './reports.ts';
 
 describe('answers of an emulator', () => {
   it.each([
@@ -33,5 +33,25 @@ describe('answers of an emulator', () => {
     `\x1b[${'1;'.repeat(200)}c`,
   ])('not %j', (text) => {
     expect(isTerminalReport(Buffer.from(text))).toBe(false);
+  });
+});
+
+describe('questions to an emulator', () => {
+  it.each([
+    '\x1b[c',
+    '\x1b[>c',
+    '\x1b[6n',
+    '\x1b[?6n',
+    '\x1b[?2026$p',
+    '\x1b[>0q',
+    '\x1b[14t',
+    '\x1b]11;?\x07',
+    '\x1bP$qm\x1b\\',
+    '\x1bZ',
+  ])('%j', (text) => {
+    expect(mayAsk(Buffer.from(`before${text}after`))).toBe(true);
+  });
+  it.each(['plain', '\x1b[31mred\x1b[m', '\x1b[2J\x1b[H', '\x1b]2;title\x07', '\x1b[?2004h'])('not %j', (text) => {
+    expect(mayAsk(Buffer.from(text))).toBe(false);
   });
 });

@@ -15,6 +15,12 @@ const withoutTerminator = (text: string): string | null => {
   return text.endsWith('\x1b\\') ? text.slice(0, -2) : null;
 };
 
+/** DA, DSR, DECRQM, XTVERSION, window and colour questions, status strings: whatever an emulator answers. */
+const QUESTION = /(?:\[[?>=]?[0-9;]*(?:\$p|[cnqt])|\](?:4;[0-9]+|1[0-2]);\?|P[$+]q|Z)/;
+
+/** True when the output may hold a question to the emulator. Too often is harmless, too seldom is not. */
+export const mayAsk = (output: Buffer): boolean => QUESTION.test(output.toString('latin1'));
+
 /** True when the whole input frame is one such answer, as emulators send them. */
 export const isTerminalReport = (data: Uint8Array): boolean => {
   if (data.length < 3 || data.length > MAX_REPORT_BYTES || data[0] !== ESCAPE) return false;

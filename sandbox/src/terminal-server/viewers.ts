@@ -1,6 +1,7 @@
 import { serverFrame, type Hello, type ExitStatus, type StatePayload } from '@sac/contracts';
 import { bounds } from './constants.ts';
 import { Ownership } from './ownership.ts';
+import { mayAsk } from './reports.ts';
 import type { Snapshot } from './screen/screens.ts';
 import type { Tail } from './tail.ts';
 import { Viewer, type ViewerIdentity, type ViewerLink } from './viewer.ts';
@@ -69,7 +70,7 @@ export class Viewers {
     if (!viewer.extended) viewer.sendPreferences();
     const offset = hello.sac?.offset;
     if (hello.sac?.stream === stream && offset !== undefined && offset >= tail.start && offset <= tail.end) {
-      viewer.answersFrom = tail.end;
+      viewer.answersFrom = this.#answeredUpTo(offset);
       viewer.resumeAt(offset, tail, stream);
       this.#sendState(viewer);
       this.advance(viewer);
@@ -95,7 +96,7 @@ export class Viewers {
   setPaused(viewer: Viewer, paused: boolean): void {
     if (viewer.paused === paused) return;
     viewer.paused = paused;
-    if (!paused) viewer.answersFrom = this.#terminal.tail.end;
+    if (!paused) viewer.answersFrom = this.#answeredUpTo(viewer.sent);
     this.#chooseAnswerer();
     this.progress(viewer);
   }
@@ -189,7 +190,7 @@ export class Viewers {
       this.#trySnapshot(viewer);
       return;
     }
-    viewer.answersFrom = tail.end;
+    viewer.answersFrom = this.#answeredUpTo(snapshot.place.offset);
     viewer.showSnapshot(snapshot, stream);
     this.#sendState(viewer);
     this.#chooseAnswerer();
@@ -231,6 +232,16 @@ export class Viewers {
     for (const viewer of this.#all) if (viewer.phase === 'live' && !viewer.paused) viewer.phase = 'waiting';
     this.#chooseAnswerer();
     this.#checkPace();
+  }
+
+  /** Questions in what is replayed from `offset` on were answered when they were new; answering them again is typing. */
+  #answeredUpTo(offset: number): number {
+    const { tail } = this.#terminal;
+    const length = tail.end - offset;
+    if (offset < tail.start || length > bounds.replayFrameBytes) return tail.end;
+    const replayed = Buffer.allocUnsafe(length);
+    tail.copy(offset, tail.end, replayed, 0);
+    return mayAsk(replayed) ? tail.end : offset;
   }
 
   #chooseAnswerer(): void {

@@ -94,6 +94,7 @@ export class Screens {
     const worker = new Worker(workerUrl, { env: {}, execArgv: [] });
     worker.on('message', (message: FromWorker) => this.#receive(message));
     worker.on('error', (error: Error) => this.#lost(worker, error));
+    worker.on('exit', (code) => this.#lost(worker, new Error(`it ended with code ${code}`)));
     return worker;
   }
 
