@@ -107,7 +107,7 @@ const processRules = {
 };
 
 const sourceFiles = ['**/*.ts', '**/*.vue'];
-const testFiles = ['**/*.test.ts', 'backend/test/**', 'e2e/**', 'bench/**'];
+const testFiles = ['**/*.test.ts', '**/conformance.ts', 'backend/test/**', 'e2e/**', 'bench/**'];
 
 export default tseslint.config(
   {

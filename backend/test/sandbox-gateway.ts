@@ -2,7 +2,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { json } from 'node:stream/consumers';
 import { internalPaths, type CommandResult, type SandboxCommand, type SandboxReport } from '@sac/contracts';
 
-type NewCommand = SandboxCommand extends infer C ? (C extends SandboxCommand ? Omit<C, 'id' | 'issuedAt'> : never) : never;
+type NewCommand = SandboxCommand extends infer C
+  ? C extends SandboxCommand
+    ? Omit<C, 'id' | 'issuedAt'>
+    : never
+  : never;
 
 /**
  * The gateway's side of contracts/internal.ts for tests of a sandbox without a database: a real HTTP server
@@ -55,11 +59,19 @@ export class SandboxGateway {
   }
 
   async result(id: string, timeoutMs = 30_000): Promise<CommandResult> {
-    return waitFor(() => this.results.get(id), timeoutMs, () => `no result of ${id}; last report ${JSON.stringify(this.last)}`);
+    return waitFor(
+      () => this.results.get(id),
+      timeoutMs,
+      () => `no result of ${id}; last report ${JSON.stringify(this.last)}`,
+    );
   }
 
   async report(accepts: (report: SandboxReport) => boolean, timeoutMs = 30_000): Promise<SandboxReport> {
-    return waitFor(() => (this.last !== undefined && accepts(this.last) ? this.last : undefined), timeoutMs, () => `last report ${JSON.stringify(this.last)}`);
+    return waitFor(
+      () => (this.last !== undefined && accepts(this.last) ? this.last : undefined),
+      timeoutMs,
+      () => `last report ${JSON.stringify(this.last)}`,
+    );
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -91,7 +103,11 @@ export class SandboxGateway {
 }
 
 /** Looks every 25 ms. @throws with `describe()` when the time is over */
-export const waitFor = async <T>(look: () => T | undefined | Promise<T | undefined>, timeoutMs: number, describe: () => string): Promise<T> => {
+export const waitFor = async <T>(
+  look: () => T | undefined | Promise<T | undefined>,
+  timeoutMs: number,
+  describe: () => string,
+): Promise<T> => {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = await look();

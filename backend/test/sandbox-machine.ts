@@ -31,8 +31,13 @@ const npmPath = '/usr/bin/npm';
 
 export const sharedCatalog = (): CliCatalog =>
   new CliCatalog({
-    dir: cliCacheDir(), nodePath: process.execPath, npmPath, logger,
-    env: Object.fromEntries(Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+    dir: cliCacheDir(),
+    nodePath: process.execPath,
+    npmPath,
+    logger,
+    env: Object.fromEntries(
+      Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    ),
   });
 
 export interface MachineOptions {
@@ -74,8 +79,13 @@ export class SandboxMachine {
 
   #makeRuntime(): Runtime {
     return createLocalRuntime({
-      dataDir: this.dataDir, runDir: this.runDir, catalog: this.catalog, internalSocketPath: this.internalSocketPath, logger,
-      sandboxDist: this.#sandboxDist, ...(this.#options.probe === undefined ? {} : { probe: this.#options.probe }),
+      dataDir: this.dataDir,
+      runDir: this.runDir,
+      catalog: this.catalog,
+      internalSocketPath: this.internalSocketPath,
+      logger,
+      sandboxDist: this.#sandboxDist,
+      ...(this.#options.probe === undefined ? {} : { probe: this.#options.probe }),
     });
   }
 
@@ -89,9 +99,20 @@ export class SandboxMachine {
 
   spec(overrides: Partial<SandboxSpec> = {}): SandboxSpec {
     return {
-      agentUid: randomUUID(), generation: 1, specHash: 'hash-1', agentName: 'Tester', cli: 'shell', permissionMode: 'default', instructions: '',
-      provider: null, providerToken: null, proxy: { httpProxy: null, httpsProxy: null, noProxy: null }, environment: [],
-      terminalKey: 'terminal-key-'.padEnd(43, 'x'), internalCredential: 'internal-credential', ...overrides,
+      agentUid: randomUUID(),
+      generation: 1,
+      specHash: 'hash-1',
+      agentName: 'Tester',
+      cli: 'shell',
+      permissionMode: 'default',
+      instructions: '',
+      provider: null,
+      providerToken: null,
+      proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
+      environment: [],
+      terminalKey: 'terminal-key-'.padEnd(43, 'x'),
+      internalCredential: 'internal-credential',
+      ...overrides,
     };
   }
 
@@ -100,10 +121,14 @@ export class SandboxMachine {
   }
 
   async state(agentUid: string, state: ObservedSandbox['state'], timeoutMs = 60_000): Promise<ObservedSandbox> {
-    return waitFor(() => {
-      const observed = this.runtime.observed().get(agentUid);
-      return observed?.state === state ? observed : undefined;
-    }, timeoutMs, () => `${agentUid} is ${JSON.stringify(this.runtime.observed().get(agentUid))}`);
+    return waitFor(
+      () => {
+        const observed = this.runtime.observed().get(agentUid);
+        return observed?.state === state ? observed : undefined;
+      },
+      timeoutMs,
+      () => `${agentUid} is ${JSON.stringify(this.runtime.observed().get(agentUid))}`,
+    );
   }
 
   async supervisorPid(agentUid: string): Promise<number> {
@@ -114,9 +139,12 @@ export class SandboxMachine {
   async control(agentUid: string, method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
     const socketPath = join(this.places(agentUid).paths.runDir, 'control.sock');
     return new Promise((resolveAnswer, reject) => {
-      const call = request({ socketPath, method, path, headers: body === undefined ? {} : { 'content-type': 'application/json' } }, (response) => {
-        text(response).then((body) => resolveAnswer(body === '' ? undefined : JSON.parse(body)), reject);
-      });
+      const call = request(
+        { socketPath, method, path, headers: body === undefined ? {} : { 'content-type': 'application/json' } },
+        (response) => {
+          text(response).then((body) => resolveAnswer(body === '' ? undefined : JSON.parse(body)), reject);
+        },
+      );
       call.on('error', reject);
       call.end(body === undefined ? undefined : JSON.stringify(body));
     });
@@ -129,10 +157,14 @@ export class SandboxMachine {
 
   async screenShows(agentUid: string, pattern: RegExp, timeoutMs = 30_000): Promise<string> {
     let last = '';
-    return waitFor(async () => {
-      last = await this.screen(agentUid).catch(String);
-      return pattern.test(last) ? last : undefined;
-    }, timeoutMs, () => `${String(pattern)} is not on the screen:\n${last}`);
+    return waitFor(
+      async () => {
+        last = await this.screen(agentUid).catch(String);
+        return pattern.test(last) ? last : undefined;
+      },
+      timeoutMs,
+      () => `${String(pattern)} is not on the screen:\n${last}`,
+    );
   }
 
   /** Types into a terminal of the sandbox. */
@@ -154,7 +186,9 @@ export class SandboxMachine {
 export const processesWith = async (text: string): Promise<number[]> => {
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);
   const found = await Promise.all(
-    pids.map(async (pid) => ((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes(text) ? pid : null)),
+    pids.map(async (pid) =>
+      (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes(text) ? pid : null,
+    ),
   );
   return found.filter((pid): pid is number => pid !== null);
 };

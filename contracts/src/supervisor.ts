@@ -1,5 +1,12 @@
 import { Type, type Static } from 'typebox';
-import { AgentFailure, EnvironmentVariable, ModelProvider, permissionModes, ProxySettings, StartPhase } from './agents.ts';
+import {
+  AgentFailure,
+  EnvironmentVariable,
+  ModelProvider,
+  permissionModes,
+  ProxySettings,
+  StartPhase,
+} from './agents.ts';
 import { cliNames } from './clis.ts';
 import { nullable, oneOf, strict, Timestamp } from './primitives.ts';
 
@@ -25,7 +32,14 @@ export const SupervisorConfig = Type.Object({
   internalCredential: Type.String(),
   internalSocketPath: Type.String(),
   /** Directories of this agent; `runDir` holds the sockets and is never visible in a sandbox, except its `inside` folder. */
-  paths: strict({ home: Type.String(), workspace: Type.String(), temporary: Type.String(), state: Type.String(), runDir: Type.String(), logFile: Type.String() }),
+  paths: strict({
+    home: Type.String(),
+    workspace: Type.String(),
+    temporary: Type.String(),
+    state: Type.String(),
+    runDir: Type.String(),
+    logFile: Type.String(),
+  }),
   /** Installation folder of the CLI (holds `node_modules`); null for the shell profile. */
   cliDir: nullable(Type.String()),
   nodePath: Type.String(),
@@ -40,7 +54,12 @@ export const SupervisorConfig = Type.Object({
     strict({ kind: Type.Literal('none') }),
     /** `user-namespace`: bubblewrap makes one. `separate-user`: bubblewrap runs as root and hands over to `hostUid`. */
     strict({ kind: Type.Literal('user-namespace'), bwrapPath: Type.String() }),
-    strict({ kind: Type.Literal('separate-user'), bwrapPath: Type.String(), setprivPath: Type.String(), hostUid: Type.Integer({ minimum: 1 }) }),
+    strict({
+      kind: Type.Literal('separate-user'),
+      bwrapPath: Type.String(),
+      setprivPath: Type.String(),
+      hostUid: Type.Integer({ minimum: 1 }),
+    }),
   ]),
   /** Phases that ended before the supervisor started. */
   phases: Type.Array(StartPhase),
@@ -61,7 +80,10 @@ export const SupervisorStatus = Type.Object({
 });
 export type SupervisorStatus = Static<typeof SupervisorStatus>;
 
-export const SupervisorRequest = Type.Object({ kind: Type.Literal('stop'), graceMs: Type.Integer({ minimum: 0, maximum: 600_000 }) });
+export const SupervisorRequest = Type.Object({
+  kind: Type.Literal('stop'),
+  graceMs: Type.Integer({ minimum: 0, maximum: 600_000 }),
+});
 export type SupervisorRequest = Static<typeof SupervisorRequest>;
 
 /** `supervisor.json` in the agent's state folder: enough to find a running supervisor again. */

@@ -1,4 +1,12 @@
-import type { AgentFailure, CliName, ModelProvider, PermissionMode, ProxySettings, StartPhase, Upstream } from '@sac/contracts';
+import type {
+  AgentFailure,
+  CliName,
+  ModelProvider,
+  PermissionMode,
+  ProxySettings,
+  StartPhase,
+  Upstream,
+} from '@sac/contracts';
 
 /** Everything a runtime needs to make one sandbox. Immutable; a change is a new spec with a new `generation`. */
 export interface SandboxSpec {

@@ -23,13 +23,26 @@ const MAX_PROMPT_CHARACTERS = 200_000;
 const MAX_TEXT_CHARACTERS = 200;
 
 type Fields = Readonly<Record<string, unknown>>;
-const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const text = (value: unknown, maxCharacters = MAX_TEXT_CHARACTERS): string | null =>
   typeof value === 'string' ? value.slice(0, maxCharacters) : null;
 
 /** Members of a tool's input that tell a person most, best first. */
-const telling = ['command', 'cmd', 'file_path', 'filePath', 'path', 'absolute_path', 'pattern', 'url', 'query', 'description', 'prompt'];
+const telling = [
+  'command',
+  'cmd',
+  'file_path',
+  'filePath',
+  'path',
+  'absolute_path',
+  'pattern',
+  'url',
+  'query',
+  'description',
+  'prompt',
+];
 
 const detailOf = (input: unknown): string | null => {
   if (!isFields(input)) return null;
@@ -74,7 +87,19 @@ export const parseHookLine = (line: string): HookEvent | null => {
     return null;
   }
   if (!isFields(value)) return null;
-  const { cli, event, sessionId, subagentId, prompt, toolName, toolDetail, source, reason, notification, backgroundTasks } = value;
+  const {
+    cli,
+    event,
+    sessionId,
+    subagentId,
+    prompt,
+    toolName,
+    toolDetail,
+    source,
+    reason,
+    notification,
+    backgroundTasks,
+  } = value;
   if (typeof cli !== 'string' || typeof event !== 'string') return null;
   const texts = [sessionId, subagentId, prompt, toolName, toolDetail, source, reason, notification];
   if (!texts.every(stringOrNull)) return null;

@@ -1,12 +1,29 @@
-import { cliFile, hookCommand, type CliProfile, type PreparedCli, type ProfilePaths, type ProfileSpec } from './profile.ts';
+import {
+  cliFile,
+  hookCommand,
+  type CliProfile,
+  type PreparedCli,
+  type ProfilePaths,
+  type ProfileSpec,
+} from './profile.ts';
 
 /**
  * Only events that the pinned version knows: an unknown name opens a blocking "Settings Warning" dialog.
  * The set is the smallest that tells working, waiting and idle apart.
  */
 const hookEvents = [
-  'SessionStart', 'SessionEnd', 'UserPromptSubmit', 'PreToolUse', 'PostToolUse', 'PostToolUseFailure',
-  'PermissionRequest', 'Notification', 'SubagentStart', 'SubagentStop', 'Stop', 'StopFailure',
+  'SessionStart',
+  'SessionEnd',
+  'UserPromptSubmit',
+  'PreToolUse',
+  'PostToolUse',
+  'PostToolUseFailure',
+  'PermissionRequest',
+  'Notification',
+  'SubagentStart',
+  'SubagentStop',
+  'Stop',
+  'StopFailure',
 ] as const;
 /** Seconds after which the CLI gives up on a hook; a hook takes milliseconds and ends itself after 10 s. */
 const HOOK_TIMEOUT_SECONDS = 15;
@@ -56,7 +73,8 @@ export const claudeCode: CliProfile = {
       resumeArgs: ['--resume', '{id}'],
       seed: [
         {
-          kind: 'json-merge', path: '.claude.json',
+          kind: 'json-merge',
+          path: '.claude.json',
           members: {
             hasCompletedOnboarding: true,
             hasSeenAutoDefaultNudge: true,

@@ -1,4 +1,11 @@
-import { cliFile, hookCommand, type CliProfile, type PreparedCli, type ProfilePaths, type ProfileSpec } from './profile.ts';
+import {
+  cliFile,
+  hookCommand,
+  type CliProfile,
+  type PreparedCli,
+  type ProfilePaths,
+  type ProfileSpec,
+} from './profile.ts';
 
 const hookEvents = ['SessionStart', 'SessionEnd', 'UserPromptSubmit', 'PreToolUse', 'PostToolUse', 'Stop'] as const;
 /** Name of the variable that holds the provider token; only its name stands on the command line. */
@@ -19,7 +26,13 @@ const providerArgs = ({ provider, providerToken }: ProfileSpec): string[] => {
   const key = providerToken === null ? '' : `,env_key=${toml(TOKEN_VARIABLE)}`;
   const settings = `{name="sac",base_url=${toml(provider.baseUrl)},wire_api="responses"${key}}`;
   const model = provider.models.main ?? provider.models.strong;
-  return ['-c', 'model_provider="sac"', '-c', `model_providers.sac=${settings}`, ...(model === null ? [] : ['-c', `model=${toml(model)}`])];
+  return [
+    '-c',
+    'model_provider="sac"',
+    '-c',
+    `model_providers.sac=${settings}`,
+    ...(model === null ? [] : ['-c', `model=${toml(model)}`]),
+  ];
 };
 
 const hookArgs = (paths: ProfilePaths): string[] => {
@@ -40,13 +53,17 @@ export const codex: CliProfile = {
         // The inline renderer keeps scrollback and search working.
         '--no-alt-screen',
         // Else a background server outlives the terminal and keeps a 400 MB copy of itself in the home.
-        '--disable', 'daemon_auto_start',
+        '--disable',
+        'daemon_auto_start',
         // The hooks are ours, given here and not in a file the agent could have written.
         '--dangerously-bypass-hook-trust',
-        '-c', 'check_for_update_on_startup=false',
+        '-c',
+        'check_for_update_on_startup=false',
         // With analytics and no network every run waits five seconds at its end.
-        '-c', 'analytics.enabled=false',
-        '-c', `projects={${toml(paths.workspace)}={trust_level="trusted"}}`,
+        '-c',
+        'analytics.enabled=false',
+        '-c',
+        `projects={${toml(paths.workspace)}={trust_level="trusted"}}`,
         ...permissionArgs[spec.permissionMode],
         ...providerArgs(spec),
         ...hookArgs(paths),

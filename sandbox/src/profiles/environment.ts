@@ -9,9 +9,12 @@ const definedOnly = (values: Record<string, string | null>): Record<string, stri
 
 const proxyEnvironment = ({ httpProxy, httpsProxy, noProxy }: ProfileSpec['proxy']): Record<string, string> =>
   definedOnly({
-    HTTP_PROXY: httpProxy, http_proxy: httpProxy,
-    HTTPS_PROXY: httpsProxy, https_proxy: httpsProxy,
-    NO_PROXY: noProxy, no_proxy: noProxy,
+    HTTP_PROXY: httpProxy,
+    http_proxy: httpProxy,
+    HTTPS_PROXY: httpsProxy,
+    https_proxy: httpsProxy,
+    NO_PROXY: noProxy,
+    no_proxy: noProxy,
   });
 
 const dirname = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
@@ -22,7 +25,12 @@ export const searchPath = (paths: ProfilePaths): string =>
     `${paths.home}/.local/bin`,
     dirname(paths.nodePath),
     ...(paths.cliDir === null ? [] : [`${paths.cliDir}/node_modules/.bin`]),
-    '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin',
+    '/usr/local/sbin',
+    '/usr/local/bin',
+    '/usr/sbin',
+    '/usr/bin',
+    '/sbin',
+    '/bin',
   ].join(':');
 
 /**

@@ -1,12 +1,33 @@
-import { cliFile, hookCommand, type CliProfile, type PreparedCli, type ProfilePaths, type ProfileSpec } from './profile.ts';
+import {
+  cliFile,
+  hookCommand,
+  type CliProfile,
+  type PreparedCli,
+  type ProfilePaths,
+  type ProfileSpec,
+} from './profile.ts';
 
-const hookEvents = ['SessionStart', 'SessionEnd', 'BeforeAgent', 'BeforeTool', 'AfterTool', 'AfterAgent', 'Notification'] as const;
+const hookEvents = [
+  'SessionStart',
+  'SessionEnd',
+  'BeforeAgent',
+  'BeforeTool',
+  'AfterTool',
+  'AfterAgent',
+  'Notification',
+] as const;
 const HOOK_TIMEOUT_MS = 15_000;
 const approvalModes = { default: 'default', acceptEdits: 'auto_edit', bypass: 'yolo' } as const;
 
 /** System settings stand above the user's, so the CLI's own file is left alone. */
 const settings = (paths: ProfilePaths) => {
-  const hook = [{ hooks: [{ type: 'command', name: 'sac-activity', command: hookCommand(paths, 'gemini'), timeout: HOOK_TIMEOUT_MS }] }];
+  const hook = [
+    {
+      hooks: [
+        { type: 'command', name: 'sac-activity', command: hookCommand(paths, 'gemini'), timeout: HOOK_TIMEOUT_MS },
+      ],
+    },
+  ];
   return {
     security: { auth: { selectedType: 'gemini-api-key' }, folderTrust: { enabled: false } },
     privacy: { usageStatisticsEnabled: false },
@@ -24,7 +45,12 @@ export const gemini: CliProfile = {
   prepare(spec, paths): PreparedCli {
     return {
       command: paths.nodePath,
-      args: [cliFile(paths, '@google/gemini-cli/bundle/gemini.js'), '--approval-mode', approvalModes[spec.permissionMode], ...modelArgs(spec)],
+      args: [
+        cliFile(paths, '@google/gemini-cli/bundle/gemini.js'),
+        '--approval-mode',
+        approvalModes[spec.permissionMode],
+        ...modelArgs(spec),
+      ],
       env: {
         ...(spec.provider === null ? {} : { GOOGLE_GEMINI_BASE_URL: spec.provider.baseUrl }),
         // Without a key it asks how to sign in; providers without one ignore the value.

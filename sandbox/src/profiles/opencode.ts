@@ -31,19 +31,33 @@ const providerConfig = ({ provider, providerToken }: ProfileSpec) => {
   const first = main ?? strong;
   return {
     ...(first === null ? {} : { model: `sac/${first}`, small_model: `sac/${small ?? first}` }),
-    provider: { sac: { npm, name: 'Configured provider', options: { baseURL: withVersion(provider.baseUrl, version), apiKey }, models } },
+    provider: {
+      sac: {
+        npm,
+        name: 'Configured provider',
+        options: { baseURL: withVersion(provider.baseUrl, version), apiKey },
+        models,
+      },
+    },
   };
 };
 
 export const opencode: CliProfile = {
   prepare(spec, paths): PreparedCli {
-    const config = { autoupdate: false, share: 'disabled', permission: permissions[spec.permissionMode], ...providerConfig(spec) };
+    const config = {
+      autoupdate: false,
+      share: 'disabled',
+      permission: permissions[spec.permissionMode],
+      ...providerConfig(spec),
+    };
     return {
       command: cliFile(paths, 'opencode-ai/bin/opencode.exe'),
       args: [],
       env: {
         OPENCODE_CONFIG: `${paths.run}/opencode.json`,
         OPENCODE_DISABLE_AUTOUPDATE: '1',
+        // Its model list comes from the internet and delays the start where there is none; the models are configured.
+        OPENCODE_DISABLE_MODELS_FETCH: '1',
         ...(spec.providerToken === null ? {} : { [TOKEN_VARIABLE]: spec.providerToken }),
       },
       // It has no hooks that would tell an id: the latest conversation of this workspace goes on.

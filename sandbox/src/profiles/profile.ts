@@ -57,6 +57,7 @@ export const hookCommand = (paths: ProfilePaths, cli: string): string =>
   [paths.nodePath, paths.hookScript, `${paths.run}/hooks.sock`, cli].map(shellQuote).join(' ');
 
 export const cliFile = (paths: ProfilePaths, relative: string): string => {
-  if (paths.cliDir === null) throw new Error('The CLI has no installation folder; install it before preparing its profile.');
+  if (paths.cliDir === null)
+    throw new Error('The CLI has no installation folder; install it before preparing its profile.');
   return `${paths.cliDir}/node_modules/${relative}`;
 };

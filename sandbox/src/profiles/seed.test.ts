@@ -5,16 +5,29 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mergeMembers, seedHome } from './seed.ts';
 
 let home: string;
-beforeEach(async () => { home = await mkdtemp(join(tmpdir(), 'sac-home-')); });
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'sac-home-'));
+});
 afterEach(() => rm(home, { recursive: true, force: true }));
 const read = async (name: string): Promise<unknown> => JSON.parse(await readFile(join(home, name), 'utf8'));
 
 describe('seedHome', () => {
   it('sets only its members in what the CLI wrote', async () => {
-    await writeFile(join(home, '.claude.json'), JSON.stringify({ userID: 'u', projects: { '/other': { x: 1 }, '/workspace': { history: [1] } } }));
-    await seedHome(home, [{ kind: 'json-merge', path: '.claude.json', members: { done: true, projects: { '/workspace': { trusted: true } } } }]);
+    await writeFile(
+      join(home, '.claude.json'),
+      JSON.stringify({ userID: 'u', projects: { '/other': { x: 1 }, '/workspace': { history: [1] } } }),
+    );
+    await seedHome(home, [
+      {
+        kind: 'json-merge',
+        path: '.claude.json',
+        members: { done: true, projects: { '/workspace': { trusted: true } } },
+      },
+    ]);
     expect(await read('.claude.json')).toEqual({
-      userID: 'u', done: true, projects: { '/other': { x: 1 }, '/workspace': { history: [1], trusted: true } },
+      userID: 'u',
+      done: true,
+      projects: { '/other': { x: 1 }, '/workspace': { history: [1], trusted: true } },
     });
     expect((await stat(join(home, '.claude.json'))).mode & 0o777).toBe(0o600);
   });
@@ -43,5 +56,7 @@ describe('seedHome', () => {
 });
 
 it('merging takes no member from the prototype', () => {
-  expect(mergeMembers({}, JSON.parse('{"toString":{"a":1}}') as Record<string, unknown>)).toEqual({ toString: { a: 1 } });
+  expect(mergeMembers({}, JSON.parse('{"toString":{"a":1}}') as Record<string, unknown>)).toEqual({
+    toString: { a: 1 },
+  });
 });

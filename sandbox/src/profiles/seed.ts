@@ -7,7 +7,8 @@ import type { SeedFile } from './profile.ts';
 const MAX_EXISTING_BYTES = 32 * 1024 * 1024;
 
 type Members = Record<string, unknown>;
-const isMembers = (value: unknown): value is Members => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isMembers = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Objects are merged member by member; everything else is replaced. */
 export const mergeMembers = (base: Members, changes: Members): Members => {

@@ -3,10 +3,28 @@ import type { HookEvent } from '../hooks/hook-event.ts';
 import { ActivityTracker, oneLine, QUIET_READY_MS } from './activity.ts';
 import type { ControlState } from './control-client.ts';
 
-const running: ControlState['main'] = { running: true, pid: 20, startedAt: '2026-01-01T00:00:00.000Z', restarts: 0, gaveUp: false, exit: null, output: null };
+const running: ControlState['main'] = {
+  running: true,
+  pid: 20,
+  startedAt: '2026-01-01T00:00:00.000Z',
+  restarts: 0,
+  gaveUp: false,
+  exit: null,
+  output: null,
+};
 const hook = (event: string, fields: Partial<HookEvent> = {}): HookEvent => ({
-  cli: 'claude-code', event, sessionId: 's', subagentId: null, prompt: null, toolName: null, toolDetail: null, source: null, reason: null,
-  notification: null, backgroundTasks: null, ...fields,
+  cli: 'claude-code',
+  event,
+  sessionId: 's',
+  subagentId: null,
+  prompt: null,
+  toolName: null,
+  toolDetail: null,
+  source: null,
+  reason: null,
+  notification: null,
+  backgroundTasks: null,
+  ...fields,
 });
 
 const claude = () => {
@@ -24,13 +42,37 @@ describe('a turn told by hooks', () => {
   it.each([
     ['started', [hook('SessionStart', { source: 'startup' })], 'ready', null],
     ['prompted', [prompt], 'working', null],
-    ['in a tool', [prompt, hook('PreToolUse', { toolName: 'Bash', toolDetail: 'npm test' })], 'working', 'Bash: npm test'],
-    ['asking', [prompt, hook('PreToolUse', { toolName: 'Bash' }), hook('PermissionRequest', { toolName: 'Bash', toolDetail: 'rm x' })], 'waiting', 'allow Bash: rm x?'],
-    ['answered', [prompt, hook('PermissionRequest', { toolName: 'Bash' }), hook('PostToolUse', { toolName: 'Bash' })], 'working', null],
+    [
+      'in a tool',
+      [prompt, hook('PreToolUse', { toolName: 'Bash', toolDetail: 'npm test' })],
+      'working',
+      'Bash: npm test',
+    ],
+    [
+      'asking',
+      [
+        prompt,
+        hook('PreToolUse', { toolName: 'Bash' }),
+        hook('PermissionRequest', { toolName: 'Bash', toolDetail: 'rm x' }),
+      ],
+      'waiting',
+      'allow Bash: rm x?',
+    ],
+    [
+      'answered',
+      [prompt, hook('PermissionRequest', { toolName: 'Bash' }), hook('PostToolUse', { toolName: 'Bash' })],
+      'working',
+      null,
+    ],
     ['done', [prompt, hook('Stop', { backgroundTasks: 0 })], 'ready', null],
     ['failed', [prompt, hook('StopFailure')], 'ready', null],
     ['agents in the background', [prompt, hook('Stop', { backgroundTasks: 2 })], 'working', '2 background tasks'],
-    ['last background agent noted', [prompt, hook('Stop', { backgroundTasks: 1 }), prompt, hook('Stop', { backgroundTasks: 0 })], 'ready', null],
+    [
+      'last background agent noted',
+      [prompt, hook('Stop', { backgroundTasks: 1 }), prompt, hook('Stop', { backgroundTasks: 0 })],
+      'ready',
+      null,
+    ],
     ['subagent stopped', [prompt, hook('Stop', { subagentId: 'a' })], 'working', null],
     ['compacted in a turn', [prompt, hook('SessionStart', { source: 'compact' })], 'working', null],
     ['gemini', [hook('BeforeAgent', { prompt: 'x' }), hook('AfterAgent')], 'ready', null],

@@ -14,7 +14,11 @@ type Turn = 'unknown' | 'idle' | 'working' | 'waiting';
 
 /** One line without control characters or text that would change its direction. */
 export const oneLine = (text: string): string =>
-  text.replace(/[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ').replace(/\s+/g, ' ').trim().slice(0, MAX_TEXT_CHARACTERS);
+  text
+    .replace(/[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, MAX_TEXT_CHARACTERS);
 
 const toolText = ({ toolName, toolDetail }: HookEvent): string | null => {
   if (toolName === null) return null;
@@ -23,8 +27,12 @@ const toolText = ({ toolName, toolDetail }: HookEvent): string | null => {
 
 /** What hooks of different CLIs call the same thing. */
 const meanings: Readonly<Record<string, string>> = {
-  BeforeAgent: 'UserPromptSubmit', AfterAgent: 'Stop', BeforeTool: 'PreToolUse', AfterTool: 'PostToolUse',
-  PostToolUseFailure: 'PostToolUse', StopFailure: 'Stop',
+  BeforeAgent: 'UserPromptSubmit',
+  AfterAgent: 'Stop',
+  BeforeTool: 'PreToolUse',
+  AfterTool: 'PostToolUse',
+  PostToolUseFailure: 'PostToolUse',
+  StopFailure: 'Stop',
 };
 export const meaningOf = (event: string): string => meanings[event] ?? event;
 
@@ -47,7 +55,12 @@ export class ActivityTracker {
 
   /** The terminal server's view of the CLI process. A new process starts from nothing. */
   setMain(main: ControlState['main'] | null, nowMs: number): void {
-    const same = main !== null && this.#main !== null && main.running === this.#main.running && main.pid === this.#main.pid && main.startedAt === this.#main.startedAt;
+    const same =
+      main !== null &&
+      this.#main !== null &&
+      main.running === this.#main.running &&
+      main.pid === this.#main.pid &&
+      main.startedAt === this.#main.startedAt;
     this.#main = main;
     if (same) return;
     this.#mainSeenAt = nowMs;
@@ -77,7 +90,8 @@ export class ActivityTracker {
         this.#set('waiting', `allow ${toolText(event) ?? 'this'}?`.slice(0, MAX_TEXT_CHARACTERS));
         break;
       case 'Notification':
-        if (event.notification === 'permission_prompt' || event.notification === 'ToolPermission') this.#set('waiting', this.#text ?? 'needs your permission');
+        if (event.notification === 'permission_prompt' || event.notification === 'ToolPermission')
+          this.#set('waiting', this.#text ?? 'needs your permission');
         break;
       case 'Stop':
         this.#stopped(event);
@@ -101,10 +115,18 @@ export class ActivityTracker {
     // A hook that came after the file was written knows more.
     if (this.#turn !== 'unknown' && state.updatedAtMs < this.#lastHookAt) return;
     if (state.status === 'busy') {
-      if (this.#turn === 'waiting' || this.#turn === 'idle' || this.#turn === 'unknown') this.#set('working', this.#turn === 'waiting' ? null : this.#text);
+      if (this.#turn === 'waiting' || this.#turn === 'idle' || this.#turn === 'unknown')
+        this.#set('working', this.#turn === 'waiting' ? null : this.#text);
     } else if (state.status === 'waiting') {
-      if (this.#turn !== 'waiting') this.#set('waiting', oneLine(state.waitingFor ?? 'input needed'));
+      if (this.#turn !== 'waiting') this.#set('waiting', this.#questionOf(state));
     } else if (this.#backgroundTasks === 0) this.#set('idle', null);
+  }
+
+  /** The file may tell of a question before its hook does; what was asked for is known from the tool's own hook. */
+  #questionOf({ waitingFor }: ClaudeState): string {
+    if (waitingFor === 'permission prompt' && this.#text !== null)
+      return `allow ${this.#text}?`.slice(0, MAX_TEXT_CHARACTERS);
+    return oneLine(waitingFor ?? 'input needed');
   }
 
   #set(turn: Turn, text: string | null): void {
@@ -125,10 +147,14 @@ export class ActivityTracker {
       return { state: main.exit?.code === 0 ? 'ended' : 'crashed', text: null };
     }
     switch (this.#turn) {
-      case 'working': return { state: 'working', text: this.#text };
-      case 'waiting': return { state: 'waiting', text: this.#text };
-      case 'idle': return { state: 'ready', text: null };
-      case 'unknown': return { state: this.#readyUnheard(nowMs) ? 'ready' : 'starting', text: null };
+      case 'working':
+        return { state: 'working', text: this.#text };
+      case 'waiting':
+        return { state: 'waiting', text: this.#text };
+      case 'idle':
+        return { state: 'ready', text: null };
+      case 'unknown':
+        return { state: this.#readyUnheard(nowMs) ? 'ready' : 'starting', text: null };
     }
   }
 

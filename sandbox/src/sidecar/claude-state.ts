@@ -12,7 +12,8 @@ const MAX_STATE_BYTES = 64 * 1024;
 /** The CLI notes its start a little after the terminal server did. */
 const START_TOLERANCE_MS = 2_000;
 
-const isStatus = (value: unknown): value is ClaudeState['status'] => value === 'idle' || value === 'busy' || value === 'waiting';
+const isStatus = (value: unknown): value is ClaudeState['status'] =>
+  value === 'idle' || value === 'busy' || value === 'waiting';
 
 /**
  * Reads the state of the CLI process `pid` (as numbered inside the sandbox) from its home, safely against an

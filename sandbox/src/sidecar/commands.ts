@@ -19,7 +19,8 @@ const reasonOf = (error: unknown): string => {
   if (!(error instanceof HttpFailure)) return error instanceof Error ? error.message : String(error);
   try {
     const body: unknown = JSON.parse(error.body);
-    if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string') return body.message;
+    if (typeof body === 'object' && body !== null && 'message' in body && typeof body.message === 'string')
+      return body.message;
   } catch {
     // Not our error envelope: the whole answer is the reason.
   }
@@ -69,7 +70,12 @@ export class CommandRunner {
       if (this.#signal.aborted) return;
       result = { outcome: 'failed', reason: reasonOf(error).slice(0, 2_000) };
     }
-    this.#parts.log('command', { id: command.id, kind: command.kind, outcome: result.outcome, reason: result.reason ?? '' });
+    this.#parts.log('command', {
+      id: command.id,
+      kind: command.kind,
+      outcome: result.outcome,
+      reason: result.reason ?? '',
+    });
     this.#remember(command.id, result);
     await this.#parts.gateway.sendResult(command.id, result, this.#signal);
   }
@@ -91,7 +97,10 @@ export class CommandRunner {
         const content = await gateway.openUpload(command.uploadId, this.#signal);
         const value = await control.putFile(command.name, content, this.#signal);
         if (value.sizeBytes === command.sizeBytes) return { outcome: 'done', reason: null, value };
-        return { outcome: 'failed', reason: `${value.sizeBytes} of ${command.sizeBytes} bytes arrived in the workspace.` };
+        return {
+          outcome: 'failed',
+          reason: `${value.sizeBytes} of ${command.sizeBytes} bytes arrived in the workspace.`,
+        };
       }
     }
   }

@@ -30,7 +30,12 @@ export type Screen = Static<typeof Screen>;
 const StoredFile = Type.Object({ path: Type.String({ maxLength: 4_096 }), sizeBytes: Type.Integer() });
 export type StoredFile = Static<typeof StoredFile>;
 
-const checks = { state: Compile(ControlState), screen: Compile(Screen), terminal: Compile(Terminal), file: Compile(StoredFile) };
+const checks = {
+  state: Compile(ControlState),
+  screen: Compile(Screen),
+  terminal: Compile(Terminal),
+  file: Compile(StoredFile),
+};
 
 const CALL_TIMEOUT_MS = 10_000;
 const FILE_TIMEOUT_MS = 600_000;
@@ -71,7 +76,11 @@ export class ControlClient {
   }
 
   async keys(keys: string): Promise<void> {
-    await this.#call({ method: 'POST', path: '/terminals/main/keys', json: { data: Buffer.from(keys).toString('base64') } });
+    await this.#call({
+      method: 'POST',
+      path: '/terminals/main/keys',
+      json: { data: Buffer.from(keys).toString('base64') },
+    });
   }
 
   async screen(): Promise<Screen> {
@@ -85,6 +94,8 @@ export class ControlClient {
   async putFile(name: string, content: Readable, signal: AbortSignal): Promise<StoredFile> {
     const path = `/files?name=${encodeURIComponent(name)}`;
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(FILE_TIMEOUT_MS)]);
-    return checks.file.Parse(await requestJson(this.#socketPath, { method: 'PUT', path, stream: content, signal: deadline }));
+    return checks.file.Parse(
+      await requestJson(this.#socketPath, { method: 'PUT', path, stream: content, signal: deadline }),
+    );
   }
 }

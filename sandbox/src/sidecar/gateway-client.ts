@@ -1,5 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import { CommandStreamLine, internalPaths, type CommandResult, type SandboxCommand, type SandboxReport } from '@sac/contracts';
+import {
+  CommandStreamLine,
+  internalPaths,
+  type CommandResult,
+  type SandboxCommand,
+  type SandboxReport,
+} from '@sac/contracts';
 import { Compile } from 'typebox/compile';
 import { Backoff } from './backoff.ts';
 import { HttpFailure, openRequest, readLines, requestJson } from './http.ts';
@@ -33,14 +39,25 @@ export class GatewayClient {
    * Reads commands until `signal` aborts; connects again after every break. `onConnected` is called at each
    * new connection: the gateway may have been restarted and know nothing of us.
    */
-  async readCommands(signal: AbortSignal, handlers: { onConnected: () => void; onCommand: (command: SandboxCommand) => void; onBreak: (reason: string) => void }): Promise<void> {
+  async readCommands(
+    signal: AbortSignal,
+    handlers: {
+      onConnected: () => void;
+      onCommand: (command: SandboxCommand) => void;
+      onBreak: (reason: string) => void;
+    },
+  ): Promise<void> {
     const backoff = new Backoff(250, 15_000);
     while (!signal.aborted) {
       try {
-        await this.#readOnce(signal, () => {
-          backoff.reset();
-          handlers.onConnected();
-        }, handlers.onCommand);
+        await this.#readOnce(
+          signal,
+          () => {
+            backoff.reset();
+            handlers.onConnected();
+          },
+          handlers.onCommand,
+        );
       } catch (error) {
         if (!signal.aborted) handlers.onBreak(error instanceof Error ? error.message : String(error));
       }
@@ -48,12 +65,19 @@ export class GatewayClient {
     }
   }
 
-  async #readOnce(signal: AbortSignal, onConnected: () => void, onCommand: (command: SandboxCommand) => void): Promise<void> {
+  async #readOnce(
+    signal: AbortSignal,
+    onConnected: () => void,
+    onCommand: (command: SandboxCommand) => void,
+  ): Promise<void> {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(new Error('no heartbeat from the server')), SILENCE_MS);
     try {
       const response = await openRequest(this.#address.socketPath, {
-        method: 'GET', path: internalPaths.commands, headers: this.#headers, signal: AbortSignal.any([signal, silence.signal]),
+        method: 'GET',
+        path: internalPaths.commands,
+        headers: this.#headers,
+        signal: AbortSignal.any([signal, silence.signal]),
       });
       onConnected();
       for await (const text of readLines(response, MAX_LINE_BYTES)) {
@@ -89,14 +113,20 @@ export class GatewayClient {
   /** @throws HttpFailure, connection errors */
   openUpload(uploadId: string, signal: AbortSignal): Promise<IncomingMessage> {
     return openRequest(this.#address.socketPath, {
-      method: 'GET', path: internalPaths.upload(uploadId), headers: this.#headers,
+      method: 'GET',
+      path: internalPaths.upload(uploadId),
+      headers: this.#headers,
       signal: AbortSignal.any([signal, AbortSignal.timeout(UPLOAD_TIMEOUT_MS)]),
     });
   }
 
   async #post(path: string, json: unknown, signal: AbortSignal): Promise<void> {
     await requestJson(this.#address.socketPath, {
-      method: 'POST', path, json, headers: this.#headers, signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
+      method: 'POST',
+      path,
+      json,
+      headers: this.#headers,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]),
     });
   }
 }

@@ -30,7 +30,8 @@ export class Interrupter {
   }
 
   hook(event: HookEvent): void {
-    if (meaningOf(event.event) === 'UserPromptSubmit' && event.subagentId === null && event.prompt !== null) this.#lastPrompt = event.prompt;
+    if (meaningOf(event.event) === 'UserPromptSubmit' && event.subagentId === null && event.prompt !== null)
+      this.#lastPrompt = event.prompt;
   }
 
   /** @throws when the terminal cannot be reached */
@@ -64,6 +65,7 @@ export class Interrupter {
   async #clearReturnedPrompt(): Promise<void> {
     if (this.#lastPrompt === null) return;
     const screen = await this.#parts.control.screen();
-    if (boxShowsPrompt(inputBoxText(screen), this.#lastPrompt)) await this.#parts.control.keys(clearKeys(this.#lastPrompt));
+    if (boxShowsPrompt(inputBoxText(screen), this.#lastPrompt))
+      await this.#parts.control.keys(clearKeys(this.#lastPrompt));
   }
 }

@@ -34,7 +34,8 @@ export interface DeliveryParts {
 }
 
 /** Keys that empty a box holding `text`: each takes a line, or joins two. */
-export const clearKeys = (text: string): string => CTRL_U.repeat(Math.min(2 * text.split('\n').length + 2, MAX_CLEAR_KEYS));
+export const clearKeys = (text: string): string =>
+  CTRL_U.repeat(Math.min(2 * text.split('\n').length + 2, MAX_CLEAR_KEYS));
 
 /**
  * Brings one prompt into the CLI exactly once, or says that this cannot be decided. Never two at a time: the
@@ -83,7 +84,11 @@ export class PromptDelivery {
 
   async #decideAfterCrash(command: PromptCommand, startedAtMs: number): Promise<CommandResult> {
     const taken = await this.#parts.transcriptHolds(command.text, startedAtMs);
-    const result = taken ? done : unknown('The sandbox was interrupted while this prompt was being sent. Look at the terminal before sending it again.');
+    const result = taken
+      ? done
+      : unknown(
+          'The sandbox was interrupted while this prompt was being sent. Look at the terminal before sending it again.',
+        );
     await this.#parts.store.write({ commandId: command.id, startedAtMs, result });
     return result;
   }
@@ -110,7 +115,11 @@ export class PromptDelivery {
   }
 
   /** The hook did not come in time: it may be late, or lost. The transcript tells too, and so does a turn that began with our text gone from the box. */
-  async #lookForSigns(command: PromptCommand, startedAtMs: number, confirmed: Promise<boolean>): Promise<CommandResult> {
+  async #lookForSigns(
+    command: PromptCommand,
+    startedAtMs: number,
+    confirmed: Promise<boolean>,
+  ): Promise<CommandResult> {
     const { busy, control, transcriptHolds } = this.#parts;
     while (Date.now() - startedAtMs < GIVE_UP_MS) {
       if (await within(confirmed, LOOK_EVERY_MS)) return done;
@@ -123,7 +132,12 @@ export class PromptDelivery {
   #settles(event: HookEvent, text: string): boolean {
     const meaning = meaningOf(event.event);
     if (meaning === 'SessionStart') return event.source === 'clear' && /^\/clear\b/.test(text.trim());
-    return meaning === 'UserPromptSubmit' && event.subagentId === null && event.prompt !== null && holdsPrompt(event.prompt, text);
+    return (
+      meaning === 'UserPromptSubmit' &&
+      event.subagentId === null &&
+      event.prompt !== null &&
+      holdsPrompt(event.prompt, text)
+    );
   }
 
   /** A carriage return that came too early is lost and the text stays in the box: then it is sent once more, alone. */
@@ -150,7 +164,9 @@ export class PromptDelivery {
 /** True when the promise became true in time. */
 const within = async (promise: Promise<boolean>, ms: number): Promise<boolean> => {
   let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<boolean>((resolve) => { timer = setTimeout(() => resolve(false), ms); });
+  const timeout = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
   try {
     return await Promise.race([promise, timeout]);
   } finally {

@@ -10,15 +10,21 @@ describe('holdsPrompt', () => {
     ['<pasted_content id="1">\nline one\nline two\n</pasted_content>', 'line one\r\nline two  '],
     ['left over text hello', 'hello'],
   ])('%j holds %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(true));
-  it.each([['hello', 'hello you'], ['', 'x'], ['x', '  ']])('%j does not hold %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(false));
+  it.each([
+    ['hello', 'hello you'],
+    ['', 'x'],
+    ['x', '  '],
+  ])('%j does not hold %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(false));
 });
 
 describe('inputBoxText', () => {
   it("reads Claude's box and not the prompts above it", () => {
-    expect(inputBoxText(screen('❯ earlier prompt', '● answer', '────', '❯ [[hang]] line one', '  line two', '────'))).toBe('[[hang]] line one');
+    expect(
+      inputBoxText(screen('❯ earlier prompt', '● answer', '────', '❯ [[hang]] line one', '  line two', '────')),
+    ).toBe('[[hang]] line one');
     expect(inputBoxText(screen('❯ earlier prompt', '────', '❯ \u00a0', '────'))).toBe('');
   });
-  it("takes placeholders for empty", () => {
+  it('takes placeholders for empty', () => {
     expect(inputBoxText(screen('› Ask Codex to do anything'))).toBe('');
     expect(inputBoxText(screen('│ >   Type your message or @path/to/file   │'))).toBe('');
   });

@@ -5,7 +5,10 @@ import type { Screen } from './control-client.ts';
  * spaces, trailing white space goes.
  */
 export const normalisePrompt = (text: string): string =>
-  text.replace(/<\/?pasted_content\b[^>]*>/g, ' ').replace(/\s+/g, ' ').trim();
+  text
+    .replace(/<\/?pasted_content\b[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
 
 /** Whether a received prompt is, or holds, the one that was sent (text left in the box may stand before it). */
 export const holdsPrompt = (received: string, sent: string): boolean => {

@@ -20,12 +20,15 @@ it('reads the end of a file below', async () => {
 
 it.each([
   ['a link in the place of the file', () => symlink(join(dir, 'secret'), join(dir, 'home/a/b/file'))],
-  ['a link in the place of a folder', async () => {
-    await rm(join(dir, 'home/a'), { recursive: true });
-    await mkdir(join(dir, 'b'));
-    await writeFile(join(dir, 'b/file'), 'secret');
-    await symlink(dir, join(dir, 'home/a'));
-  }],
+  [
+    'a link in the place of a folder',
+    async () => {
+      await rm(join(dir, 'home/a'), { recursive: true });
+      await mkdir(join(dir, 'b'));
+      await writeFile(join(dir, 'b/file'), 'secret');
+      await symlink(dir, join(dir, 'home/a'));
+    },
+  ],
   ['a named pipe that nobody writes to', () => execFileSync('mkfifo', [join(dir, 'home/a/b/file')])],
   ['a folder', () => mkdir(join(dir, 'home/a/b/file'))],
   ['nothing', () => undefined],

@@ -20,12 +20,16 @@ import { transcriptHoldsPrompt } from './transcript.ts';
 
 const LOOK_BUSY_MS = 300;
 const LOOK_IDLE_MS = 1_000;
+/** After this long somebody has surely spoken with a CLI that tells nothing of it. */
+const SPOKEN_WITH_MS = 60_000;
 const MAX_OUTPUT_CHARACTERS = 8_192;
 
 export interface SidecarParts {
   readonly config: SupervisorConfig;
   readonly layout: Layout;
   readonly activity: ActivitySource;
+  /** The CLI tells no conversation id, but continues its latest one when asked. */
+  readonly resumesLatest: boolean;
   readonly log: (message: string, fields?: LogFields) => void;
   /** Called with every state of the terminal server, null when it is away. */
   readonly onControlState: (state: ControlState | null) => void;
@@ -47,7 +51,11 @@ export class Sidecar {
   readonly #reporter: Reporter;
   readonly #hooks: HookServer;
   #state: ControlState | null = null;
-  #shown: { state: string; text: string | null; since: string } = { state: 'starting', text: null, since: new Date().toISOString() };
+  #shown: { state: string; text: string | null; since: string } = {
+    state: 'starting',
+    text: null,
+    since: new Date().toISOString(),
+  };
   /** From the state file: known before any hook told it. */
   #claudeSession: string | null = null;
   #tasks: Promise<unknown>[] = [];
@@ -59,7 +67,11 @@ export class Sidecar {
     this.#gateway = new GatewayClient({ socketPath: config.internalSocketPath, credential: config.internalCredential });
     this.#tracker = new ActivityTracker(parts.activity);
     this.#conversation = new Conversation(layout.host.conversation);
-    this.#interrupter = new Interrupter({ cli: config.cli, control: this.#control, activity: () => this.#tracker.current(Date.now()) });
+    this.#interrupter = new Interrupter({
+      cli: config.cli,
+      control: this.#control,
+      activity: () => this.#tracker.current(Date.now()),
+    });
     this.#delivery = new PromptDelivery({
       control: this.#control,
       store: new DeliveryStore(layout.host.delivery),
@@ -68,7 +80,10 @@ export class Sidecar {
       busy: () => ['working', 'waiting'].includes(this.#tracker.current(Date.now()).state),
       transcriptHolds: (text, sinceMs) => this.#transcriptHolds(text, sinceMs),
     });
-    this.#reporter = new Reporter(() => this.#content(), (report, signal) => this.#gateway.report(report, signal));
+    this.#reporter = new Reporter(
+      () => this.#content(),
+      (report, signal) => this.#gateway.report(report, signal),
+    );
     this.#hooks = new HookServer((event) => this.#onHook(event));
   }
 
@@ -78,7 +93,14 @@ export class Sidecar {
     await this.#hooks.listen(this.#parts.layout.host.hooksSocket);
     const { signal } = this.#abort;
     const runner = new CommandRunner(
-      { control: this.#control, gateway: this.#gateway, delivery: this.#delivery, interrupter: this.#interrupter, log: this.#parts.log }, signal,
+      {
+        control: this.#control,
+        gateway: this.#gateway,
+        delivery: this.#delivery,
+        interrupter: this.#interrupter,
+        log: this.#parts.log,
+      },
+      signal,
     );
     let lastBreak = '';
     const commands = this.#gateway.readCommands(signal, {
@@ -137,7 +159,9 @@ export class Sidecar {
     this.#interrupter.hook(event);
     this.#delivery.hook(event);
     this.#conversation.hook(event).then(
-      (changed) => { if (changed) this.#changed(); },
+      (changed) => {
+        if (changed) this.#changed();
+      },
       (error: unknown) => this.#parts.log('conversation id could not be written', { reason: String(error) }),
     );
     if (meaningOf(event.event) === 'SessionStart') this.#parts.log('session', { source: event.source });
@@ -156,11 +180,23 @@ export class Sidecar {
   async #lookAtClaude(): Promise<void> {
     const main = this.#state?.main;
     if (this.#parts.activity === 'claude' && main?.running === true && main.pid !== null && main.startedAt !== null) {
-      const state = await readClaudeState(this.#parts.layout.host.home, main.pid, Date.parse(main.startedAt)).catch(() => null);
+      const state = await readClaudeState(this.#parts.layout.host.home, main.pid, Date.parse(main.startedAt)).catch(
+        () => null,
+      );
       if (state !== null) {
         this.#claudeSession = state.sessionId;
         this.#tracker.claudeState(state);
       }
+    }
+    if (
+      this.#parts.resumesLatest &&
+      main?.running === true &&
+      main.startedAt !== null &&
+      Date.now() - Date.parse(main.startedAt) > SPOKEN_WITH_MS
+    ) {
+      await this.#conversation
+        .rememberLatest()
+        .catch((error: unknown) => this.#parts.log('conversation could not be noted', { reason: String(error) }));
     }
     this.#changed();
   }
@@ -174,7 +210,8 @@ export class Sidecar {
     if (this.#parts.activity !== 'claude') return false;
     const where = { home: this.#parts.layout.host.home, workspace: this.#parts.layout.inside.workspace };
     for (const conversationId of new Set([this.#conversation.id, this.#claudeSession])) {
-      if (conversationId !== null && (await transcriptHoldsPrompt({ ...where, conversationId }, text, sinceMs))) return true;
+      if (conversationId !== null && (await transcriptHoldsPrompt({ ...where, conversationId }, text, sinceMs)))
+        return true;
     }
     return false;
   }
@@ -186,7 +223,12 @@ export class Sidecar {
       this.#shown = { state, text, since };
     }
     const terminals: Terminal[] = (this.#state?.terminals ?? []).slice(0, 16);
-    return { activity: { state, since: this.#shown.since, text }, conversationId: this.#conversation.id, terminals, crash: this.#crash() };
+    return {
+      activity: { state, since: this.#shown.since, text },
+      conversationId: this.#conversation.id,
+      terminals,
+      crash: this.#crash(),
+    };
   }
 
   #crash(): ReportContent['crash'] {

@@ -16,7 +16,11 @@ const promptTextOf = (record: unknown): string | null => {
   if (!Array.isArray(content)) return null;
   const blocks: readonly unknown[] = content;
   return blocks
-    .map((block) => (typeof block === 'object' && block !== null && 'text' in block && typeof block.text === 'string' ? block.text : ''))
+    .map((block) =>
+      typeof block === 'object' && block !== null && 'text' in block && typeof block.text === 'string'
+        ? block.text
+        : '',
+    )
     .join('\n');
 };
 
@@ -27,7 +31,10 @@ const lineHoldsPrompt = (line: string, text: string, sinceMs: number): boolean =
   } catch {
     return false;
   }
-  const written = typeof record === 'object' && record !== null && 'timestamp' in record ? Date.parse(String(record.timestamp)) : Number.NaN;
+  const written =
+    typeof record === 'object' && record !== null && 'timestamp' in record
+      ? Date.parse(String(record.timestamp))
+      : Number.NaN;
   if (!(written >= sinceMs - CLOCK_TOLERANCE_MS)) return false;
   const prompt = promptTextOf(record);
   return prompt !== null && holdsPrompt(prompt, text);
@@ -35,7 +42,9 @@ const lineHoldsPrompt = (line: string, text: string, sinceMs: number): boolean =
 
 /** Whether Claude's transcript says that a prompt was taken since `sinceMs`. False also when it cannot be read. */
 export const transcriptHoldsPrompt = async (
-  where: { readonly home: string; readonly workspace: string; readonly conversationId: string }, text: string, sinceMs: number,
+  where: { readonly home: string; readonly workspace: string; readonly conversationId: string },
+  text: string,
+  sinceMs: number,
 ): Promise<boolean> => {
   const path = `.claude/projects/${projectFolder(where.workspace)}/${where.conversationId}.jsonl`;
   const content = await readTailBelow(where.home, path, MAX_TRANSCRIPT_BYTES);

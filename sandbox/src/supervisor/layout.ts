@@ -34,10 +34,21 @@ export interface Layout {
 const insidePaths = (config: SupervisorConfig, hostRun: string): ProfilePaths => {
   if (config.isolation.kind === 'none') {
     const { home, workspace, temporary } = config.paths;
-    return { home, workspace, temporary, run: hostRun, cliDir: config.cliDir, nodePath: config.nodePath, hookScript: config.code.hook };
+    return {
+      home,
+      workspace,
+      temporary,
+      run: hostRun,
+      cliDir: config.cliDir,
+      nodePath: config.nodePath,
+      hookScript: config.code.hook,
+    };
   }
   return {
-    home: '/home/agent', workspace: '/workspace', temporary: '/tmp', run: '/run/sac',
+    home: '/home/agent',
+    workspace: '/workspace',
+    temporary: '/tmp',
+    run: '/run/sac',
     cliDir: config.cliDir === null ? null : '/opt/sac/cli',
     nodePath: '/opt/sac/node/bin/node',
     hookScript: config.code.hook,
@@ -65,7 +76,9 @@ export const layoutOf = (config: SupervisorConfig): Layout => {
       conversation: `${shared}/conversation`,
       delivery: `${state}/delivery.json`,
       record: `${state}/supervisor.json`,
-      home, workspace, temporary,
+      home,
+      workspace,
+      temporary,
     },
   };
 };

@@ -27,7 +27,9 @@ export interface InheritableListener {
 export const openInheritableListener = (path: string): InheritableListener => {
   const server = createServer();
   let failure: Error | null = null;
-  server.on('error', (error) => { failure = error; });
+  server.on('error', (error) => {
+    failure = error;
+  });
   // The shortest temporary name: paths of unix sockets end at 107 bytes.
   const temporary = `${path.slice(0, path.lastIndexOf('/'))}/${randomBytes(4).toString('hex')}`;
   server.listen(temporary);
@@ -35,7 +37,10 @@ export const openInheritableListener = (path: string): InheritableListener => {
   const handle: unknown = Reflect.get(server, '_handle');
   if (!hasDescriptor(handle)) {
     server.close();
-    throw failure ?? new Error(`The socket ${path} could not be opened; its path may be too long (${path.length} of 100 bytes).`);
+    throw (
+      failure ??
+      new Error(`The socket ${path} could not be opened; its path may be too long (${path.length} of 100 bytes).`)
+    );
   }
   chmodSync(temporary, 0o600);
   renameSync(temporary, path);

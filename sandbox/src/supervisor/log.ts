@@ -27,7 +27,10 @@ export class SupervisorLog {
 
   write(message: string, fields: LogFields = {}): void {
     const short = Object.fromEntries(
-      Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? value.slice(0, MAX_TEXT_CHARACTERS) : value]),
+      Object.entries(fields).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? value.slice(0, MAX_TEXT_CHARACTERS) : value,
+      ]),
     );
     const line = `${JSON.stringify({ time: new Date().toISOString(), message, ...short })}\n`;
     try {

@@ -15,7 +15,9 @@ export class OutputTail {
 
   /** Without escape sequences and control characters; null when nothing was written. */
   text(): string | null {
-    const plain = stripVTControlCharacters(this.#kept.toString('utf8')).replace(/[^\P{Cc}\n\t]/gu, '').trim();
+    const plain = stripVTControlCharacters(this.#kept.toString('utf8'))
+      .replace(/[^\P{Cc}\n\t]/gu, '')
+      .trim();
     return plain === '' ? null : plain;
   }
 }

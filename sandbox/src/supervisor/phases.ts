@@ -21,7 +21,9 @@ export class Phases {
   }
 
   failActive(): void {
-    this.#list = this.#list.map((phase) => (phase.state === 'active' ? { ...phase, state: 'failed', durationMs: elapsedMs(phase) } : phase));
+    this.#list = this.#list.map((phase) =>
+      phase.state === 'active' ? { ...phase, state: 'failed', durationMs: elapsedMs(phase) } : phase,
+    );
   }
 
   #change(name: StartPhaseName, change: (phase: StartPhase) => StartPhase): void {
@@ -29,4 +31,5 @@ export class Phases {
   }
 }
 
-const elapsedMs = ({ startedAt }: StartPhase): number | null => (startedAt === null ? null : Date.now() - Date.parse(startedAt));
+const elapsedMs = ({ startedAt }: StartPhase): number | null =>
+  startedAt === null ? null : Date.now() - Date.parse(startedAt);

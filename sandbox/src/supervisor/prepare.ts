@@ -56,7 +56,8 @@ const writeEtc = async (config: SupervisorConfig, layout: Layout): Promise<void>
     group: `root:x:0:\nagent:x:${uid}:\nnogroup:x:${nobody}:\n`,
     gitconfig: `[user]\n\tname = "${plainName(config.agentName)}"\n\temail = agent@localhost\n[init]\n\tdefaultBranch = main\n`,
   };
-  for (const [name, content] of Object.entries(files)) await writeAtomically(`${layout.host.etc}/${name}`, content, 0o644);
+  for (const [name, content] of Object.entries(files))
+    await writeAtomically(`${layout.host.etc}/${name}`, content, 0o644);
 };
 
 /** Makes the folders of a sandbox that is not running. @throws the file system's error */
@@ -92,7 +93,10 @@ export const prepareCli = async (config: SupervisorConfig, layout: Layout): Prom
       terminalKey: config.terminalKey,
       workspaceDir: inside.workspace,
       main: {
-        command: cli.command, args: cli.args, env: { ...env, ...(config.cli === 'shell' ? { PS1: prompt } : {}) }, cwd: inside.workspace,
+        command: cli.command,
+        args: cli.args,
+        env: { ...env, ...(config.cli === 'shell' ? { PS1: prompt } : {}) },
+        cwd: inside.workspace,
         resume: cli.resumeArgs === null ? null : { idFile: layout.conversationInside, args: cli.resumeArgs },
       },
       shell: { command: '/bin/bash', args: [], env: { ...env, PS1: prompt }, cwd: inside.workspace },

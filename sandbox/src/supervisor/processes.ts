@@ -24,7 +24,10 @@ export const signalProcess = (pid: number, signal: NodeJS.Signals): void => {
 
 export const childrenOf = async (pid: number): Promise<number[]> => {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-  return text.split(' ').filter((part) => part !== '').map(Number);
+  return text
+    .split(' ')
+    .filter((part) => part !== '')
+    .map(Number);
 };
 
 /** Processes whose environment names this sandbox. Only needed without bubblewrap. */

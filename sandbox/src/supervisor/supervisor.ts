@@ -40,7 +40,10 @@ export class Supervisor {
     this.#layout = layoutOf(config);
     this.#log = new SupervisorLog(config.paths.logFile);
     this.#phases = new Phases(config.phases);
-    this.#status = new StatusServer(() => this.#currentStatus(), ({ graceMs }) => this.stop(graceMs));
+    this.#status = new StatusServer(
+      () => this.#currentStatus(),
+      ({ graceMs }) => this.stop(graceMs),
+    );
   }
 
   /** Asks for the end; `run` resolves when it is reached. */
@@ -63,7 +66,10 @@ export class Supervisor {
       await this.#announce();
       const prepared = await this.#prepare();
       sidecar = new Sidecar({
-        config: this.#config, layout: this.#layout, activity: prepared.cli.activity,
+        config: this.#config,
+        layout: this.#layout,
+        activity: prepared.cli.activity,
+        resumesLatest: prepared.cli.resumeArgs?.every((argument) => !argument.includes('{id}')) ?? false,
         log: (message, fields) => this.#log.write(message, fields),
         onControlState: (state) => this.#onControlState(state),
       });
@@ -91,7 +97,10 @@ export class Supervisor {
       statusSocket: this.#layout.host.statusSocket,
     };
     await writeAtomically(this.#layout.host.record, JSON.stringify(record), 0o600);
-    this.#log.write('supervisor started', { generation: this.#config.generation, isolation: this.#config.isolation.kind });
+    this.#log.write('supervisor started', {
+      generation: this.#config.generation,
+      isolation: this.#config.isolation.kind,
+    });
   }
 
   async #prepare(): Promise<PreparedSandbox> {
@@ -123,7 +132,9 @@ export class Supervisor {
       exitTimes.push(now);
       const recent = exitTimes.filter((time) => now - time < EXIT_WINDOW_MS).length;
       if (recent >= MAX_EXITS) return this.#fail(crashLoopFailure(exit, recent));
-      await delay(Math.min(100 * 2 ** (recent - 1), MAX_RESTART_WAIT_MS), undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      await delay(Math.min(100 * 2 ** (recent - 1), MAX_RESTART_WAIT_MS), undefined, {
+        signal: this.#stopping.signal,
+      }).catch(() => undefined);
     }
   }
 
@@ -132,7 +143,9 @@ export class Supervisor {
     const late = setTimeout(() => this.#killUnlessReady(running), READY_DEADLINE_MS);
     try {
       if (signal.aborted) return null;
-      const stopped = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
+      const stopped = new Promise<null>((resolve) =>
+        signal.addEventListener('abort', () => resolve(null), { once: true }),
+      );
       return await Promise.race([running.exited, stopped]);
     } finally {
       clearTimeout(late);

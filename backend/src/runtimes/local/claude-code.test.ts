@@ -26,8 +26,16 @@ afterAll(async () => {
 
 const claudeSpec = (overrides: Partial<SandboxSpec> = {}): SandboxSpec =>
   machine.spec({
-    cli: 'claude-code', permissionMode: 'bypass', instructions: 'Answer in rhymes.', providerToken: 'canary-token',
-    provider: { preset: 'demo', protocol: 'anthropic', baseUrl: model.url, models: { main: 'demo-model-1', strong: null, small: null } },
+    cli: 'claude-code',
+    permissionMode: 'bypass',
+    instructions: 'Answer in rhymes.',
+    providerToken: 'canary-token',
+    provider: {
+      preset: 'demo',
+      protocol: 'anthropic',
+      baseUrl: model.url,
+      models: { main: 'demo-model-1', strong: null, small: null },
+    },
     ...overrides,
   });
 const ready = () => machine.gateway.report((report) => report.activity.state === 'ready', MINUTES);
@@ -38,7 +46,8 @@ const start = async (next: SandboxSpec): Promise<void> => {
   await machine.state(spec.agentUid, 'running');
   await ready();
 };
-const prompt = async (text: string) => machine.gateway.result(machine.gateway.send({ kind: 'prompt', promptId: '1', text }), MINUTES);
+const prompt = async (text: string) =>
+  machine.gateway.result(machine.gateway.send({ kind: 'prompt', promptId: '1', text }), MINUTES);
 const done = { outcome: 'done', reason: null };
 const inWorkspace = (name: string): string => join(machine.places(spec.agentUid).paths.workspace, name);
 
@@ -49,77 +58,130 @@ describe('one conversation', () => {
   it('reaches its prompt without a dialog, with instructions and inline renderer', async () => {
     const screen = await machine.screenShows(spec.agentUid, /bypass permissions on/);
     expect(screen).toContain('Claude Code v2.1.329');
-    const { modes } = (await machine.control(spec.agentUid, 'GET', '/terminals/main/screen')) as { modes: { alternateScreen: boolean } };
+    const { modes } = (await machine.control(spec.agentUid, 'GET', '/terminals/main/screen')) as {
+      modes: { alternateScreen: boolean };
+    };
     expect(modes.alternateScreen).toBe(false);
     expect(machine.gateway.last?.conversationId).toBeNull();
   });
 
-  it('answers a prompt', async () => {
-    expect(await prompt('hello there')).toEqual(done);
-    await machine.screenShows(spec.agentUid, /You wrote: hello there/);
-    expect(requests.some((body) => body.includes('Answer in rhymes.'))).toBe(true);
-    const { conversationId } = await machine.gateway.report((report) => report.conversationId !== null);
-    expect(await readFile(join(machine.places(spec.agentUid).paths.state, 'shared/conversation'), 'utf8')).toBe(conversationId);
-  }, MINUTES);
+  it(
+    'answers a prompt',
+    async () => {
+      expect(await prompt('hello there')).toEqual(done);
+      await machine.screenShows(spec.agentUid, /You wrote: hello there/);
+      expect(requests.some((body) => body.includes('Answer in rhymes.'))).toBe(true);
+      const { conversationId } = await machine.gateway.report((report) => report.conversationId !== null);
+      expect(await readFile(join(machine.places(spec.agentUid).paths.state, 'shared/conversation'), 'utf8')).toBe(
+        conversationId,
+      );
+    },
+    MINUTES,
+  );
 
-  it('runs a tool that writes a file, and says what it does', async () => {
-    expect(await prompt(`[[bash: echo made > /workspace/made.txt; perl -e 'select(undef,undef,undef,1.5)']]`)).toEqual(done);
-    const working = await machine.gateway.report(({ activity }) => activity.text?.startsWith('Bash: echo made') ?? false);
-    expect(working.activity.state).toBe('working');
-    await ready();
-    expect(await readFile(inWorkspace('made.txt'), 'utf8')).toBe('made\n');
-  }, MINUTES);
+  it(
+    'runs a tool that writes a file, and says what it does',
+    async () => {
+      expect(
+        await prompt(`[[bash: echo made > /workspace/made.txt; perl -e 'select(undef,undef,undef,1.5)']]`),
+      ).toEqual(done);
+      const working = await machine.gateway.report(
+        ({ activity }) => activity.text?.startsWith('Bash: echo made') ?? false,
+      );
+      expect(working.activity.state).toBe('working');
+      await ready();
+      expect(await readFile(inWorkspace('made.txt'), 'utf8')).toBe('made\n');
+    },
+    MINUTES,
+  );
 
-  it('takes prompts of any size one after the other, each once', async () => {
-    const texts = ['short', 'several\nlines\twith a tab  ', `long ${'word '.repeat(4_000)}end-of-long`, 'ünïcödé 漢字 🚀', 'last one'];
-    const ids = texts.map((text) => machine.gateway.send({ kind: 'prompt', promptId: '1', text }));
-    for (const id of ids) expect(await machine.gateway.result(id, 2 * MINUTES)).toEqual(done);
-    const marks = ['several lines with a tab', 'end-of-long', '漢字', 'last one'];
-    // The CLI writes its transcript a little later.
-    const transcript = await waitFor(async () => {
-      const prompts = await transcriptPrompts();
-      return prompts.some((text) => text.includes('last one')) ? prompts : undefined;
-    }, 20_000, () => 'the last prompt is not in the transcript');
-    expect(marks.map((mark) => transcript.filter((text) => text.includes(mark)).length)).toEqual([1, 1, 1, 1]);
-  }, 3 * MINUTES);
+  it(
+    'takes prompts of any size one after the other, each once',
+    async () => {
+      const texts = [
+        'short',
+        'several\nlines\twith a tab  ',
+        `long ${'word '.repeat(4_000)}end-of-long`,
+        'ünïcödé 漢字 🚀',
+        'last one',
+      ];
+      const ids = texts.map((text) => machine.gateway.send({ kind: 'prompt', promptId: '1', text }));
+      for (const id of ids) expect(await machine.gateway.result(id, 2 * MINUTES)).toEqual(done);
+      const marks = ['several lines with a tab', 'end-of-long', '漢字', 'last one'];
+      // The CLI writes its transcript a little later.
+      const transcript = await waitFor(
+        async () => {
+          const prompts = await transcriptPrompts();
+          return prompts.some((text) => text.includes('last one')) ? prompts : undefined;
+        },
+        20_000,
+        () => 'the last prompt is not in the transcript',
+      );
+      expect(marks.map((mark) => transcript.filter((text) => text.includes(mark)).length)).toEqual([1, 1, 1, 1]);
+    },
+    3 * MINUTES,
+  );
 
-  it('stops what it does, also before any output, and leaves no text behind', async () => {
-    expect(await prompt('[[hang]] first line\nsecond line')).toEqual(done);
-    await machine.gateway.report(({ activity }) => activity.state === 'working');
-    expect(await machine.gateway.result(machine.gateway.send({ kind: 'interrupt' }))).toEqual(done);
-    await ready();
-    expect(await prompt('after the stop')).toEqual(done);
-    await machine.screenShows(spec.agentUid, /You wrote: after the stop/);
-  }, 2 * MINUTES);
+  it(
+    'stops what it does, also before any output, and leaves no text behind',
+    async () => {
+      expect(await prompt('[[hang]] first line\nsecond line')).toEqual(done);
+      await machine.gateway.report(({ activity }) => activity.state === 'working');
+      expect(await machine.gateway.result(machine.gateway.send({ kind: 'interrupt' }))).toEqual(done);
+      await ready();
+      expect(await prompt('after the stop')).toEqual(done);
+      await machine.screenShows(spec.agentUid, /You wrote: after the stop/);
+    },
+    2 * MINUTES,
+  );
 
-  it('carries out a built-in command', async () => {
-    expect(await prompt('/clear')).toEqual(done);
-    expect(await prompt('fresh start')).toEqual(done);
-    await ready();
-  }, 2 * MINUTES);
+  it(
+    'carries out a built-in command',
+    async () => {
+      expect(await prompt('/clear')).toEqual(done);
+      expect(await prompt('fresh start')).toEqual(done);
+      await ready();
+    },
+    2 * MINUTES,
+  );
 
-  it('writes an uploaded file and opens and closes a shell, each command once', async () => {
-    machine.gateway.uploads.set('u1', Buffer.alloc(300_000, 7));
-    const written = await machine.gateway.result(machine.gateway.send({ kind: 'writeFile', uploadId: 'u1', name: 'picture.png', sizeBytes: 300_000 }));
-    expect(written).toMatchObject({ outcome: 'done', value: { sizeBytes: 300_000 } });
-    expect((await readFile(inWorkspace('uploads/picture.png'))).length).toBe(300_000);
-    const opened = await machine.gateway.result(machine.gateway.send({ kind: 'openTerminal' }, 'open-1'));
-    expect(opened).toMatchObject({ outcome: 'done', value: { name: 'shell-1', running: true } });
-    machine.gateway.send({ kind: 'openTerminal' }, 'open-1');
-    expect(await machine.gateway.result(machine.gateway.send({ kind: 'closeTerminal', name: 'shell-1' }))).toEqual(done);
-    await machine.gateway.report(({ terminals }) => terminals.length === 1);
-  }, MINUTES);
+  it(
+    'writes an uploaded file and opens and closes a shell, each command once',
+    async () => {
+      machine.gateway.uploads.set('u1', Buffer.alloc(300_000, 7));
+      const written = await machine.gateway.result(
+        machine.gateway.send({ kind: 'writeFile', uploadId: 'u1', name: 'picture.png', sizeBytes: 300_000 }),
+      );
+      expect(written).toMatchObject({ outcome: 'done', value: { sizeBytes: 300_000 } });
+      expect((await readFile(inWorkspace('uploads/picture.png'))).length).toBe(300_000);
+      const opened = await machine.gateway.result(machine.gateway.send({ kind: 'openTerminal' }, 'open-1'));
+      expect(opened).toMatchObject({ outcome: 'done', value: { name: 'shell-1', running: true } });
+      machine.gateway.send({ kind: 'openTerminal' }, 'open-1');
+      expect(await machine.gateway.result(machine.gateway.send({ kind: 'closeTerminal', name: 'shell-1' }))).toEqual(
+        done,
+      );
+      await machine.gateway.report(({ terminals }) => terminals.length === 1);
+    },
+    MINUTES,
+  );
 
   it('reconnects to a restarted server and reports anew', async () => {
     const before = machine.gateway.reports.length;
     machine.gateway.dropStreams();
-    await waitFor(() => (machine.gateway.reports.length > before ? true : undefined), 20_000, () => 'no report after the reconnect');
+    await waitFor(
+      () => (machine.gateway.reports.length > before ? true : undefined),
+      20_000,
+      () => 'no report after the reconnect',
+    );
   });
 
   const transcriptPrompts = async (): Promise<string[]> => {
     const { home } = machine.places(spec.agentUid).paths;
     const path = join(home, '.claude/projects/-workspace', `${machine.gateway.last?.conversationId}.jsonl`);
-    return (await readFile(path, 'utf8')).split('\n').filter((line) => line.includes('"type":"user"')).map((line) => JSON.stringify((JSON.parse(line) as { message: unknown }).message).replace(/\\[nt]|\s+/g, ' '));
+    return (await readFile(path, 'utf8'))
+      .split('\n')
+      .filter((line) => line.includes('"type":"user"'))
+      .map((line) => JSON.stringify((JSON.parse(line) as { message: unknown }).message).replace(/\\[nt]|\s+/g, ' '));
   };
 });
 
@@ -127,7 +189,11 @@ describe('nothing is lost', () => {
   const remembers = async (): Promise<void> => {
     const before = requests.length;
     expect(await prompt('still here?')).toEqual(done);
-    await waitFor(() => (requests.length > before ? true : undefined), 20_000, () => 'the model was not asked');
+    await waitFor(
+      () => (requests.length > before ? true : undefined),
+      20_000,
+      () => 'the model was not asked',
+    );
     // The model is sent the whole conversation: the first prompt is in it.
     expect(requests.at(-1)?.includes('remember the blue elephant')).toBe(true);
   };
@@ -138,56 +204,99 @@ describe('nothing is lost', () => {
   }, 2 * MINUTES);
   afterAll(() => machine.runtime.stop(spec.agentUid, { graceMs: 0 }));
 
-  it('when the CLI is killed', async () => {
-    const { main } = (await machine.control(spec.agentUid, 'GET', '/state')) as { main: { pid: number } };
-    expect(await machine.gateway.result(machine.gateway.send({ kind: 'openTerminal' }))).toMatchObject({ outcome: 'done' });
-    await machine.type(spec.agentUid, `kill -9 ${main.pid}\r`, 'shell-1');
-    await machine.gateway.report(({ activity }) => activity.state === 'starting');
-    await ready();
-    await remembers();
-  }, 2 * MINUTES);
+  it(
+    'when the CLI is killed',
+    async () => {
+      const { main } = (await machine.control(spec.agentUid, 'GET', '/state')) as { main: { pid: number } };
+      expect(await machine.gateway.result(machine.gateway.send({ kind: 'openTerminal' }))).toMatchObject({
+        outcome: 'done',
+      });
+      await machine.type(spec.agentUid, `kill -9 ${main.pid}\r`, 'shell-1');
+      await machine.gateway.report(({ activity }) => activity.state === 'starting');
+      await ready();
+      await remembers();
+    },
+    2 * MINUTES,
+  );
 
-  it('when the terminal server is killed', async () => {
-    const servers = await processesWith('terminal-server.js');
-    const own = await Promise.all(servers.map(async (pid) => ((await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')).includes(spec.agentUid) ? pid : null)));
-    process.kill(own.find((pid) => pid !== null)!, 'SIGKILL');
-    await machine.gateway.report(({ activity }) => activity.state === 'starting');
-    await ready();
-    expect(machine.runtime.observed().get(spec.agentUid)?.state).toBe('running');
-    await remembers();
-  }, 2 * MINUTES);
+  it(
+    'when the terminal server is killed',
+    async () => {
+      const servers = await processesWith('terminal-server.js');
+      const own = await Promise.all(
+        servers.map(async (pid) =>
+          (await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')).includes(spec.agentUid) ? pid : null,
+        ),
+      );
+      process.kill(
+        own.find((pid) => pid !== null)!,
+        'SIGKILL',
+      );
+      await machine.gateway.report(({ activity }) => activity.state === 'starting');
+      await ready();
+      expect(machine.runtime.observed().get(spec.agentUid)?.state).toBe('running');
+      await remembers();
+    },
+    2 * MINUTES,
+  );
 
-  it('when the supervisor is killed and the sandbox started again', async () => {
-    process.kill(await machine.supervisorPid(spec.agentUid), 'SIGKILL');
-    await waitFor(() => (machine.runtime.observed().has(spec.agentUid) ? undefined : true), 20_000, () => 'the dead sandbox is still seen');
-    await start({ ...spec, generation: (generation += 1) });
-    await remembers();
-  }, 2 * MINUTES);
+  it(
+    'when the supervisor is killed and the sandbox started again',
+    async () => {
+      process.kill(await machine.supervisorPid(spec.agentUid), 'SIGKILL');
+      await waitFor(
+        () => (machine.runtime.observed().has(spec.agentUid) ? undefined : true),
+        20_000,
+        () => 'the dead sandbox is still seen',
+      );
+      await start({ ...spec, generation: (generation += 1) });
+      await remembers();
+    },
+    2 * MINUTES,
+  );
 
-  it('when it is stopped and started with other settings', async () => {
-    await machine.runtime.stop(spec.agentUid, { graceMs: 3_000 });
-    await start({ ...spec, generation: (generation += 1), permissionMode: 'default' });
-    await remembers();
-  }, 2 * MINUTES);
+  it(
+    'when it is stopped and started with other settings',
+    async () => {
+      await machine.runtime.stop(spec.agentUid, { graceMs: 3_000 });
+      await start({ ...spec, generation: (generation += 1), permissionMode: 'default' });
+      await remembers();
+    },
+    2 * MINUTES,
+  );
 });
 
-it('asks for permission in default mode and says so', async () => {
-  await start(claudeSpec({ agentUid: crypto.randomUUID(), permissionMode: 'default', generation: (generation += 1) }));
-  expect(await prompt('[[write: /workspace/asked.txt | yes]]')).toEqual(done);
-  const { activity } = await machine.gateway.report((report) => report.activity.state === 'waiting');
-  expect(activity.text).toBe('allow Write: /workspace/asked.txt?');
-  await machine.type(spec.agentUid, '\r');
-  await ready();
-  expect(await readFile(inWorkspace('asked.txt'), 'utf8')).toContain('yes');
-  await machine.runtime.stop(spec.agentUid, { graceMs: 0 });
-}, 2 * MINUTES);
+it(
+  'asks for permission in default mode and says so',
+  async () => {
+    await start(
+      claudeSpec({ agentUid: crypto.randomUUID(), permissionMode: 'default', generation: (generation += 1) }),
+    );
+    expect(await prompt('[[write: /workspace/asked.txt | yes]]')).toEqual(done);
+    const { activity } = await machine.gateway.report(
+      (report) => report.activity.text === 'allow Write: /workspace/asked.txt?',
+    );
+    expect(activity.state).toBe('waiting');
+    await machine.type(spec.agentUid, '\r');
+    await ready();
+    expect(await readFile(inWorkspace('asked.txt'), 'utf8')).toContain('yes');
+    await machine.runtime.stop(spec.agentUid, { graceMs: 0 });
+  },
+  2 * MINUTES,
+);
 
-it('a conversation that cannot be resumed is set aside instead of ending every start', async () => {
-  const next = claudeSpec({ agentUid: crypto.randomUUID(), generation: (generation += 1) });
-  await start(next);
-  await machine.runtime.stop(next.agentUid, { graceMs: 0 });
-  await writeFile(join(machine.places(next.agentUid).paths.state, 'shared/conversation'), crypto.randomUUID(), { mode: 0o644 });
-  await start({ ...next, generation: (generation += 1) });
-  expect(machine.gateway.last?.conversationId).toBeNull();
-  await machine.runtime.stop(next.agentUid, { graceMs: 0 });
-}, 3 * MINUTES);
+it(
+  'a conversation that cannot be resumed is set aside instead of ending every start',
+  async () => {
+    const next = claudeSpec({ agentUid: crypto.randomUUID(), generation: (generation += 1) });
+    await start(next);
+    await machine.runtime.stop(next.agentUid, { graceMs: 0 });
+    await writeFile(join(machine.places(next.agentUid).paths.state, 'shared/conversation'), crypto.randomUUID(), {
+      mode: 0o644,
+    });
+    await start({ ...next, generation: (generation += 1) });
+    expect(machine.gateway.last?.conversationId).toBeNull();
+    await machine.runtime.stop(next.agentUid, { graceMs: 0 });
+  },
+  3 * MINUTES,
+);

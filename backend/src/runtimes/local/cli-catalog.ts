@@ -50,7 +50,11 @@ export class CliCatalog {
 
   list(): CliInfo[] {
     const infos = Object.entries(cliPins).map(([name, pin]) => ({
-      name: name as InstallableCli, title: pin.title, version: pin.version, installed: existsSync(this.#finalDir(name, pin)), note: pin.note,
+      name: name as InstallableCli,
+      title: pin.title,
+      version: pin.version,
+      installed: existsSync(this.#finalDir(name, pin)),
+      note: pin.note,
     }));
     return [...infos, shellInfo];
   }
@@ -112,7 +116,9 @@ export class CliCatalog {
       return { dir };
     } catch (error) {
       if (error instanceof CliInstallError) throw error;
-      throw new CliInstallError(installFailure(pin.title, error instanceof Error ? error.message : String(error), ''), { cause: error });
+      throw new CliInstallError(installFailure(pin.title, error instanceof Error ? error.message : String(error), ''), {
+        cause: error,
+      });
     }
   }
 
@@ -133,7 +139,10 @@ export class CliCatalog {
       // Only an incomplete one can be in the way: a complete one was used above.
       await rm(dir, { recursive: true, force: true });
       await rename(temporary, dir);
-      this.#options.logger.info({ cli: pin.packageName, version: pin.version, durationMs: Date.now() - startedAt }, 'CLI installed');
+      this.#options.logger.info(
+        { cli: pin.packageName, version: pin.version, durationMs: Date.now() - startedAt },
+        'CLI installed',
+      );
     } finally {
       clearInterval(timer);
       await rm(temporary, { recursive: true, force: true });
@@ -145,18 +154,42 @@ export class CliCatalog {
     await writeFile(join(temporary, 'package.json'), '{"private":true}\n');
     // npm runs on the first `node` of its search path: ours, not an old one of the machine.
     const npmEnv = { ...env, PATH: `${dirname(nodePath)}:${env['PATH'] ?? '/usr/bin:/bin'}` };
-    const flags = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--no-progress', '--no-update-notifier', '--loglevel=error'];
-    await this.#run(pin, npmPath, ['install', ...flags, '--prefix', temporary, `${pin.packageName}@${pin.version}`], { cwd: temporary, env: npmEnv, timeoutMs: INSTALL_TIMEOUT_MS });
+    const flags = [
+      '--no-save',
+      '--no-package-lock',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--no-progress',
+      '--no-update-notifier',
+      '--loglevel=error',
+    ];
+    await this.#run(pin, npmPath, ['install', ...flags, '--prefix', temporary, `${pin.packageName}@${pin.version}`], {
+      cwd: temporary,
+      env: npmEnv,
+      timeoutMs: INSTALL_TIMEOUT_MS,
+    });
     if (pin.finishScript !== null) {
       const folder = join(temporary, 'node_modules', pin.packageName);
-      await this.#run(pin, nodePath, [pin.finishScript], { cwd: folder, env: { PATH: '/usr/bin:/bin', HOME: temporary }, timeoutMs: FINISH_TIMEOUT_MS });
+      await this.#run(pin, nodePath, [pin.finishScript], {
+        cwd: folder,
+        env: { PATH: '/usr/bin:/bin', HOME: temporary },
+        timeoutMs: FINISH_TIMEOUT_MS,
+      });
     }
     if (!(await entryIsWhole(temporary, pin))) {
-      throw new CliInstallError(installFailure(pin.title, 'its program for this machine is missing after the installation', ''));
+      throw new CliInstallError(
+        installFailure(pin.title, 'its program for this machine is missing after the installation', ''),
+      );
     }
   }
 
-  async #run(pin: CliPin, command: string, args: readonly string[], options: { cwd: string; env: Record<string, string>; timeoutMs: number }): Promise<void> {
+  async #run(
+    pin: CliPin,
+    command: string,
+    args: readonly string[],
+    options: { cwd: string; env: Record<string, string>; timeoutMs: number },
+  ): Promise<void> {
     const { problem, output } = await runCommand({ command, args, ...options, signal: this.#closing.signal });
     if (problem !== null) throw new CliInstallError(installFailure(pin.title, problem, output));
   }
@@ -165,7 +198,8 @@ export class CliCatalog {
   async #sweep(dir: string): Promise<void> {
     const prefix = `${dir.slice(dir.lastIndexOf('/') + 1)}.`;
     for (const name of await readdir(this.#options.dir)) {
-      if (name.startsWith(prefix) && name.endsWith('.tmp')) await rm(join(this.#options.dir, name), { recursive: true, force: true });
+      if (name.startsWith(prefix) && name.endsWith('.tmp'))
+        await rm(join(this.#options.dir, name), { recursive: true, force: true });
     }
   }
 }

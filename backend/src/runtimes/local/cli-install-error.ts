@@ -11,7 +11,8 @@ export class CliInstallError extends Error {
   }
 }
 
-const UNREACHABLE = /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|socket hang up|network/i;
+const UNREACHABLE =
+  /ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|socket hang up|network/i;
 const CERTIFICATE = /CERT_|SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)|certificate/i;
 const MAX_OUTPUT_CHARACTERS = 8_192;
 
@@ -20,19 +21,44 @@ export const installFailure = (title: string, problem: string, output: string): 
   const base = { code: 'cli_install_failed', output: output === '' ? null : output.slice(-MAX_OUTPUT_CHARACTERS) };
   const text = `${problem}\n${output}`;
   if (/ENOSPC|no space left/i.test(text)) {
-    return { ...base, code: 'storage_full', reason: `The disk is full: ${title} could not be installed.`, fix: 'Free about 1 GB in the data directory, then start the agent again.' };
+    return {
+      ...base,
+      code: 'storage_full',
+      reason: `The disk is full: ${title} could not be installed.`,
+      fix: 'Free about 1 GB in the data directory, then start the agent again.',
+    };
   }
   if (/\bE404\b|ETARGET|notarget/i.test(text)) {
-    return { ...base, reason: `The package registry does not have the version of ${title} that this server needs.`, fix: 'Point npm to a registry that mirrors the public one (npm config set registry), then start the agent again.' };
+    return {
+      ...base,
+      reason: `The package registry does not have the version of ${title} that this server needs.`,
+      fix: 'Point npm to a registry that mirrors the public one (npm config set registry), then start the agent again.',
+    };
   }
   if (CERTIFICATE.test(text)) {
-    return { ...base, reason: `The certificate of the package registry is not trusted: ${title} could not be installed.`, fix: 'Give npm your certificate authority (npm config set cafile), then start the agent again.' };
+    return {
+      ...base,
+      reason: `The certificate of the package registry is not trusted: ${title} could not be installed.`,
+      fix: 'Give npm your certificate authority (npm config set cafile), then start the agent again.',
+    };
   }
   if (UNREACHABLE.test(text)) {
-    return { ...base, reason: `The package registry cannot be reached: ${title} could not be installed.`, fix: 'Check the network, proxy and registry settings of npm on the server, then start the agent again.' };
+    return {
+      ...base,
+      reason: `The package registry cannot be reached: ${title} could not be installed.`,
+      fix: 'Check the network, proxy and registry settings of npm on the server, then start the agent again.',
+    };
   }
   if (/EACCES|EPERM/.test(text)) {
-    return { ...base, reason: `The server may not write to its data directory: ${title} could not be installed.`, fix: 'Make the data directory belong to the user that runs the server.' };
+    return {
+      ...base,
+      reason: `The server may not write to its data directory: ${title} could not be installed.`,
+      fix: 'Make the data directory belong to the user that runs the server.',
+    };
   }
-  return { ...base, reason: `${title} could not be installed: ${problem}`, fix: 'The output says why; start the agent again when that is mended.' };
+  return {
+    ...base,
+    reason: `${title} could not be installed: ${problem}`,
+    fix: 'The output says why; start the agent again when that is mended.',
+  };
 };

@@ -13,7 +13,9 @@ const versionOf = async (packageJson: string): Promise<string | null> => {
   if (text === null) return null;
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && 'version' in value && typeof value.version === 'string' ? value.version : null;
+    return typeof value === 'object' && value !== null && 'version' in value && typeof value.version === 'string'
+      ? value.version
+      : null;
   } catch {
     return null;
   }

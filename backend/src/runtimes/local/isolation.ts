@@ -37,10 +37,13 @@ interface UidRange {
 /** User ids that exist in our own user namespace: all, unless the server runs in a rootless container. */
 const mappedUids = async (): Promise<UidRange[]> => {
   const text = await readFile('/proc/self/uid_map', 'utf8');
-  return text.trim().split('\n').map((line) => {
-    const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
-    return { first, count };
-  });
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
+      return { first, count };
+    });
 };
 
 const contains = (ranges: readonly UidRange[], { first, count }: UidRange): boolean =>
@@ -55,22 +58,63 @@ const none = (reason: string, fix: string): LocalIsolation => ({
 });
 
 /** Before `start`: nothing is claimed that was not tried. */
-export const notProbed: LocalIsolation = none('Isolation has not been tried yet.', 'Wait until the server has started.');
+export const notProbed: LocalIsolation = none(
+  'Isolation has not been tried yet.',
+  'Wait until the server has started.',
+);
 
 /** One real run with the namespaces and the hand-over that sandboxes get. */
 const tryOut = async (isolation: SandboxIsolation): Promise<string | null> => {
   if (isolation.kind === 'none') return null;
-  const common = ['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'];
+  const common = [
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--die-with-parent',
+    '--new-session',
+    '--cap-drop',
+    'ALL',
+  ];
   const view = ['--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--'];
-  const args = isolation.kind === 'user-namespace'
-    ? ['--unshare-user', '--uid', '1000', '--gid', '1000', ...common, ...view, '/bin/sh', '-c', 'test "$(id -u)" = 1000']
-    : [
-        ...common, ...['SETUID', 'SETGID', 'SETPCAP'].flatMap((name) => ['--cap-add', `CAP_${name}`]), ...view,
-        isolation.setprivPath, '--reuid', String(isolation.hostUid), '--regid', String(isolation.hostUid), '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs',
-        '--', '/bin/sh', '-c', `test "$(id -u)" = ${isolation.hostUid}`,
-      ];
+  const args =
+    isolation.kind === 'user-namespace'
+      ? [
+          '--unshare-user',
+          '--uid',
+          '1000',
+          '--gid',
+          '1000',
+          ...common,
+          ...view,
+          '/bin/sh',
+          '-c',
+          'test "$(id -u)" = 1000',
+        ]
+      : [
+          ...common,
+          ...['SETUID', 'SETGID', 'SETPCAP'].flatMap((name) => ['--cap-add', `CAP_${name}`]),
+          ...view,
+          isolation.setprivPath,
+          '--reuid',
+          String(isolation.hostUid),
+          '--regid',
+          String(isolation.hostUid),
+          '--clear-groups',
+          '--inh-caps=-all',
+          '--bounding-set=-all',
+          '--no-new-privs',
+          '--',
+          '/bin/sh',
+          '-c',
+          `test "$(id -u)" = ${isolation.hostUid}`,
+        ];
   const outcome = await runCommand({
-    command: isolation.bwrapPath, args, cwd: '/', env: { PATH: '/usr/bin:/bin' }, timeoutMs: PROBE_TIMEOUT_MS, signal: new AbortController().signal,
+    command: isolation.bwrapPath,
+    args,
+    cwd: '/',
+    env: { PATH: '/usr/bin:/bin' },
+    timeoutMs: PROBE_TIMEOUT_MS,
+    signal: new AbortController().signal,
   });
   return outcome.problem === null ? null : `${outcome.output} (${outcome.problem})`.trim();
 };
@@ -84,17 +128,30 @@ const KERNEL_FIX =
  * change system settings whatever its capabilities are.
  */
 export const probeIsolation = async (): Promise<LocalIsolation> => {
-  if (process.platform !== 'linux') return none(`Sandboxes cannot be isolated on ${process.platform}.`, 'Run the server on Linux.');
+  if (process.platform !== 'linux')
+    return none(`Sandboxes cannot be isolated on ${process.platform}.`, 'Run the server on Linux.');
   const bwrapPath = findProgram('bwrap');
-  if (bwrapPath === null) return none('bubblewrap is not installed, so sandboxes cannot be isolated from the server.', 'Install it (apt-get install bubblewrap, dnf install bubblewrap), then restart the server.');
+  if (bwrapPath === null)
+    return none(
+      'bubblewrap is not installed, so sandboxes cannot be isolated from the server.',
+      'Install it (apt-get install bubblewrap, dnf install bubblewrap), then restart the server.',
+    );
   const isRoot = process.getuid?.() === 0;
   const setprivPath = findProgram('setpriv');
   let configFor: (agentUid: string) => SandboxIsolation = () => ({ kind: 'user-namespace', bwrapPath });
   if (isRoot) {
     const ranges = await mappedUids();
     const range = [HIGH_UIDS, LOW_UIDS].find((candidate) => contains(ranges, candidate));
-    if (setprivPath === null) return none('setpriv is not installed, so sandboxes cannot be separated from the root user.', 'Install util-linux, or run the server as an ordinary user.');
-    if (range === undefined) return none('This machine has no spare user ids to run sandboxes with.', 'Run the server as an ordinary user instead of root.');
+    if (setprivPath === null)
+      return none(
+        'setpriv is not installed, so sandboxes cannot be separated from the root user.',
+        'Install util-linux, or run the server as an ordinary user.',
+      );
+    if (range === undefined)
+      return none(
+        'This machine has no spare user ids to run sandboxes with.',
+        'Run the server as an ordinary user instead of root.',
+      );
     configFor = (agentUid) => ({ kind: 'separate-user', bwrapPath, setprivPath, hostUid: uidIn(range, agentUid) });
   }
   const problem = await tryOut(configFor('probe'));

@@ -31,7 +31,11 @@ describeRuntime('the local runtime', async (): Promise<ConformanceSubject> => {
     },
     answers,
     mark: (agentUid) => writeFile(markOf(agentUid), ''),
-    marked: (agentUid) => access(markOf(agentUid)).then(() => true, () => false),
+    marked: (agentUid) =>
+      access(markOf(agentUid)).then(
+        () => true,
+        () => false,
+      ),
     close: () => machine.close(),
   };
 });

@@ -29,7 +29,11 @@ export interface LocalRuntimeOptions {
   /** Short absolute folder for sockets, 0700. */
   readonly runDir: string;
   readonly catalog: {
-    ensureInstalled(name: CliName, onProgress: (progress: InstallProgress) => void, signal: AbortSignal): Promise<{ dir: string }>;
+    ensureInstalled(
+      name: CliName,
+      onProgress: (progress: InstallProgress) => void,
+      signal: AbortSignal,
+    ): Promise<{ dir: string }>;
     list(): readonly { readonly name: CliName; readonly title: string; readonly version: string | null }[];
   };
   /** Unix socket of the gateway's internal listener. */
@@ -96,7 +100,9 @@ class LocalRuntime implements Runtime {
   async #openCode(): Promise<void> {
     if (this.#isolation.configFor('probe').kind !== 'separate-user') return;
     for (const path of [...this.#code.folders, this.#options.nodePath ?? process.execPath]) {
-      await makeReadableForAll(path).catch((error: unknown) => this.#options.logger.warn({ path, error }, 'could not be made readable for sandboxes'));
+      await makeReadableForAll(path).catch((error: unknown) =>
+        this.#options.logger.warn({ path, error }, 'could not be made readable for sandboxes'),
+      );
     }
   }
 
@@ -109,8 +115,14 @@ class LocalRuntime implements Runtime {
       link: null,
       starting: new AbortController(),
       observed: {
-        agentUid: spec.agentUid, generation: spec.generation, specHash: spec.specHash, state: 'starting', since: new Date(),
-        phases: beginPhase(pendingPhases(), 'scheduling'), failure: null, upstream: null,
+        agentUid: spec.agentUid,
+        generation: spec.generation,
+        specHash: spec.specHash,
+        state: 'starting',
+        since: new Date(),
+        phases: beginPhase(pendingPhases(), 'scheduling'),
+        failure: null,
+        upstream: null,
       },
     };
     this.#entries.set(spec.agentUid, entry);
@@ -139,7 +151,8 @@ class LocalRuntime implements Runtime {
     const { agent, paths } = placesOf(this.#options.dataDir, this.#options.runDir, agentUid);
     await this.#enqueue(agentUid, async () => {
       if (this.#entries.has(agentUid)) return;
-      for (const path of [agent, paths.runDir, paths.logFile, `${paths.logFile}.1`]) await rm(path, { recursive: true, force: true });
+      for (const path of [agent, paths.runDir, paths.logFile, `${paths.logFile}.1`])
+        await rm(path, { recursive: true, force: true });
     });
   }
 
@@ -160,9 +173,11 @@ class LocalRuntime implements Runtime {
       this.#options.logger.error({ agentUid, error }, 'sandbox operation failed');
     });
     this.#queues.set(agentUid, settled);
-    settled.finally(() => {
-      if (this.#queues.get(agentUid) === settled) this.#queues.delete(agentUid);
-    }).catch(() => undefined);
+    settled
+      .finally(() => {
+        if (this.#queues.get(agentUid) === settled) this.#queues.delete(agentUid);
+      })
+      .catch(() => undefined);
     return done;
   }
 
@@ -184,8 +199,17 @@ class LocalRuntime implements Runtime {
   }
 
   #fail(agentUid: string, entry: Entry, failure: AgentFailure): void {
-    this.#options.logger.warn({ agentUid, generation: entry.observed.generation, code: failure.code }, 'sandbox failed');
-    this.#change(agentUid, entry, { state: 'failed', since: new Date(), failure, phases: failActivePhase(entry.observed.phases), upstream: null });
+    this.#options.logger.warn(
+      { agentUid, generation: entry.observed.generation, code: failure.code },
+      'sandbox failed',
+    );
+    this.#change(agentUid, entry, {
+      state: 'failed',
+      since: new Date(),
+      failure,
+      phases: failActivePhase(entry.observed.phases),
+      upstream: null,
+    });
   }
 
   #setPhases(entry: Entry, phases: readonly StartPhase[]): void {
@@ -213,7 +237,11 @@ class LocalRuntime implements Runtime {
     this.#setPhases(entry, beginPhase(entry.observed.phases, 'pulling', title));
     let dir: string | null = null;
     if (cli !== 'shell') {
-      const installed = await this.#options.catalog.ensureInstalled(cli, (progress) => this.#showProgress(entry, title, progress), entry.starting.signal);
+      const installed = await this.#options.catalog.ensureInstalled(
+        cli,
+        (progress) => this.#showProgress(entry, title, progress),
+        entry.starting.signal,
+      );
       dir = installed.dir;
     }
     this.#setPhases(entry, endPhase(entry.observed.phases, 'pulling'));
@@ -223,7 +251,10 @@ class LocalRuntime implements Runtime {
   #showProgress(entry: Entry, title: string, { doneBytes, totalBytes }: InstallProgress): void {
     const megabytes = (bytes: number): number => Math.round(bytes / 1_000_000);
     const detail = `${title} · ${megabytes(doneBytes)} of ${megabytes(totalBytes)} MB`;
-    this.#setPhases(entry, progressPhase(entry.observed.phases, 'pulling', detail, { done: doneBytes, total: totalBytes, unit: 'bytes' }));
+    this.#setPhases(
+      entry,
+      progressPhase(entry.observed.phases, 'pulling', detail, { done: doneBytes, total: totalBytes, unit: 'bytes' }),
+    );
   }
 
   #configOf(spec: SandboxSpec, entry: Entry, cliDir: string | null): SupervisorConfig {
@@ -255,7 +286,10 @@ class LocalRuntime implements Runtime {
     // A stop that was asked for is not taken back by what the supervisor said before it heard of it.
     const state = entry.observed.state === 'stopping' ? 'stopping' : status.state;
     this.#change(status.agentUid, entry, {
-      state, since: new Date(status.since), phases: status.phases, failure: status.failure,
+      state,
+      since: new Date(status.since),
+      phases: status.phases,
+      failure: status.failure,
       upstream: state === 'running' ? { kind: 'unix', path: status.terminalSocket } : null,
     });
   }
@@ -269,7 +303,10 @@ class LocalRuntime implements Runtime {
     const now = Date.now();
     const deaths = [...(this.#deaths.get(agentUid) ?? []), now].filter((time) => now - time < DEATH_WINDOW_MS);
     this.#deaths.set(agentUid, deaths);
-    this.#options.logger.warn({ agentUid, generation: entry.observed.generation, deaths: deaths.length }, 'supervisor ended unexpectedly');
+    this.#options.logger.warn(
+      { agentUid, generation: entry.observed.generation, deaths: deaths.length },
+      'supervisor ended unexpectedly',
+    );
     this.#change(agentUid, entry, { state: 'stopping', since: new Date(), upstream: null });
     this.#enqueue(agentUid, () => this.#afterDeath(agentUid, entry, deaths.length)).catch(() => undefined);
   }
@@ -282,16 +319,27 @@ class LocalRuntime implements Runtime {
     if (deathCount < MAX_DEATHS) return this.#forget(agentUid, entry);
     this.#deaths.delete(agentUid);
     this.#fail(agentUid, entry, {
-      code: 'sandbox_crash_loop', reason: `The sandbox was ended from outside ${deathCount} times within a minute.`,
-      fix: 'Look for what kills its processes (memory limits, cleaning scripts), then start the agent again.', output: null,
+      code: 'sandbox_crash_loop',
+      reason: `The sandbox was ended from outside ${deathCount} times within a minute.`,
+      fix: 'Look for what kills its processes (memory limits, cleaning scripts), then start the agent again.',
+      output: null,
     });
   }
 
   /** Ends whatever supervisor an agent has, also one this process never saw start. */
-  async #endSupervisor(agentUid: string, recordPath: string, link: SupervisorLink | null, graceMs: number): Promise<void> {
+  async #endSupervisor(
+    agentUid: string,
+    recordPath: string,
+    link: SupervisorLink | null,
+    graceMs: number,
+  ): Promise<void> {
     const record = await readRecord(recordPath);
     if (record !== null && (await supervisorLives(record))) {
-      const own = link ?? (await SupervisorLink.open(record.statusSocket, { onStatus: () => undefined, onEnd: () => undefined }).catch(() => null));
+      const own =
+        link ??
+        (await SupervisorLink.open(record.statusSocket, { onStatus: () => undefined, onEnd: () => undefined }).catch(
+          () => null,
+        ));
       own?.request({ kind: 'stop', graceMs });
       if (own === null) signalPid(record.pid, 'SIGTERM');
       if (!(await waitUntilGone(record, graceMs + SUPERVISOR_MARGIN_MS))) {
@@ -312,9 +360,17 @@ class LocalRuntime implements Runtime {
     if (record === null || record.agentUid !== agentUid) return;
     if (!(await supervisorLives(record))) return this.#endSupervisor(agentUid, recordPath, null, 0);
     const entry: Entry = {
-      link: null, starting: new AbortController(),
+      link: null,
+      starting: new AbortController(),
       observed: {
-        agentUid, generation: record.generation, specHash: record.specHash, state: 'starting', since: new Date(), phases: pendingPhases(), failure: null, upstream: null,
+        agentUid,
+        generation: record.generation,
+        specHash: record.specHash,
+        state: 'starting',
+        since: new Date(),
+        phases: pendingPhases(),
+        failure: null,
+        upstream: null,
       },
     };
     const known = await this.#connect(record.statusSocket, entry);
@@ -349,7 +405,12 @@ class LocalRuntime implements Runtime {
           this.#onEnd(entry);
         },
       };
-      SupervisorLink.open(statusSocket, handlers).then((link) => { entry.link = link; }, () => settle(false));
+      SupervisorLink.open(statusSocket, handlers).then(
+        (link) => {
+          entry.link = link;
+        },
+        () => settle(false),
+      );
     });
   }
 }
@@ -366,10 +427,20 @@ const failureOf = (error: unknown): AgentFailure => {
   if (error instanceof CliInstallError) return error.failure;
   const reason = error instanceof Error ? error.message : String(error);
   if (/ENOSPC|no space left/i.test(reason)) {
-    return { code: 'storage_full', reason: 'The disk that holds the data directory is full.', fix: 'Free some space there, then start the agent again.', output: null };
+    return {
+      code: 'storage_full',
+      reason: 'The disk that holds the data directory is full.',
+      fix: 'Free some space there, then start the agent again.',
+      output: null,
+    };
   }
   const output = error instanceof SupervisorStartError ? error.output : null;
-  return { code: 'sandbox_start_failed', reason, fix: "The output and the agent's log on the server say why; start it again when that is mended.", output };
+  return {
+    code: 'sandbox_start_failed',
+    reason,
+    fix: "The output and the agent's log on the server say why; start it again when that is mended.",
+    output,
+  };
 };
 
 /** Makes the runtime; `start` then finds out how sandboxes can be isolated and which run. @throws when the installation is incomplete */

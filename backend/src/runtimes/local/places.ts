@@ -15,7 +15,9 @@ export const placesOf = (dataDir: string, runDir: string, agentUid: string) => {
   const run = join(runDir, createHash('sha256').update(agentUid).digest('hex').slice(0, 16));
   const longest = `${run}/inside/hooks.sock`;
   if (Buffer.byteLength(longest) > MAX_SOCKET_PATH_BYTES) {
-    throw new Error(`The socket path ${longest} has ${Buffer.byteLength(longest)} bytes, the limit is ${MAX_SOCKET_PATH_BYTES}: use a shorter data directory.`);
+    throw new Error(
+      `The socket path ${longest} has ${Buffer.byteLength(longest)} bytes, the limit is ${MAX_SOCKET_PATH_BYTES}: use a shorter data directory.`,
+    );
   }
   return {
     agent,
@@ -53,7 +55,8 @@ export const sandboxCode = (sandboxDir: string): SandboxCode => {
   // The PTY library has native code and is not part of the bundle.
   const shown = bundled ? ['sandbox/dist', 'node_modules/@lydell'] : ['sandbox', 'contracts', 'node_modules'];
   const supervisor = join(root, folder, `supervisor.${extension}`);
-  if (!existsSync(supervisor)) throw new Error(`${supervisor} does not exist: the installation is incomplete, build it first.`);
+  if (!existsSync(supervisor))
+    throw new Error(`${supervisor} does not exist: the installation is incomplete, build it first.`);
   return {
     supervisor,
     folders: bundled ? shown.map((name) => join(root, name)) : [],

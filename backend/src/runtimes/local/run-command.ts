@@ -23,7 +23,12 @@ export const runCommand = async (run: CommandRun): Promise<CommandOutcome> => {
   if (run.signal.aborted) return { problem: 'cancelled', output: '' };
   let output = '';
   let stopped: string | null = null;
-  const child = spawn(run.command, run.args, { cwd: run.cwd, env: run.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn(run.command, run.args, {
+    cwd: run.cwd,
+    env: run.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   const stop = (why: string): void => {
     stopped ??= why;
     if (child.pid === undefined) return;
@@ -38,7 +43,9 @@ export const runCommand = async (run: CommandRun): Promise<CommandOutcome> => {
   run.signal.addEventListener('abort', cancel, { once: true });
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
-    stream.on('data', (text: string) => { output = (output + text).slice(-MAX_OUTPUT_CHARACTERS); });
+    stream.on('data', (text: string) => {
+      output = (output + text).slice(-MAX_OUTPUT_CHARACTERS);
+    });
   }
   try {
     const problem = await new Promise<string | null>((resolve) => {

@@ -16,8 +16,10 @@ const processStartTime = async (pid: number): Promise<string | null> => {
 };
 
 /** Whether the process of a record still lives; a reused process id has another start time. */
-export const supervisorLives = async ({ pid, startTime }: Pick<SupervisorRecord, 'pid' | 'startTime'>): Promise<boolean> =>
-  (await processStartTime(pid)) === startTime;
+export const supervisorLives = async ({
+  pid,
+  startTime,
+}: Pick<SupervisorRecord, 'pid' | 'startTime'>): Promise<boolean> => (await processStartTime(pid)) === startTime;
 
 /** The record of a supervisor, null when there is none that can be read. */
 export const readRecord = async (path: string): Promise<SupervisorRecord | null> => {
@@ -82,7 +84,10 @@ export class SupervisorLink {
 }
 
 /** Resolves true when the process is gone, false after `timeoutMs`. */
-export const waitUntilGone = async (record: Pick<SupervisorRecord, 'pid' | 'startTime'>, timeoutMs: number): Promise<boolean> => {
+export const waitUntilGone = async (
+  record: Pick<SupervisorRecord, 'pid' | 'startTime'>,
+  timeoutMs: number,
+): Promise<boolean> => {
   const deadline = Date.now() + timeoutMs;
   while (await supervisorLives(record)) {
     if (Date.now() >= deadline) return false;

@@ -26,7 +26,12 @@ const tailOf = async (path: string, fromByte: number): Promise<string | null> =>
   try {
     const { size } = await handle.stat();
     const start = Math.max(fromByte, size - MAX_OUTPUT_BYTES);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(Math.max(0, size - start)), 0, Math.max(0, size - start), start);
+    const { buffer, bytesRead } = await handle.read(
+      Buffer.alloc(Math.max(0, size - start)),
+      0,
+      Math.max(0, size - start),
+      start,
+    );
     const text = buffer.subarray(0, bytesRead).toString('utf8').trim();
     return text === '' ? null : text;
   } finally {
@@ -38,17 +43,28 @@ const tailOf = async (path: string, fromByte: number): Promise<string | null> =>
  * Starts a supervisor as a process of its own session, which outlives this one, and connects to it. Its
  * configuration, secrets included, goes through a pipe. @throws SupervisorStartError
  */
-export const startSupervisor = async (entry: string, config: SupervisorConfig, handlers: LinkHandlers): Promise<{ link: SupervisorLink; pid: number }> => {
+export const startSupervisor = async (
+  entry: string,
+  config: SupervisorConfig,
+  handlers: LinkHandlers,
+): Promise<{ link: SupervisorLink; pid: number }> => {
   const { logFile } = config.paths;
   await mkdir(dirname(logFile), { recursive: true, mode: 0o700 });
   const log = await open(logFile, 'a', 0o600);
   const logStartByte = (await log.stat()).size;
   const child = spawn(config.nodePath, [entry], {
-    cwd: '/', detached: true, stdio: ['pipe', log.fd, log.fd], env: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' },
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', log.fd, log.fd],
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' },
   });
   let ended: string | null = null;
-  child.once('error', (error) => { ended = error.message; });
-  child.once('exit', (code, signal) => { ended = `it ended with ${signal ?? `exit code ${code}`}`; });
+  child.once('error', (error) => {
+    ended = error.message;
+  });
+  child.once('exit', (code, signal) => {
+    ended = `it ended with ${signal ?? `exit code ${code}`}`;
+  });
   // It may end before it has read everything; its exit says why.
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(JSON.stringify(config));
@@ -61,5 +77,8 @@ export const startSupervisor = async (entry: string, config: SupervisorConfig, h
     await delay(CONNECT_EVERY_MS);
   }
   child.kill('SIGKILL');
-  throw new SupervisorStartError(`The supervisor of the sandbox did not start: ${ended ?? 'it did not answer in time'}.`, await tailOf(logFile, logStartByte));
+  throw new SupervisorStartError(
+    `The supervisor of the sandbox did not start: ${ended ?? 'it did not answer in time'}.`,
+    await tailOf(logFile, logStartByte),
+  );
 };
