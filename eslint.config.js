@@ -75,7 +75,7 @@ const layers = [
   { type: 'frontend', pattern: 'frontend/src', mayImport: ['contracts'] },
   { type: 'e2e', pattern: 'e2e', mayImport: ['contracts'] },
   { type: 'bench', pattern: 'bench', mayImport: ['contracts', 'e2e'] },
-  { type: 'scripts', pattern: 'scripts', mayImport: [] },
+  { type: 'scripts', pattern: 'scripts', mayImport: ['contracts'] },
 ];
 
 const boundaryPolicies = layers.map(({ type, mayImport }) => ({
