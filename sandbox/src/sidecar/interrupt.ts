@@ -4,7 +4,7 @@ import type { HookEvent } from '../hooks/hook-event.ts';
 import type { Activity } from './activity.ts';
 import { meaningOf } from './activity.ts';
 import type { ControlClient } from './control-client.ts';
-import { clearKeys } from './prompt-delivery.ts';
+import { clearKeys, lineCount } from './prompt-delivery.ts';
 import { boxShowsPrompt, inputBoxText } from './prompt-text.ts';
 
 const ESC = '\u001b';
@@ -12,7 +12,7 @@ const CTRL_C = '\u0003';
 const LOOK_EVERY_MS = 100;
 const STOP_DEADLINE_MS = 3_000;
 /** Time in which the CLI puts an unanswered prompt back into its box. */
-const REDRAW_MS = 300;
+const REDRAW_MS = 1_000;
 
 export interface InterruptParts {
   readonly cli: CliName;
@@ -45,8 +45,7 @@ export class Interrupter {
     for (let waitedMs = 0; waitedMs < STOP_DEADLINE_MS && this.#busy(); waitedMs += LOOK_EVERY_MS) {
       await delay(LOOK_EVERY_MS, undefined, { signal });
     }
-    await delay(REDRAW_MS, undefined, { signal });
-    await this.#clearReturnedPrompt();
+    await this.#clearReturnedPrompt(signal);
   }
 
   #busy(): boolean {
@@ -62,10 +61,13 @@ export class Interrupter {
   }
 
   /** Esc before any output puts the prompt back into the box, where the next one would be appended to it. */
-  async #clearReturnedPrompt(): Promise<void> {
+  async #clearReturnedPrompt(signal: AbortSignal): Promise<void> {
     if (this.#lastPrompt === null) return;
-    const screen = await this.#parts.control.screen();
-    if (boxShowsPrompt(inputBoxText(screen), this.#lastPrompt))
-      await this.#parts.control.keys(clearKeys(this.#lastPrompt));
+    for (let waitedMs = 0; waitedMs < REDRAW_MS; waitedMs += LOOK_EVERY_MS) {
+      await delay(LOOK_EVERY_MS, undefined, { signal });
+      const box = inputBoxText(await this.#parts.control.screen());
+      if (!boxShowsPrompt(box, this.#lastPrompt)) continue;
+      return this.#parts.control.keys(clearKeys(lineCount(this.#lastPrompt)));
+    }
   }
 }

@@ -18,6 +18,7 @@ const GIVE_UP_MS = 25_000;
 const LOOK_EVERY_MS = 1_000;
 const CTRL_U = '\u0015';
 const MAX_CLEAR_KEYS = 400;
+const LEAST_CLEARED_LINES = 10;
 
 const done: CommandResult = { outcome: 'done', reason: null };
 const failed = (reason: string): CommandResult => ({ outcome: 'failed', reason });
@@ -33,9 +34,10 @@ export interface DeliveryParts {
   readonly transcriptHolds: (text: string, sinceMs: number) => Promise<boolean>;
 }
 
-/** Keys that empty a box holding `text`: each takes a line, or joins two. */
-export const clearKeys = (text: string): string =>
-  CTRL_U.repeat(Math.min(2 * text.split('\n').length + 2, MAX_CLEAR_KEYS));
+export const lineCount = (text: string): number => text.split('\n').length;
+
+/** Keys that empty a box of so many lines: each takes a line, or joins two. */
+export const clearKeys = (lines: number): string => CTRL_U.repeat(Math.min(2 * lines + 2, MAX_CLEAR_KEYS));
 
 /**
  * Brings one prompt into the CLI exactly once, or says that this cannot be decided. Never two at a time: the
@@ -45,12 +47,14 @@ export class PromptDelivery {
   readonly #parts: DeliveryParts;
   readonly #hooks = new Signals<HookEvent>();
   readonly #stateChanges = new Signals<void>();
+  #lastPrompt = '';
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
   }
 
   hook(event: HookEvent): void {
+    if (meaningOf(event.event) === 'UserPromptSubmit' && event.prompt !== null) this.#lastPrompt = event.prompt;
     this.#hooks.emit(event);
   }
 
@@ -153,11 +157,13 @@ export class PromptDelivery {
     return boxShowsPrompt(box, text) ? unknown('The command is still in the input box of the terminal.') : done;
   }
 
+  /**
+   * Always, not only when the screen shows text: a prompt that an interrupt put back may not be drawn yet. In an
+   * empty box the keys do nothing.
+   */
   async #emptyBox(): Promise<void> {
     if (this.#parts.source === 'none') return;
-    const screen = await this.#parts.control.screen();
-    const box = inputBoxText(screen);
-    if (box !== null && box !== '') await this.#parts.control.keys(clearKeys(screen.lines.join('\n')));
+    await this.#parts.control.keys(clearKeys(Math.max(LEAST_CLEARED_LINES, lineCount(this.#lastPrompt))));
   }
 }
 
