@@ -1,6 +1,16 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { MachineFault } from '../fault.ts';
 import { makePrivateDir } from '../layout.ts';
@@ -68,12 +78,22 @@ const ensureAccount = (): { uid: number; gid: number } => {
   return { uid, gid };
 };
 
+/** Our umask keeps everything private; these are programs anybody may read and run. */
+const makeReadable = (dir: string): void => {
+  chmodSync(dir, 0o755);
+  for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory() || entry.isFile()) chmodSync(join(entry.parentPath, entry.name), 0o755);
+  }
+};
+
 /** The checkout may lie below a folder the account cannot enter (/root), so it gets a copy of the programs. */
 const copyPrograms = (source: PostgresPrograms, baseDir: string): PostgresPrograms => {
   const target = join(baseDir, `postgresql-${source.version}`);
   if (!existsSync(target)) {
-    const temporary = `${target}.${process.pid}.tmp`;
+    const temporary = `${target}.tmp`;
+    rmSync(temporary, { recursive: true, force: true }); // of a start that was killed; we hold the lock
     cpSync(source.nativeDir, temporary, { recursive: true, verbatimSymlinks: true });
+    makeReadable(temporary);
     renameSync(temporary, target);
   }
   return programsIn(target, source.version);
