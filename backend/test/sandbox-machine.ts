@@ -25,11 +25,11 @@ const buildSandbox = async (dir: string): Promise<string> => {
 const logger = pino({ level: 'silent' });
 
 /** CLIs are some hundred megabytes each: tests share one installation, made by the product's own installer. */
-export const cliCacheDir = (): string => process.env['SAC_CLI_CACHE_DIR'] ?? join(homedir(), '.cache/sac/clis');
+const cliCacheDir = (): string => process.env['SAC_CLI_CACHE_DIR'] ?? join(homedir(), '.cache/sac/clis');
 
 const npmPath = '/usr/bin/npm';
 
-export const sharedCatalog = (): CliCatalog =>
+const sharedCatalog = (): CliCatalog =>
   new CliCatalog({
     dir: cliCacheDir(),
     nodePath: process.execPath,

@@ -20,7 +20,7 @@ const proxyEnvironment = ({ httpProxy, httpsProxy, noProxy }: ProfileSpec['proxy
 const dirname = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
 
 /** Search path of everything in the sandbox: our Node, the CLI, then the machine's tools. */
-export const searchPath = (paths: ProfilePaths): string =>
+const searchPath = (paths: ProfilePaths): string =>
   [
     `${paths.home}/.local/bin`,
     dirname(paths.nodePath),

@@ -50,7 +50,7 @@ export interface CliProfile {
 }
 
 /** Quotes one word for /bin/sh. */
-export const shellQuote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+const shellQuote = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** Shell command line that CLIs run for a hook event. */
 export const hookCommand = (paths: ProfilePaths, cli: string): string =>

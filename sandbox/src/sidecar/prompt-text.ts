@@ -4,7 +4,7 @@ import type { Screen } from './control-client.ts';
  * A prompt as it can be compared with what a CLI says it received: large pastes arrive wrapped, tabs become
  * spaces, trailing white space goes.
  */
-export const normalisePrompt = (text: string): string =>
+const normalisePrompt = (text: string): string =>
   text
     .replace(/<\/?pasted_content\b[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')

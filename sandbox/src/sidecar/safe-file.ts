@@ -10,7 +10,7 @@ const FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBL
  * the folder before it and follows no link, so the result is always below `root`, whatever is moved meanwhile.
  * (Node has no openat; `/proc/self/fd/N/name` is the same.) @throws ENOENT, ELOOP and ENOTDIR for links
  */
-export const openBelow = async (root: string, relative: string): Promise<FileHandle> => {
+const openBelow = async (root: string, relative: string): Promise<FileHandle> => {
   const parts = relative.split('/');
   const name = parts.pop() ?? '';
   if ([...parts, name].some((part) => part === '' || part === '.' || part === '..')) {

@@ -22,7 +22,7 @@ export const writeAtomically = async (path: string, content: string, mode: numbe
 };
 
 /** User id that the agent's processes have on the host; null when it is our own. */
-export const foreignUid = (config: SupervisorConfig): number | null =>
+const foreignUid = (config: SupervisorConfig): number | null =>
   config.isolation.kind === 'separate-user' ? config.isolation.hostUid : null;
 
 const visibleUid = (config: SupervisorConfig): number => foreignUid(config) ?? INNER_UID;

@@ -31,7 +31,7 @@ export const childrenOf = async (pid: number): Promise<number[]> => {
 };
 
 /** Processes whose environment names this sandbox. Only needed without bubblewrap. */
-export const markedProcesses = async (agentUid: string): Promise<number[]> => {
+const markedProcesses = async (agentUid: string): Promise<number[]> => {
   const marker = `${SANDBOX_MARKER}=${agentUid}`;
   const names = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid);
   const found = await Promise.all(

@@ -204,4 +204,3 @@ export class CliCatalog {
   }
 }
 
-export const createCliCatalog = (options: CliCatalogOptions): CliCatalog => new CliCatalog(options);
