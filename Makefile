@@ -16,7 +16,7 @@ RUN := scripts/toolchain.sh
 SAC := $(RUN) node backend/dist/sac.js
 
 .PHONY: help deps build built start stop status restart logs admin-link dev test test-unit test-e2e lint format \
-	migrate-up migrate-seed bench version version-bump
+	migrate-up migrate-seed bench screenshots version version-bump
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +81,9 @@ migrate-seed: build ## fill a running DEMO=1 installation with an admin and exam
 
 bench: build ## measure what we publish and print figures with their conditions
 	@$(RUN) node bench/one-machine.ts
+
+screenshots: build ## make the pictures of the documentation anew
+	@$(RUN) node e2e/screenshots.ts
 
 version: ## print the version
 	@cat .version

@@ -21,6 +21,8 @@ export function report(figures: readonly Figure[], machine: string): void {
   for (const { name, value, unit, atMost, conditions } of figures) {
     const kept = value <= atMost;
     if (!kept) process.exitCode = 1;
-    console.log(`${kept ? 'ok  ' : 'OVER'} ${name}: ${value.toFixed(0)} ${unit} (at most ${atMost})\n       ${conditions}`);
+    console.log(
+      `${kept ? 'ok  ' : 'OVER'} ${name}: ${value.toFixed(0)} ${unit} (at most ${atMost})\n       ${conditions}`,
+    );
   }
 }

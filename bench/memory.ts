@@ -31,7 +31,7 @@ export async function pssOfTreeBytes(rootPid: number, marker: string): Promise<n
   const counted = new Set(processes.filter((info) => info.commandLine.includes(marker)).map((info) => info.pid));
   counted.add(rootPid);
   counted.delete(process.pid);
-  for (let size = -1; size !== counted.size; ) {
+  for (let size = -1; size !== counted.size;) {
     size = counted.size;
     for (const info of processes) if (counted.has(info.parentPid)) counted.add(info.pid);
   }

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { demoAgent, redeemAdminLink, type ApiUser } from '../e2e/support/api.ts';
+import { launchOptions } from '../e2e/support/browser.ts';
 import { createInstallation, linkIn, type Installation } from '../e2e/support/sac.ts';
 import { percentile, report, type Figure } from './figures.ts';
 import { pssOfTreeBytes } from './memory.ts';
@@ -52,7 +53,9 @@ async function openToPrompt(origin: string, user: ApiUser, agentId: string): Pro
   const { session } = await user.call('openSession', { body: { agentId } });
   let url = '';
   await waitFor('a ticket', async () => {
-    url = (await user.call('createTicket', { params: { sessionId: session.id, name: 'main' }, body: { mode: 'control' } })).url;
+    url = (
+      await user.call('createTicket', { params: { sessionId: session.id, name: 'main' }, body: { mode: 'control' } })
+    ).url;
     return true;
   });
   const socket = new WebSocket(`${origin.replace('http', 'ws')}${url}`, 'tty', { origin, perMessageDeflate: false });
@@ -71,13 +74,16 @@ async function openToPrompt(origin: string, user: ApiUser, agentId: string): Pro
   socket.removeAllListeners('close');
   socket.close();
   await user.call('sleepAgent', { params: { agentId }, body: {} });
-  await waitFor('the agent to sleep', async () => (await user.call('getAgent', { params: { agentId } })).status.state === 'asleep');
+  await waitFor(
+    'the agent to sleep',
+    async () => (await user.call('getAgent', { params: { agentId } })).status.state === 'asleep',
+  );
   return durationMs;
 }
 
 /** Bytes on the wire for the first load of the sign-in page, cache empty. */
 async function firstLoadBytes(origin: string): Promise<number> {
-  const browser = await chromium.launch({ executablePath: process.env['SAC_CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+  const browser = await chromium.launch(launchOptions);
   try {
     const page = await browser.newPage();
     const devtools = await page.context().newCDPSession(page);
@@ -109,7 +115,7 @@ async function openFigure(installation: Installation, link: string): Promise<Fig
 async function idleFigure(installation: Installation): Promise<Figure> {
   await installation.start();
   await sleep(10_000);
-  const pid = Number(JSON.parse(await installation.run('status', '--json')).pid);
+  const pid = Number(/^ *api .*pid (\d+)/m.exec(await installation.run('status'))?.[1]);
   const pssBytes = await pssOfTreeBytes(pid, installation.dataDir);
   await installation.stop();
   return {
@@ -145,7 +151,10 @@ try {
   });
   figures.push(await idleFigure(plain));
   const model = /model name\s*: (.*)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown CPU';
-  report(figures, `${cpus().length} × ${model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}`);
+  report(
+    figures,
+    `${cpus().length} × ${model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}`,
+  );
 } finally {
   await demo.destroy();
   await plain.destroy();

@@ -1,7 +1,5 @@
 import { defineConfig } from '@playwright/test';
-import { existsSync } from 'node:fs';
-
-const systemChromium = process.env['SAC_CHROMIUM'] ?? '/usr/bin/chromium';
+import { launchOptions } from './support/browser.ts';
 
 /** Journeys start whole installations, so they run one at a time; each has minutes, each step has seconds. */
 export default defineConfig({
@@ -19,9 +17,6 @@ export default defineConfig({
     actionTimeout: 15_000,
     screenshot: 'only-on-failure',
     trace: 'retain-on-failure',
-    launchOptions: {
-      ...(existsSync(systemChromium) ? { executablePath: systemChromium } : {}),
-      args: ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    },
+    launchOptions,
   },
 });

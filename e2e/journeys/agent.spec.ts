@@ -1,6 +1,16 @@
 import { expect, test, type Page } from '@playwright/test';
 import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
-import { createAgent, expectOnScreen, expectState, makeAccount, person, screenText, send, waitForPrompt } from '../support/people.ts';
+import {
+  createAgent,
+  expectOnScreen,
+  expectState,
+  makeAccount,
+  person,
+  screenText,
+  send,
+  terminal,
+  waitForPrompt,
+} from '../support/people.ts';
 
 let sac: Installation;
 let page: Page;
@@ -71,21 +81,25 @@ test('name and icon change nothing that runs; a change that needs a restart wait
   await page.getByTestId('create-agent').click();
   await expect(page.getByTestId('restart-bar')).toHaveCount(0);
   await expect.poll(() => screenText(page)).toBe(before);
+  const stream = (await terminal(page).getAttribute('data-stream')) ?? '';
 
   await page.getByTestId('agent-menu').click();
   await page.getByTestId('menu-edit').click();
   await page.getByTestId('agent-instructions').fill('Answer in one sentence.');
   await page.getByTestId('create-agent').click();
   await expect(page.getByTestId('restart-bar')).toBeVisible();
-  await expect.poll(() => screenText(page)).toBe(before);
+  await expectOnScreen(page, /Clean again/);
+  await expect(terminal(page)).toHaveAttribute('data-stream', stream);
   await page.getByTestId('restart-apply').click();
   await expect(page.getByTestId('restart-bar')).toHaveCount(0, { timeout: 60_000 });
   await waitForPrompt(page);
+  await expect(terminal(page)).not.toHaveAttribute('data-stream', stream);
 });
 
 test('delete can be undone for ten seconds', async () => {
   await page.getByTestId('agent-menu').click();
   await page.getByTestId('menu-remove').click();
+  await page.getByRole('button', { name: 'Delete agent' }).click();
   await page.getByTestId('undo-delete').click();
   await expect(page.getByText('Renamed').first()).toBeVisible();
 });

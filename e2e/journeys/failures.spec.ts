@@ -1,6 +1,16 @@
 import { expect, test, type Page } from '@playwright/test';
 import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
-import { createAgent, expectOnScreen, expectState, makeAccount, person, screenText, send, terminal, waitForPrompt } from '../support/people.ts';
+import {
+  createAgent,
+  expectOnScreen,
+  expectState,
+  makeAccount,
+  person,
+  screenText,
+  send,
+  terminal,
+  waitForPrompt,
+} from '../support/people.ts';
 
 let sac: Installation;
 let page: Page;

@@ -20,7 +20,9 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => sac.destroy());
 
-test('a newcomer starts SAC, makes the admin, and an agent answers, writes a file and remembers', async ({ browser }) => {
+test('a newcomer starts SAC, makes the admin, and an agent answers, writes a file and remembers', async ({
+  browser,
+}) => {
   const link = linkIn(await sac.start());
   const { page } = await person(browser);
   await makeAccount(page, link, 'ana');

@@ -1,6 +1,14 @@
 import { expect, test } from '@playwright/test';
 import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
-import { createAgent, expectOnScreen, expectState, makeAccount, person, send, waitForPrompt } from '../support/people.ts';
+import {
+  createAgent,
+  expectOnScreen,
+  expectState,
+  makeAccount,
+  person,
+  send,
+  waitForPrompt,
+} from '../support/people.ts';
 
 let sac: Installation;
 test.beforeAll(async () => {

@@ -1,4 +1,14 @@
-import { routes, type BodyOf, type CreateAgentBody, type ParamsOf, type QueryOf, type ResponseOf, type RouteName, type Routes, type SignedIn } from '@sac/contracts';
+import {
+  routes,
+  type BodyOf,
+  type CreateAgentBody,
+  type ParamsOf,
+  type QueryOf,
+  type ResponseOf,
+  type RouteName,
+  type Routes,
+  type SignedIn,
+} from '@sac/contracts';
 
 type Input<R extends Routes[RouteName]> = (ParamsOf<R> extends undefined ? unknown : { params: ParamsOf<R> }) &
   (QueryOf<R> extends undefined ? unknown : { query?: QueryOf<R> }) &
@@ -18,7 +28,11 @@ async function callRoute<N extends RouteName>(
   { input, accessToken }: { input: Input<Routes[N]>; accessToken?: string },
 ): Promise<ResponseOf<Routes[N]>> {
   const route = routes[name];
-  const { params, query, body } = input as { params?: Record<string, string>; query?: Record<string, string>; body?: unknown };
+  const { params, query, body } = input as {
+    params?: Record<string, string>;
+    query?: Record<string, string>;
+    body?: unknown;
+  };
   const pathname = route.path.replace(/:(\w+)/g, (_, key: string) => encodeURIComponent(params?.[key] ?? ''));
   const response = await fetch(`${origin}${pathname}?${new URLSearchParams(query).toString()}`, {
     method: route.method,
@@ -48,7 +62,10 @@ export async function redeemAdminLink(link: string, username: string): Promise<A
 export const password = PASSWORD;
 
 /** An agent on the scripted model of a DEMO installation. */
-export async function demoAgent(user: ApiUser, overrides: Partial<CreateAgentBody> & { name: string }): Promise<CreateAgentBody> {
+export async function demoAgent(
+  user: ApiUser,
+  overrides: Partial<CreateAgentBody> & { name: string },
+): Promise<CreateAgentBody> {
   const { presets } = await user.call('getCapabilities', {});
   const endpoint = presets.find((preset) => preset.id === 'demo')?.endpoints[0];
   if (endpoint === undefined) throw new Error('this installation has no demo model');

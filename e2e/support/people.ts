@@ -2,7 +2,10 @@ import { expect, type Browser, type BrowserContext, type Locator, type Page } fr
 import { password } from './api.ts';
 
 /** A person at a browser. The terminal keeps its lines as text, as for a screen reader, so that tests can read it. */
-export async function person(browser: Browser, options: { phone?: boolean } = {}): Promise<{ context: BrowserContext; page: Page }> {
+export async function person(
+  browser: Browser,
+  options: { phone?: boolean } = {},
+): Promise<{ context: BrowserContext; page: Page }> {
   const context = await browser.newContext(
     options.phone === true ? { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } : {},
   );

@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { locatePrompt, type AnswerBlock, type JsonSchema, type MessagesRequest, type ToolDefinition, type ToolUseBlock } from './messages.ts';
+import {
+  locatePrompt,
+  type AnswerBlock,
+  type JsonSchema,
+  type MessagesRequest,
+  type ToolDefinition,
+  type ToolUseBlock,
+} from './messages.ts';
 import { scriptOf, type Directive, type Script } from './script.ts';
 
 export type Answer =
@@ -42,7 +49,10 @@ function message(blocks: readonly AnswerBlock[]): Extract<Answer, { kind: 'messa
 
 function closing(script: Script, prompt: string, lastToolResult: string | null): Answer {
   return {
-    ...message([...script.closing.map(modifierBlock), { type: 'text', text: closingText(script, prompt, lastToolResult) }]),
+    ...message([
+      ...script.closing.map(modifierBlock),
+      { type: 'text', text: closingText(script, prompt, lastToolResult) },
+    ]),
     stopReason: script.maxTokens ? 'max_tokens' : 'end_turn',
     wordMs: script.slow?.wordMs ?? 0,
     hang: script.hang,
@@ -96,7 +106,8 @@ function toolInput(
 ): { name: string; input: Record<string, unknown> } | null {
   const named = (wanted: string): string => findTool(tools, wanted)?.name ?? wanted;
   const pathKey = (tool: string): string =>
-    Object.keys(findTool(tools, tool)?.input_schema?.properties ?? {}).find((key) => /^file_?path$/i.test(key)) ?? 'file_path';
+    Object.keys(findTool(tools, tool)?.input_schema?.properties ?? {}).find((key) => /^file_?path$/i.test(key)) ??
+    'file_path';
   const [first = '', ...rest] = argument.split('|').map((part) => part.trim());
   switch (name) {
     case 'bash':
@@ -118,7 +129,10 @@ function toolInput(
   }
 }
 
-function subAgent(argument: string, tools: readonly ToolDefinition[]): { name: string; input: Record<string, unknown> } {
+function subAgent(
+  argument: string,
+  tools: readonly ToolDefinition[],
+): { name: string; input: Record<string, unknown> } {
   const tool = findTool(tools, 'Agent') ?? findTool(tools, 'Task');
   const generalPurpose = tool === undefined || tool.name !== 'task';
   return {

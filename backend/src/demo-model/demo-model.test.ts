@@ -12,11 +12,16 @@ const tools = [
 
 describe('reading a request', () => {
   it('drops what the CLI wrote around the words of the person', () => {
-    expect(textOf('<system-reminder>be good</system-reminder>\nhello <pasted_content id="1">there</pasted_content>')).toBe('hello there');
+    expect(
+      textOf('<system-reminder>be good</system-reminder>\nhello <pasted_content id="1">there</pasted_content>'),
+    ).toBe('hello there');
   });
 
   it('takes the text after an interrupt as the prompt', () => {
-    expect(locatePrompt([user('old [Request interrupted by user for tool use] new')])).toMatchObject({ prompt: 'new', step: 0 });
+    expect(locatePrompt([user('old [Request interrupted by user for tool use] new')])).toMatchObject({
+      prompt: 'new',
+      step: 0,
+    });
   });
 
   it('counts the turns the prompt already had and keeps the last tool result', () => {
@@ -33,10 +38,16 @@ describe('deciding the answer', () => {
   it('plays one action per turn and then the closing words', () => {
     const prompt = '[[say: First]] [[bash: echo hi]] [[write: a.txt | text]] [[final: Bye]]';
     const first = answer({ messages: [user(prompt)], tools });
-    expect(first).toMatchObject({ stopReason: 'tool_use', blocks: [{ text: 'First' }, { name: 'Bash', input: { command: 'echo hi' } }] });
+    expect(first).toMatchObject({
+      stopReason: 'tool_use',
+      blocks: [{ text: 'First' }, { name: 'Bash', input: { command: 'echo hi' } }],
+    });
     const second = answer({ messages: [user(prompt), { role: 'assistant', content: '' }], tools });
     expect(second).toMatchObject({ blocks: [{ name: 'Write', input: { file_path: 'a.txt', content: 'text\n' } }] });
-    const last = answer({ messages: [user(prompt), { role: 'assistant', content: '' }, { role: 'assistant', content: '' }], tools });
+    const last = answer({
+      messages: [user(prompt), { role: 'assistant', content: '' }, { role: 'assistant', content: '' }],
+      tools,
+    });
     expect(last).toMatchObject({ stopReason: 'end_turn', blocks: [{ text: 'Bye' }] });
   });
 
@@ -69,13 +80,19 @@ describe('the server', () => {
   });
   afterAll(() => model.close());
 
-  const post = (body: unknown) => fetch(`${model.url}/v1/messages`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
+  const post = (body: unknown) =>
+    fetch(`${model.url}/v1/messages`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
 
   it('streams the events of one message in order', async () => {
     const text = await (await post({ stream: true, messages: [user('hi')] })).text();
     const types = [...text.matchAll(/^event: (.+)$/gm)].map((match) => match[1]);
     expect(types.filter((type) => type !== 'content_block_delta')).toEqual([
-      'message_start', 'ping', 'content_block_start', 'content_block_stop', 'message_delta', 'message_stop',
+      'message_start',
+      'ping',
+      'content_block_start',
+      'content_block_stop',
+      'message_delta',
+      'message_stop',
     ]);
   });
 

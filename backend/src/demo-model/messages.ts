@@ -55,7 +55,13 @@ const isToolResult = (block: RequestBlock): block is ToolResultBlock => block.ty
 
 /** Plain text of a message, without what the CLI added. */
 export function textOf(content: MessageContent | undefined): string {
-  const raw = typeof content === 'string' ? content : (content ?? []).filter(isText).map((block) => block.text).join('\n');
+  const raw =
+    typeof content === 'string'
+      ? content
+      : (content ?? [])
+          .filter(isText)
+          .map((block) => block.text)
+          .join('\n');
   return raw.replace(INJECTED, '').replace(PASTED, '').trim();
 }
 
@@ -92,7 +98,9 @@ export function locatePrompt(messages: readonly RequestMessage[]): Located {
 }
 
 function located(prompt: string, after: readonly RequestMessage[]): Located {
-  const results = after.flatMap((message) => (typeof message.content === 'string' ? [] : message.content.filter(isToolResult)));
+  const results = after.flatMap((message) =>
+    typeof message.content === 'string' ? [] : message.content.filter(isToolResult),
+  );
   const last = results.at(-1);
   return {
     prompt,

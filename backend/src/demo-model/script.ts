@@ -81,10 +81,14 @@ interface Phrase {
 /** Prompts in plain words that the demo understands, so that nobody has to learn the directives first. */
 const phrases: readonly Phrase[] = [
   {
-    pattern: /\b(?:create|write|make)\s+(?:a\s+|the\s+)?file\s+(?:called\s+|named\s+)?[`"']?([\w./-]+)[`"']?(?:\s+(?:with|containing|that says)(?:\s+the\s+(?:text|content))?:?\s+([\s\S]+))?/i,
+    pattern:
+      /\b(?:create|write|make)\s+(?:a\s+|the\s+)?file\s+(?:called\s+|named\s+)?[`"']?([\w./-]+)[`"']?(?:\s+(?:with|containing|that says)(?:\s+the\s+(?:text|content))?:?\s+([\s\S]+))?/i,
     directives: (path, content) => [
       { name: 'say', argument: `I'll write ${path}.` },
-      { name: 'write', argument: `${path} | ${(content ?? '').trim().replace(/^["'`]|["'`.]$/g, '') || 'Written by the demo model.'}` },
+      {
+        name: 'write',
+        argument: `${path} | ${(content ?? '').trim().replace(/^["'`]|["'`.]$/g, '') || 'Written by the demo model.'}`,
+      },
       { name: 'final', argument: `Done: ${path} is in the workspace.` },
     ],
   },

@@ -56,7 +56,8 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
     return sendJson(response, 200, { input_tokens: roughTokens(body) });
   }
   if (method === 'GET' && pathname === '/v1/models') return sendJson(response, 200, modelList());
-  if (method === 'HEAD' || pathname === '/' || pathname === '/api/hello') return sendJson(response, 200, { message: 'hello' });
+  if (method === 'HEAD' || pathname === '/' || pathname === '/api/hello')
+    return sendJson(response, 200, { message: 'hello' });
   sendError(response, 404, `The demo model has no route ${method} ${pathname}.`);
 }
 
@@ -174,7 +175,8 @@ async function sendBlock(send: Send, index: number, block: AnswerBlock, wordMs: 
   } else {
     send('content_block_start', { index, content_block: { ...block, input: {} } });
     const json = JSON.stringify(block.input);
-    for (let at = 0; at < json.length; at += 40) delta({ type: 'input_json_delta', partial_json: json.slice(at, at + 40) });
+    for (let at = 0; at < json.length; at += 40)
+      delta({ type: 'input_json_delta', partial_json: json.slice(at, at + 40) });
   }
   send('content_block_stop', { index });
 }
