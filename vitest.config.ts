@@ -17,7 +17,7 @@ export default defineConfig({
           name: 'backend',
           root: './backend',
           include: ['{src,test}/**/*.test.ts'],
-          globalSetup: ['test/global-setup.ts'],
+          globalSetup: [`${import.meta.dirname}/backend/test/global-setup.ts`],
         },
       },
       { extends: true, test: { name: 'sandbox', root: './sandbox', include: ['src/**/*.test.ts'] } },
