@@ -28,6 +28,7 @@ export const limits = {
 
 const displayText = new RegExp(DISPLAY_TEXT_PATTERN, 'u');
 
+// eslint-disable-next-line no-control-regex -- finding control characters is the purpose
 const controlInText = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/u;
 const environmentName = new RegExp(ENV_NAME_PATTERN, 'u');
 const printableAscii = /^[\x21-\x7e]+$/u;

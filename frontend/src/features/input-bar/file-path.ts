@@ -7,6 +7,7 @@ const two = (value: number): string => String(value).padStart(2, '0');
 
 /** Images from the clipboard all carry the name `image.png`; the time tells them apart. */
 export const uploadName = (file: { name: string; type: string }, fromClipboard: boolean, now: Date): string => {
+  // eslint-disable-next-line no-control-regex -- control characters are what must go
   const cleaned = file.name.replaceAll(/[\u0000-\u001f\u007f/\\]/gu, '_').trim();
   const extension = /\.[A-Za-z0-9]{1,10}$/u.exec(cleaned)?.[0] ?? extensionOf(file.type);
   if (cleaned === '' || (fromClipboard && /^image\.[a-z]+$/iu.test(cleaned))) {

@@ -1,0 +1,151 @@
+import type { Agent, Prompt } from '@sac/contracts';
+import { flushPromises } from '@vue/test-utils';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { useAgentsStore } from '../../stores/agents.ts';
+import { agentFixture } from '../../testing/agent-fixture.ts';
+import { mountPage, refusal, stubServer, type Rule } from '../../testing/mount-page.ts';
+import InputBar from './InputBar.vue';
+
+const prompt = (more: Partial<Prompt>): Prompt => ({
+  id: '50',
+  agentId: '7',
+  clientRequestId: 'c-12345678',
+  text: 'hello',
+  state: 'queued',
+  reason: null,
+  createdAt: '2026-11-21T12:00:00Z',
+  settledAt: null,
+  ...more,
+});
+const accept: Rule = ({ method, path, body }) => {
+  if (path !== '/api/agents/7/prompts' || method !== 'POST') return undefined;
+  return { status: 201, body: prompt({ ...(body as { clientRequestId: string; text: string }), state: 'delivered' }) };
+};
+const open = async (agent: Agent = agentFixture()) => {
+  const { page } = await mountPage(InputBar, { agent, userId: '1' });
+  const area = () => page.find<HTMLTextAreaElement>('[data-testid="prompt-input"]');
+  return { page, area, type: (text: string) => area().setValue(text), bar: () => page.findComponent(InputBar) };
+};
+const sent = (seen: ReturnType<typeof stubServer>) =>
+  seen.filter(({ method, path }) => method === 'POST' && path.endsWith('/prompts'));
+
+describe('InputBar', () => {
+  beforeEach(() => {
+    localStorage.clear();
+    sessionStorage.clear();
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    document.body.replaceChildren();
+  });
+
+  it('sends with Enter, keeps Shift+Enter for a new line and leaves keys of an input method alone', async () => {
+    const seen = stubServer(accept);
+    const { area, type, page } = await open();
+    await type('hello');
+    await area().trigger('keydown', { key: 'Enter', shiftKey: true });
+    await area().trigger('keydown', { key: 'Enter', isComposing: true });
+    await flushPromises();
+    expect(sent(seen)).toEqual([]);
+    await area().trigger('keydown', { key: 'Enter' });
+    await flushPromises();
+    expect(sent(seen)).toMatchObject([{ body: { text: 'hello' } }]);
+    expect(area().element.value).toBe('');
+    await area().trigger('keydown', { key: 'ArrowUp' });
+    expect(area().element.value).toBe('hello');
+    page.unmount();
+  });
+
+  it('shows a refused prompt with the reason and repeats it under the same id', async () => {
+    let refuse = true;
+    const seen = stubServer((request) =>
+      refuse && request.method === 'POST' ? refusal(409, 'limit_reached') : accept(request),
+    );
+    const { area, type, page } = await open();
+    await type('do it');
+    await area().trigger('keydown', { key: 'Enter' });
+    await vi.waitFor(() => expect(page.find('[data-testid="prompt-queued"]').text()).toContain('Told so.'));
+    refuse = false;
+    await page.find('[data-testid="prompt-again"]').trigger('click');
+    await flushPromises();
+    const ids = sent(seen).map(({ body }) => (body as { clientRequestId: string }).clientRequestId);
+    expect(ids).toHaveLength(2);
+    expect(new Set(ids).size).toBe(1);
+    expect(page.find('[data-testid="prompt-queued"]').exists()).toBe(false);
+    page.unmount();
+  });
+
+  it('puts a refused prompt back into the box to edit it', async () => {
+    stubServer(({ method }) => (method === 'POST' ? refusal(409, 'conflict') : undefined));
+    const { area, type, page } = await open();
+    await type('do it');
+    await area().trigger('keydown', { key: 'Enter' });
+    await vi.waitFor(() => expect(page.find('[data-testid="prompt-edit"]').exists()).toBe(true));
+    await page.find('[data-testid="prompt-edit"]').trigger('click');
+    await flushPromises();
+    expect(area().element.value).toBe('do it');
+    page.unmount();
+  });
+
+  it('keeps the text under way for the next visit, for this agent only', async () => {
+    stubServer();
+    const first = await open();
+    await first.type('half a thought');
+    first.page.unmount();
+    const again = await open();
+    expect(again.area().element.value).toBe('half a thought');
+    again.page.unmount();
+    const other = await open(agentFixture({}, { id: '8' }));
+    expect(other.area().element.value).toBe('');
+    other.page.unmount();
+  });
+
+  it('refuses more than 64 KiB, says so and keeps the text', async () => {
+    const seen = stubServer(accept);
+    const { area, type, page } = await open();
+    await type('字'.repeat(21_846));
+    await area().trigger('keydown', { key: 'Enter' });
+    await flushPromises();
+    expect(sent(seen)).toEqual([]);
+    expect(page.find('[data-testid="prompt-size"]').text()).toContain('65,538');
+    expect(area().element.value).toHaveLength(21_846);
+    page.unmount();
+  });
+
+  it('stops a working agent with Escape, and only then', async () => {
+    const seen = stubServer(({ path }) => (path.endsWith('/interrupt') ? { status: 202 } : undefined));
+    const idle = await open();
+    await idle.area().trigger('keydown', { key: 'Escape' });
+    expect(idle.page.find('[data-testid="prompt-stop"]').exists()).toBe(false);
+    idle.page.unmount();
+    const busy = await open(agentFixture({ state: 'working' }));
+    await busy.area().trigger('keydown', { key: 'Escape' });
+    await flushPromises();
+    expect(seen.filter(({ path }) => path.endsWith('/interrupt'))).toHaveLength(1);
+    busy.page.unmount();
+  });
+
+  it('asks the person about a prompt whose fate is unknown', async () => {
+    const seen = stubServer(accept);
+    const { page } = await open();
+    useAgentsStore().putPrompt(prompt({ state: 'unknown', text: 'maybe' }));
+    await flushPromises();
+    const row = page.find('[data-testid="prompt-queued"]');
+    expect(row.attributes('data-state')).toBe('unknown');
+    await row.find('[data-testid="prompt-remove"]').trigger('click');
+    await flushPromises();
+    expect(seen).toContainEqual({ method: 'DELETE', path: '/api/agents/7/prompts/50', body: undefined });
+    expect(page.find('[data-testid="prompt-queued"]').exists()).toBe(false);
+    page.unmount();
+  });
+
+  it('asks for a sleeping agent to be woken when something is sent', async () => {
+    stubServer(accept);
+    const { area, type, page, bar } = await open(agentFixture({ state: 'asleep' }));
+    await type('wake up');
+    await area().trigger('keydown', { key: 'Enter' });
+    await flushPromises();
+    expect(bar().emitted('wake')).toHaveLength(1);
+    page.unmount();
+  });
+});
