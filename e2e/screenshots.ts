@@ -14,15 +14,6 @@ import { createInstallation, linkIn, type Installation } from './support/sac.ts'
 const imagesDir = fileURLToPath(new URL('../docs/images', import.meta.url));
 const STATE_TIMEOUT_MS = 240_000;
 
-const task = [
-  'Move the retry logic out of PaymentClient.',
-  '[[say: Retries live in three private methods of PaymentClient. I will move them to retry.ts and keep the constructor as it is.]]',
-  '[[write: /workspace/src/payments/retry.ts | export const retry = async <T>(attempt: () => Promise<T>, times: number): Promise<T> => {\n  try {\n    return await attempt();\n  } catch (error) {\n    if (times <= 1) throw error;\n    return retry(attempt, times - 1);\n  }\n};]]',
-  '[[say: Now the tests.]]',
-  '[[bash: node --version && ls -la src/payments]]',
-  '[[slow: 400 250]]',
-].join(' ');
-
 async function waitForState(user: ApiUser, agentId: string, states: readonly AgentState[]): Promise<void> {
   const deadline = Date.now() + STATE_TIMEOUT_MS;
   for (;;) {
@@ -46,7 +37,13 @@ const cast: readonly Cast[] = [
   { name: 'Quarterly report', icon: 'chart', until: ['ready'], sleep: true },
   { name: 'Docs site', icon: 'book', prompt: '[[final: Every page builds.]]', until: ['ready'] },
   { name: 'Release notes', icon: 'tag', prompt: '[[bash: rm -rf build]]', until: ['waiting'] },
-  { name: 'Checkout refactor', icon: 'cart', prompt: task, until: ['working'], bypass: true },
+  {
+    name: 'Checkout refactor',
+    icon: 'cart',
+    prompt: 'Move the retry logic out of PaymentClient',
+    until: ['working'],
+    bypass: true,
+  },
 ];
 
 async function perform(user: ApiUser, role: Cast): Promise<string> {

@@ -65,7 +65,7 @@ function closingText(script: Script, prompt: string, lastToolResult: string | nu
   if (lastToolResult !== null) return `Done. The tool said: ${lastToolResult.slice(0, 200)}`;
   return (
     `This is the demo model: its answers are scripted and cost nothing. You wrote: ${prompt.slice(0, 200)}\n\n` +
-    'Try "create a file hello.txt with Hello", "run `ls -la`", "list the files", "count slowly", or a directive such as [[bash: date]].'
+    'Try "show me what you can do", "create a file hello.txt with Hello", "run `ls -la`", "list the files", "count slowly", or a directive such as [[bash: date]].'
   );
 }
 

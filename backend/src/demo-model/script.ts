@@ -73,9 +73,38 @@ function parseSlow(argument: string): { words: number; wordMs: number } {
 const clamp = (value: number | undefined, otherwise: number, max: number): number =>
   value !== undefined && Number.isFinite(value) && value > 0 ? Math.min(value, max) : otherwise;
 
+const RETRY_TS = `export interface RetryPolicy {
+  readonly attempts: number;
+  readonly delayMs: number;
+}
+
+export const retry = async <T>(policy: RetryPolicy, work: () => Promise<T>): Promise<T> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= policy.attempts) throw error;
+      await new Promise((resolve) => setTimeout(resolve, policy.delayMs * 2 ** attempt));
+    }
+  }
+};`;
+
+/** A small piece of work with everything a person wants to see once: words, a file, a command, a slow answer. */
+const tour: readonly Directive[] = [
+  {
+    name: 'say',
+    argument: "Retries live in three private methods. I'll move them to retry.ts and keep the callers as they are.",
+  },
+  { name: 'write', argument: `src/payments/retry.ts | ${RETRY_TS}` },
+  { name: 'say', argument: 'Now a look at the result.' },
+  { name: 'bash', argument: 'wc -l src/payments/*.ts && node --version' },
+  { name: 'say', argument: 'The policy is data now, so tests can set it. I am going through the callers one by one.' },
+  { name: 'slow', argument: '60 250' },
+];
+
 interface Phrase {
   readonly pattern: RegExp;
-  readonly directives: (...groups: string[]) => Directive[];
+  readonly directives: (...groups: string[]) => readonly Directive[];
 }
 
 /** Prompts in plain words that the demo understands, so that nobody has to learn the directives first. */
@@ -103,6 +132,10 @@ const phrases: readonly Phrase[] = [
   {
     pattern: /\bread\s+(?:the\s+)?(?:file\s+)?[`"']?([\w./-]+\.\w+)[`"']?/i,
     directives: (path) => [{ name: 'read', argument: path ?? '' }],
+  },
+  {
+    pattern: /\b(?:show me what you can do|move the retry logic)\b/i,
+    directives: () => tour,
   },
   {
     pattern: /\b(?:count|think) slowly\b/i,
