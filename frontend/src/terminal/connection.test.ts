@@ -75,7 +75,8 @@ const until = async (condition: () => boolean, timeoutMs = 5_000): Promise<void>
   }
 };
 const latest = () => opened.at(-1) as (typeof opened)[number];
-const sent = (type: ClientMessage['type']) => (opened.at(-1)?.messages ?? []).filter((message) => message.type === type);
+const sent = (type: ClientMessage['type']) =>
+  (opened.at(-1)?.messages ?? []).filter((message) => message.type === type);
 
 webSockets.on('connection', (socket, request) => {
   const entry = { socket, raw: request.socket, messages: [] as ClientMessage[] };

@@ -10,6 +10,13 @@ const SMALLEST_FONT = 4;
 /** Fonts are set in quarter pixels; finer steps only blur. */
 const FONT_STEP = 0.25;
 
+/** Lines are this much of the font size apart. */
+const LINE_SPACING = 1.3;
+
+/** xterm.js multiplies what the font asks for, which is 1.32 of its size for some and 1.17 for others. Never tighter than the font. */
+export const lineHeightFactor = (naturalPx: number, fontSize: number): number =>
+  naturalPx > 0 ? Math.max(1, Math.min(2, (LINE_SPACING * fontSize) / naturalPx)) : 1;
+
 const within = (value: number, maximum: number): number => Math.max(1, Math.min(maximum, Math.floor(value)));
 
 /** Size for `base` pixels when `measured` was found with `current` pixels. Null when the box has no area yet. */

@@ -7,11 +7,11 @@ import { WebLinksAddon } from '@xterm/addon-web-links';
 import { WebglAddon } from '@xterm/addon-webgl';
 import { Terminal, type ITheme } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
-import { fittedFontSize, sizeThatFits } from './fit.ts';
+import { fittedFontSize, lineHeightFactor, sizeThatFits } from './fit.ts';
 import type { ScreenSink } from './output-flow.ts';
 import type { TerminalSettings } from './settings.ts';
+import type { ScrollStep } from './touch-scroll.ts';
 
-const LINE_HEIGHT = 1.3;
 /** Programs bring colours made for dark pages; on a light one they would vanish. */
 const MINIMUM_CONTRAST = 4.5;
 /** Aborts whatever sequence the parser is in the middle of. */
@@ -40,6 +40,15 @@ export interface ScreenOptions {
   readonly hooks: ScreenHooks;
 }
 
+/** Height the font itself asks for, in pixels. */
+const naturalLineHeight = (fontFamily: string, fontSize: number): number => {
+  const context = document.createElement('canvas').getContext('2d');
+  if (context === null) return fontSize;
+  context.font = `${fontSize}px ${fontFamily}`;
+  const { fontBoundingBoxAscent, fontBoundingBoxDescent } = context.measureText('W');
+  return fontBoundingBoxAscent + fontBoundingBoxDescent;
+};
+
 const isWebAddress = (address: string): boolean => ['http:', 'https:'].includes(URL.parse(address)?.protocol ?? '');
 
 /** xterm.js with its addons on one element; `dispose` ends all of them. */
@@ -52,6 +61,8 @@ export class Screen implements ScreenSink {
   #webgl: WebglAddon | null = null;
   #baseFontSize: number;
   #scaled = false;
+  /** Part of a line that a finger has moved already. */
+  #scrolledPx = 0;
 
   constructor(options: ScreenOptions) {
     const { settings, hooks } = options;
@@ -62,7 +73,7 @@ export class Screen implements ScreenSink {
       cursorBlink: options.cursorBlink,
       fontFamily: options.fontFamily,
       fontSize: settings.fontSize,
-      lineHeight: LINE_HEIGHT,
+      lineHeight: lineHeightFactor(naturalLineHeight(options.fontFamily, settings.fontSize), settings.fontSize),
       linkHandler: this.#linkHandler(),
       logLevel: 'off',
       minimumContrastRatio: MINIMUM_CONTRAST,
@@ -127,7 +138,22 @@ export class Screen implements ScreenSink {
     this.#terminal.clearSelection();
   }
 
-  scrollLines(lineCount: number): void {
+  /**
+   * A finger moved the content up by `deltaY` pixels. Where a program wants the mouse or fills the screen it is a
+   * mouse wheel, so that it becomes reports or arrow keys; else it scrolls back.
+   */
+  scrollBy({ deltaY, x, y }: ScrollStep): void {
+    const { element, modes, buffer, rows } = this.#terminal;
+    if (element === undefined) return;
+    if (modes.mouseTrackingMode !== 'none' || buffer.active.type === 'alternate') {
+      const at = { clientX: x, clientY: y, bubbles: true, cancelable: true };
+      element.dispatchEvent(new WheelEvent('wheel', { deltaY, deltaMode: WheelEvent.DOM_DELTA_PIXEL, ...at }));
+      return;
+    }
+    this.#scrolledPx += deltaY;
+    const lineHeight = element.clientHeight / rows;
+    const lineCount = Math.trunc(this.#scrolledPx / lineHeight);
+    this.#scrolledPx -= lineCount * lineHeight;
     this.#terminal.scrollLines(lineCount);
   }
 

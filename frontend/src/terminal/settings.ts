@@ -1,7 +1,7 @@
-import { useLocalStorage } from '@vueuse/core';
+import { useLocalStorage, useMediaQuery } from '@vueuse/core';
 import { computed } from 'vue';
 
-export const fontSizes = { smallest: 10, largest: 24, usual: 13 } as const;
+export const fontSizes = { smallest: 10, largest: 24, usual: 13, phone: 12 } as const;
 export const scrollbackChoices = [1_000, 5_000, 20_000] as const;
 
 /** How terminals look and behave in this browser. */
@@ -25,11 +25,10 @@ export const defaultTerminalSettings: TerminalSettings = {
 };
 
 /** Whatever storage holds (an older version, another hand), the result is usable. */
-export const soundSettings = (stored: unknown): TerminalSettings => {
+export const soundSettings = (stored: unknown, usual: TerminalSettings = defaultTerminalSettings): TerminalSettings => {
   const given =
     typeof stored === 'object' && stored !== null ? (stored as Partial<Record<keyof TerminalSettings, unknown>>) : {};
   const { fontSize, scrollbackLines, renderer, copyWithCtrlC, screenReader } = given;
-  const usual = defaultTerminalSettings;
   return {
     fontSize:
       typeof fontSize === 'number' && fontSize >= fontSizes.smallest && fontSize <= fontSizes.largest
@@ -43,7 +42,9 @@ export const soundSettings = (stored: unknown): TerminalSettings => {
 };
 
 export const useTerminalSettings = () => {
-  const stored = useLocalStorage<unknown>('sac.terminal', defaultTerminalSettings, {
+  const phone = useMediaQuery('(max-width: 719.98px)');
+  const stored = useLocalStorage<unknown>('sac.terminal', null, {
+    writeDefaults: false,
     serializer: {
       read: (text): unknown => {
         try {
@@ -55,9 +56,14 @@ export const useTerminalSettings = () => {
       write: (value) => JSON.stringify(value),
     },
   });
-  const settings = computed(() => soundSettings(stored.value));
+  const usual = computed(() => ({
+    ...defaultTerminalSettings,
+    fontSize: phone.value ? fontSizes.phone : fontSizes.usual,
+  }));
+  const settings = computed(() => soundSettings(stored.value, usual.value));
   const change = (part: Partial<TerminalSettings>): void => {
-    stored.value = { ...settings.value, ...part };
+    // Only what was chosen is kept, so that the rest can differ between devices and versions.
+    stored.value = { ...(stored.value ?? {}), ...part };
   };
   return { settings, change };
 };

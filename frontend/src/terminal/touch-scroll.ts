@@ -1,7 +1,4 @@
-/**
- * One-finger scrolling for a terminal, handed on as wheel events: the screen then decides by itself whether they
- * scroll back, become arrow keys (alternate screen) or mouse reports, just as with a mouse.
- */
+/** One-finger scrolling with a glide at the end. */
 const DRAG_THRESHOLD_PX = 8;
 const FRICTION_PER_FRAME = 0.95;
 const SLOWEST_PX_PER_MS = 0.03;
@@ -16,35 +13,31 @@ interface Drag {
   scrolling: boolean;
 }
 
+export interface ScrollStep {
+  /** Pixels the content moves up; negative: down. */
+  readonly deltaY: number;
+  /** Where the finger is or was, in page coordinates. */
+  readonly x: number;
+  readonly y: number;
+}
+
 /** Returns the function that removes all listeners. */
-export const installTouchScroll = (element: HTMLElement): (() => void) => {
+export const installTouchScroll = (element: HTMLElement, scroll: (step: ScrollStep) => void): (() => void) => {
   let drag: Drag | null = null;
   let frame: number | null = null;
 
-  const wheel = (target: EventTarget, deltaY: number, at: { x: number; y: number }): void => {
-    target.dispatchEvent(
-      new WheelEvent('wheel', {
-        deltaY,
-        deltaMode: WheelEvent.DOM_DELTA_PIXEL,
-        clientX: at.x,
-        clientY: at.y,
-        bubbles: true,
-        cancelable: true,
-      }),
-    );
-  };
   const stopGliding = (): void => {
     if (frame !== null) cancelAnimationFrame(frame);
     frame = null;
   };
-  const glide = (target: EventTarget, from: Drag): void => {
+  const glide = (from: Drag): void => {
     let { speed, lastAt } = from;
     const step = (now: number): void => {
       const elapsed = Math.min(now - lastAt, LONGEST_FRAME_MS);
       lastAt = now;
       speed *= FRICTION_PER_FRAME;
       if (Math.abs(speed) < SLOWEST_PX_PER_MS) return;
-      wheel(target, speed * elapsed, { x: from.x, y: from.lastY });
+      scroll({ deltaY: speed * elapsed, x: from.x, y: from.lastY });
       frame = requestAnimationFrame(step);
     };
     frame = requestAnimationFrame(step);
@@ -67,7 +60,7 @@ export const installTouchScroll = (element: HTMLElement): (() => void) => {
   };
   const onMove = (event: TouchEvent): void => {
     const touch = [...event.changedTouches].find((candidate) => candidate.identifier === drag?.id);
-    if (!drag || !touch || !event.target) return;
+    if (!drag || !touch) return;
     const deltaY = drag.lastY - touch.clientY;
     if (!drag.scrolling && Math.abs(deltaY) < DRAG_THRESHOLD_PX) return;
     drag.scrolling = true;
@@ -76,11 +69,10 @@ export const installTouchScroll = (element: HTMLElement): (() => void) => {
     drag.speed = deltaY / elapsed;
     drag.lastY = touch.clientY;
     drag.lastAt = event.timeStamp;
-    wheel(event.target, deltaY, { x: touch.clientX, y: touch.clientY });
+    scroll({ deltaY, x: touch.clientX, y: touch.clientY });
   };
-  const onEnd = (event: TouchEvent): void => {
-    if (drag?.scrolling && event.target && !matchMedia('(prefers-reduced-motion: reduce)').matches)
-      glide(event.target, drag);
+  const onEnd = (): void => {
+    if (drag?.scrolling && !matchMedia('(prefers-reduced-motion: reduce)').matches) glide(drag);
     drag = null;
   };
 

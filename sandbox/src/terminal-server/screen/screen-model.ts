@@ -1,13 +1,10 @@
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import headless, { type Terminal } from '@xterm/headless';
-import { clampTitle, type Size } from '@sac/contracts';
+import { clampTitle, SCREEN_UNICODE_VERSION, type Size } from '@sac/contracts';
 import { bounds } from '../constants.ts';
 import { coreOf, PARSER_GROUND, type Cell, type Core } from './internals.ts';
 import { serializeScreen } from './serialize.ts';
 import { TrackedState } from './tracked-state.ts';
-
-/** Characters are as wide here as in the browser, which activates the same version. */
-export const UNICODE_VERSION = '11';
 
 export interface ScreenText {
   /** The visible rows, without trailing blanks. */
@@ -57,7 +54,7 @@ export class ScreenModel {
     const unicode = new Unicode11Addon();
     // The add-on is typed for the browser's terminal; the two share the interface it uses.
     this.#terminal.loadAddon(unicode as unknown as Parameters<Terminal['loadAddon']>[0]);
-    this.#terminal.unicode.activeVersion = UNICODE_VERSION;
+    this.#terminal.unicode.activeVersion = SCREEN_UNICODE_VERSION;
     this.#core = coreOf(this.#terminal);
     this.#tracked = new TrackedState(this.#terminal);
     const { normal } = this.#terminal.buffer;

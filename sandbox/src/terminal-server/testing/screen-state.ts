@@ -2,7 +2,7 @@ import { Unicode11Addon } from '@xterm/addon-unicode11';
 import headless, { type Terminal } from '@xterm/headless';
 import type { Size } from '@sac/contracts';
 import { coreOf, type Attributes, type Cell, type Core, type ScreenBuffer } from '../screen/internals.ts';
-import { UNICODE_VERSION } from '../screen/screen-model.ts';
+import { SCREEN_UNICODE_VERSION } from '@sac/contracts';
 
 const HAS_EXTENDED = 0x10000000;
 
@@ -16,7 +16,7 @@ export const createEmulator = (size: Size, scrollback = 1_000): Terminal => {
     logLevel: 'off',
   });
   terminal.loadAddon(new Unicode11Addon() as unknown as Parameters<Terminal['loadAddon']>[0]);
-  terminal.unicode.activeVersion = UNICODE_VERSION;
+  terminal.unicode.activeVersion = SCREEN_UNICODE_VERSION;
   return terminal;
 };
 
