@@ -12,7 +12,6 @@ installTokens(document);
 const app = createApp(App);
 app.use(createPinia());
 app.use(i18n);
-const locale = startLocale();
 app.use(createAppRouter());
-await locale;
-app.mount('#app');
+// Not a top-level await: the chunk of another language imports this module and would wait for it in turn.
+void startLocale().then(() => app.mount('#app'));
