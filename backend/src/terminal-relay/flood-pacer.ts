@@ -6,13 +6,16 @@
  * - A connection floods while it exceeds `FLOOD_BYTES` in a window of `WINDOW_MS`.
  * - A short burst (a screen redraw) passes undelayed: pacing starts when the flood has lasted a whole window.
  * - A read that brought a large batch needs no longer delay, only a turn for others: next turn of the loop.
- * - A small one waits `DELAY_MS`. Resumed are at most `RESUMED_PER_TURN` per turn, so that with many floods the
- *   delay grows with their number while quiet connections still get every turn.
+ * - A small one waits `DELAY_MS`, or `CROWDED_DELAY_MS` while many others flood: each then brings a batch worth its
+ *   write. Resumed are at most `RESUMED_PER_TURN` per turn, so that quiet connections still get every turn.
  */
 const WINDOW_MS = 20;
 const FLOOD_BYTES = 32 * 1024;
 const LARGE_BATCH_BYTES = 128 * 1024;
 const DELAY_MS = 1;
+const CROWDED_DELAY_MS = 4;
+/** From so many floods at the last resumption the delay is the longer one. */
+const CROWD = 8;
 const RESUMED_PER_TURN = 8;
 
 export class FloodState {
@@ -30,6 +33,7 @@ export class FloodState {
 export class FloodPacer {
   #delayed: FloodState[] = [];
   #next: FloodState[] = [];
+  #crowded = false;
   #timer: NodeJS.Timeout | null = null;
   #immediate: NodeJS.Immediate | null = null;
 
@@ -48,7 +52,7 @@ export class FloodPacer {
       this.#scheduleTurn();
     } else {
       this.#delayed.push(state);
-      this.#timer ??= setTimeout(this.#endDelay, DELAY_MS);
+      this.#timer ??= setTimeout(this.#endDelay, this.#crowded ? CROWDED_DELAY_MS : DELAY_MS);
     }
     return false;
   }
@@ -63,6 +67,7 @@ export class FloodPacer {
 
   #endDelay = (): void => {
     this.#timer = null;
+    this.#crowded = this.#delayed.length >= CROWD;
     this.#next.push(...this.#delayed);
     this.#delayed = [];
     this.#resumeSome();
