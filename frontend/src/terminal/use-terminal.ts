@@ -143,4 +143,3 @@ export const useTerminal = (options: UseTerminalOptions) => {
     focus: () => view.screen.value?.focus(),
   };
 };
-export type TerminalHandle = ReturnType<typeof useTerminal>;
