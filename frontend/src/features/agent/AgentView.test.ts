@@ -18,6 +18,12 @@ const open = async () => {
   const find = (testid: string) => page.find(`[data-testid="${testid}"]`);
   return { page, router, find };
 };
+/** Pages that follow each other quickly look like leafing through the list, which opens after a pause. */
+const opened = (seen: ReturnType<typeof server>) =>
+  vi.waitFor(async () => {
+    expect(asked(seen, 'POST', '/api/sessions')).toBe(1);
+    await flushPromises();
+  });
 const asked = (seen: ReturnType<typeof server>, method: string, path: string) =>
   seen.filter((request) => request.method === method && request.path === path).length;
 
@@ -42,7 +48,7 @@ describe('agent page', () => {
     } as const;
     const seen = server(agentFixture({ state: 'starting', phases: [phase] }));
     const { page, find } = await open();
-    expect(asked(seen, 'POST', '/api/sessions')).toBe(1);
+    await opened(seen);
     expect(find('starting-panel').text()).toContain('1 of 2 MB');
     expect(find('state-pill').attributes('data-state')).toBe('starting');
     page.unmount();
@@ -77,6 +83,7 @@ describe('agent page', () => {
   it('offers to wake an agent that fell asleep', async () => {
     const seen = server(agentFixture({ state: 'asleep' }));
     const { page, find } = await open();
+    await opened(seen);
     expect(find('asleep-panel').exists()).toBe(true);
     await find('wake').trigger('click');
     await flushPromises();
@@ -86,10 +93,11 @@ describe('agent page', () => {
   });
 
   it('says why an agent cannot be opened and keeps the input bar', async () => {
-    server(agentFixture({ state: 'asleep' }), ({ path }) =>
+    const seen = server(agentFixture({ state: 'asleep' }), ({ path }) =>
       path === '/api/sessions' ? refusal(403, 'isolation_unavailable') : undefined,
     );
     const { page, find } = await open();
+    await opened(seen);
     expect(page.text()).toContain('Told so.');
     expect(find('prompt-input').exists()).toBe(true);
     page.unmount();
