@@ -10,8 +10,30 @@ export type PermissionMode = (typeof permissionModes)[number];
 
 /** Names of the icons an agent may wear; the frontend has a drawing for each. */
 export const agentIcons = [
-  'terminal', 'bug', 'cart', 'tag', 'database', 'book', 'chart', 'chip', 'rocket', 'flask', 'shield', 'globe',
-  'wrench', 'pencil', 'package', 'branch', 'cloud', 'key', 'mail', 'bolt', 'leaf', 'music', 'camera', 'star',
+  'terminal',
+  'bug',
+  'cart',
+  'tag',
+  'database',
+  'book',
+  'chart',
+  'chip',
+  'rocket',
+  'flask',
+  'shield',
+  'globe',
+  'wrench',
+  'pencil',
+  'package',
+  'branch',
+  'cloud',
+  'key',
+  'mail',
+  'bolt',
+  'leaf',
+  'music',
+  'camera',
+  'star',
 ] as const;
 
 export const ENV_NAME_PATTERN = '^[A-Za-z_][A-Za-z0-9_]{0,127}$';
@@ -21,10 +43,38 @@ export const ENV_NAME_PATTERN = '^[A-Za-z_][A-Za-z0-9_]{0,127}$';
  * credentials, the home or code loading. Compared case-insensitively; an entry ending in `*` is a prefix.
  */
 export const reservedEnvNames = [
-  'SAC_*', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'PATH', 'PWD', 'OLDPWD', 'TERM', 'COLORTERM', 'TMPDIR', 'LD_*', 'DYLD_*', 'NODE_OPTIONS',
-  'NODE_EXTRA_CA_CERTS', 'CLAUDE_CONFIG_DIR', 'CLAUDE_CODE_TMPDIR', 'CLAUDECODE', 'IS_SANDBOX', 'BASH_ENV', 'ENV', 'IFS', 'SHELLOPTS',
-  'ANTHROPIC_BASE_URL', 'ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'OPENAI_BASE_URL', 'GEMINI_API_KEY',
-  'GOOGLE_GEMINI_BASE_URL', 'CODEX_HOME', 'XDG_*',
+  'SAC_*',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'SHELL',
+  'PATH',
+  'PWD',
+  'OLDPWD',
+  'TERM',
+  'COLORTERM',
+  'TMPDIR',
+  'LD_*',
+  'DYLD_*',
+  'NODE_OPTIONS',
+  'NODE_EXTRA_CA_CERTS',
+  'CLAUDE_CONFIG_DIR',
+  'CLAUDE_CODE_TMPDIR',
+  'CLAUDECODE',
+  'IS_SANDBOX',
+  'BASH_ENV',
+  'ENV',
+  'IFS',
+  'SHELLOPTS',
+  'ANTHROPIC_BASE_URL',
+  'ANTHROPIC_AUTH_TOKEN',
+  'ANTHROPIC_API_KEY',
+  'OPENAI_API_KEY',
+  'OPENAI_BASE_URL',
+  'GEMINI_API_KEY',
+  'GOOGLE_GEMINI_BASE_URL',
+  'CODEX_HOME',
+  'XDG_*',
 ] as const;
 
 export const isReservedEnvName = (name: string): boolean => {
@@ -88,7 +138,9 @@ export const StartPhase = strict({
   durationMs: nullable(Type.Integer()),
   /** One line for a person: "Claude Code 2.1.329 · 210 of 361 MB". */
   detail: nullable(Type.String()),
-  progress: nullable(strict({ done: Type.Integer(), total: Type.Integer(), unit: oneOf(['bytes', 'files', 'steps'] as const) })),
+  progress: nullable(
+    strict({ done: Type.Integer(), total: Type.Integer(), unit: oneOf(['bytes', 'files', 'steps'] as const) }),
+  ),
 });
 export type StartPhase = Static<typeof StartPhase>;
 
@@ -135,10 +187,9 @@ export type Agent = Static<typeof Agent>;
 export const CreateAgentBody = strict({ ...AgentConfigFields, providerToken: Type.Optional(ProviderToken) });
 export type CreateAgentBody = Static<typeof CreateAgentBody>;
 /** `providerToken: null` removes the stored token; absent keeps it. */
-export const UpdateAgentBody = Type.Partial(
-  strict({ ...AgentConfigFields, providerToken: nullable(ProviderToken) }),
-  { additionalProperties: false },
-);
+export const UpdateAgentBody = Type.Partial(strict({ ...AgentConfigFields, providerToken: nullable(ProviderToken) }), {
+  additionalProperties: false,
+});
 export type UpdateAgentBody = Static<typeof UpdateAgentBody>;
 
 /** Result of "test connection": what was tried, how long it took, and in words what is wrong. */
@@ -156,46 +207,112 @@ const params = strict({ agentId: Id });
 
 export const agentRoutes = {
   listAgents: route({
-    method: 'GET', path: '/api/agents', access: 'user', tag, status: 200, summary: 'Own agents with their state',
+    method: 'GET',
+    path: '/api/agents',
+    access: 'user',
+    tag,
+    status: 200,
+    summary: 'Own agents with their state',
     response: strict({ agents: Type.Array(Agent), limit: Type.Integer() }),
   }),
   getAgent: route({
-    method: 'GET', path: '/api/agents/:agentId', access: 'user', tag, status: 200, summary: 'One agent', params, response: Agent, errors: ['not_found'],
+    method: 'GET',
+    path: '/api/agents/:agentId',
+    access: 'user',
+    tag,
+    status: 200,
+    summary: 'One agent',
+    params,
+    response: Agent,
+    errors: ['not_found'],
   }),
   createAgent: route({
-    method: 'POST', path: '/api/agents', access: 'user', tag, status: 201, summary: 'Create an agent; nothing starts until it is opened',
-    body: CreateAgentBody, response: Agent, errors: ['name_taken', 'limit_reached', 'isolation_unavailable'],
+    method: 'POST',
+    path: '/api/agents',
+    access: 'user',
+    tag,
+    status: 201,
+    summary: 'Create an agent; nothing starts until it is opened',
+    body: CreateAgentBody,
+    response: Agent,
+    errors: ['name_taken', 'limit_reached', 'isolation_unavailable'],
   }),
   updateAgent: route({
-    method: 'PATCH', path: '/api/agents/:agentId', access: 'user', tag, status: 200,
+    method: 'PATCH',
+    path: '/api/agents/:agentId',
+    access: 'user',
+    tag,
+    status: 200,
     summary: 'Change an agent; what runs is never disturbed, `status.restartRequired` says when a restart is due',
-    params, body: UpdateAgentBody, response: Agent, errors: ['not_found', 'name_taken'],
+    params,
+    body: UpdateAgentBody,
+    response: Agent,
+    errors: ['not_found', 'name_taken'],
   }),
   deleteAgent: route({
-    method: 'DELETE', path: '/api/agents/:agentId', access: 'user', tag, status: 200,
-    summary: 'Delete an agent; undo is offered until `restorableUntil`, then its sandbox ends; its files are erased after 7 days',
-    params, response: strict({ restorableUntil: Timestamp }), errors: ['not_found'],
+    method: 'DELETE',
+    path: '/api/agents/:agentId',
+    access: 'user',
+    tag,
+    status: 200,
+    summary:
+      'Delete an agent; undo is offered until `restorableUntil`, then its sandbox ends; its files are erased after 7 days',
+    params,
+    response: strict({ restorableUntil: Timestamp }),
+    errors: ['not_found'],
   }),
   restoreAgent: route({
-    method: 'POST', path: '/api/agents/:agentId/restore', access: 'user', tag, status: 200, summary: 'Undo a deletion',
-    params, body: Empty, response: Agent, errors: ['not_found', 'name_taken', 'limit_reached'],
+    method: 'POST',
+    path: '/api/agents/:agentId/restore',
+    access: 'user',
+    tag,
+    status: 200,
+    summary: 'Undo a deletion',
+    params,
+    body: Empty,
+    response: Agent,
+    errors: ['not_found', 'name_taken', 'limit_reached'],
   }),
   restartAgent: route({
-    method: 'POST', path: '/api/agents/:agentId/restart', access: 'user', tag, status: 202,
+    method: 'POST',
+    path: '/api/agents/:agentId/restart',
+    access: 'user',
+    tag,
+    status: 202,
     summary: 'Restart the sandbox with the current configuration; the conversation continues',
-    params, body: Empty, response: Agent, errors: ['not_found', 'isolation_unavailable'],
+    params,
+    body: Empty,
+    response: Agent,
+    errors: ['not_found', 'isolation_unavailable'],
   }),
   sleepAgent: route({
-    method: 'POST', path: '/api/agents/:agentId/sleep', access: 'user', tag, status: 202, summary: 'End the sandbox; workspace and conversation stay',
-    params, body: Empty, response: Agent, errors: ['not_found'],
+    method: 'POST',
+    path: '/api/agents/:agentId/sleep',
+    access: 'user',
+    tag,
+    status: 202,
+    summary: 'End the sandbox; workspace and conversation stay',
+    params,
+    body: Empty,
+    response: Agent,
+    errors: ['not_found'],
   }),
   testConnection: route({
-    method: 'POST', path: '/api/agents/test-connection', access: 'user', tag, status: 200,
-    summary: 'Ask a model provider whether URL, token and model names are right; with `agentId` the stored token is used when none is given',
+    method: 'POST',
+    path: '/api/agents/test-connection',
+    access: 'user',
+    tag,
+    status: 200,
+    summary:
+      'Ask a model provider whether URL, token and model names are right; with `agentId` the stored token is used when none is given',
     body: strict({
-      agentId: Type.Optional(Id), cli: oneOf(cliNames), provider: ModelProvider, providerToken: Type.Optional(ProviderToken),
+      agentId: Type.Optional(Id),
+      cli: oneOf(cliNames),
+      provider: ModelProvider,
+      providerToken: Type.Optional(ProviderToken),
       proxy: Type.Optional(ProxySettings),
     }),
-    response: ConnectionTest, errors: ['not_found'],
+    response: ConnectionTest,
+    errors: ['not_found'],
   }),
 } as const;

@@ -25,7 +25,12 @@ export type ServerEvent = Static<typeof ServerEvent>;
 
 export const eventRoutes = {
   streamEvents: route({
-    method: 'GET', path: '/api/events', access: 'user', tag: 'Events', status: 200, kind: 'stream',
+    method: 'GET',
+    path: '/api/events',
+    access: 'user',
+    tag: 'Events',
+    status: 200,
+    kind: 'stream',
     summary: 'Changes of everything the account may see, as server-sent events with replay by Last-Event-ID',
   }),
 } as const;

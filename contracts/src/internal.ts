@@ -24,11 +24,22 @@ export const COMMAND_HEARTBEAT_MS = 15_000;
 
 const commandBase = { id: Type.String(), issuedAt: Timestamp };
 export const SandboxCommand = Type.Union([
-  strict({ ...commandBase, kind: Type.Literal('prompt'), promptId: Type.String(), text: Type.String({ maxLength: PROMPT_MAX_BYTES }) }),
+  strict({
+    ...commandBase,
+    kind: Type.Literal('prompt'),
+    promptId: Type.String(),
+    text: Type.String({ maxLength: PROMPT_MAX_BYTES }),
+  }),
   strict({ ...commandBase, kind: Type.Literal('interrupt') }),
   strict({ ...commandBase, kind: Type.Literal('openTerminal') }),
   strict({ ...commandBase, kind: Type.Literal('closeTerminal'), name: TerminalName }),
-  strict({ ...commandBase, kind: Type.Literal('writeFile'), uploadId: Type.String(), name: Type.String(), sizeBytes: Type.Integer() }),
+  strict({
+    ...commandBase,
+    kind: Type.Literal('writeFile'),
+    uploadId: Type.String(),
+    name: Type.String(),
+    sizeBytes: Type.Integer(),
+  }),
 ]);
 export type SandboxCommand = Static<typeof SandboxCommand>;
 export const CommandStreamLine = Type.Union([SandboxCommand, strict({ kind: Type.Literal('heartbeat') })]);
@@ -61,7 +72,13 @@ export const SandboxReport = strict({
   terminals: Type.Array(Terminal, { maxItems: 16 }),
   /** Filled when the CLI keeps ending: last exit, how often, last plain-text output. */
   crash: nullable(
-    strict({ exitCode: nullable(Type.Integer()), signal: nullable(Type.String()), restarts: Type.Integer(), gaveUp: Type.Boolean(), output: multilineText(8192) }),
+    strict({
+      exitCode: nullable(Type.Integer()),
+      signal: nullable(Type.String()),
+      restarts: Type.Integer(),
+      gaveUp: Type.Boolean(),
+      output: multilineText(8192),
+    }),
   ),
 });
 export type SandboxReport = Static<typeof SandboxReport>;

@@ -12,7 +12,11 @@ export const ProviderPresetSchema = strict({
       protocol: oneOf(providerProtocols),
       baseUrl: Type.String(),
       source: Type.String(),
-      models: strict({ main: nullable(Type.String()), strong: nullable(Type.String()), small: nullable(Type.String()) }),
+      models: strict({
+        main: nullable(Type.String()),
+        strong: nullable(Type.String()),
+        small: nullable(Type.String()),
+      }),
     }),
   ),
 });

@@ -19,23 +19,51 @@ export type CliInfo = Static<typeof CliInfo>;
 
 export const systemRoutes = {
   getVersion: route({
-    method: 'GET', path: '/api/version', access: 'public', tag: 'System', status: 200, summary: 'Version of the server', response: strict({ version: Type.String() }),
+    method: 'GET',
+    path: '/api/version',
+    access: 'public',
+    tag: 'System',
+    status: 200,
+    summary: 'Version of the server',
+    response: strict({ version: Type.String() }),
   }),
   /** What the agent editor needs to offer only what works. */
   getCapabilities: route({
-    method: 'GET', path: '/api/capabilities', access: 'user', tag: 'System', status: 200, summary: 'CLIs, provider presets and isolation of this installation',
+    method: 'GET',
+    path: '/api/capabilities',
+    access: 'user',
+    tag: 'System',
+    status: 200,
+    summary: 'CLIs, provider presets and isolation of this installation',
     response: strict({
       clis: Type.Array(CliInfo),
       presets: Type.Array(ProviderPresetSchema),
       demo: Type.Boolean(),
       runtime: oneOf(['local', 'kubernetes'] as const),
-      isolation: strict({ isolated: Type.Boolean(), reason: nullable(Type.String()), fix: nullable(Type.String()), usersMayRun: Type.Boolean() }),
+      isolation: strict({
+        isolated: Type.Boolean(),
+        reason: nullable(Type.String()),
+        fix: nullable(Type.String()),
+        usersMayRun: Type.Boolean(),
+      }),
     }),
   }),
   adminHealth: route({
-    method: 'GET', path: '/api/admin/health', access: 'admin', tag: 'System', status: 200, summary: 'Health of each part, with the fix in one sentence',
+    method: 'GET',
+    path: '/api/admin/health',
+    access: 'admin',
+    tag: 'System',
+    status: 200,
+    summary: 'Health of each part, with the fix in one sentence',
     response: strict({
-      parts: Type.Array(strict({ name: Type.String(), state: oneOf(healthStates), detail: Type.String(), fix: nullable(Type.String()) })),
+      parts: Type.Array(
+        strict({
+          name: Type.String(),
+          state: oneOf(healthStates),
+          detail: Type.String(),
+          fix: nullable(Type.String()),
+        }),
+      ),
     }),
   }),
 } as const;

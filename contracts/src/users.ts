@@ -18,17 +18,30 @@ const userParams = strict({ userId: Id });
 
 export const userRoutes = {
   listUsers: route({
-    method: 'GET', path: '/api/admin/users', access: 'admin', tag, status: 200, summary: 'Accounts, page by page',
+    method: 'GET',
+    path: '/api/admin/users',
+    access: 'admin',
+    tag,
+    status: 200,
+    summary: 'Accounts, page by page',
     query: strict({
       search: Type.Optional(Type.String({ maxLength: 80 })),
       /** Opaque; from `nextCursor` of the page before. */
       cursor: Type.Optional(Type.String({ maxLength: 200 })),
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 50 })),
     }),
-    response: strict({ users: Type.Array(strict({ ...User.properties, agentCount: Type.Integer() })), nextCursor: nullable(Type.String()), total: Type.Integer() }),
+    response: strict({
+      users: Type.Array(strict({ ...User.properties, agentCount: Type.Integer() })),
+      nextCursor: nullable(Type.String()),
+      total: Type.Integer(),
+    }),
   }),
   updateUser: route({
-    method: 'PATCH', path: '/api/admin/users/:userId', access: 'admin', tag, status: 200,
+    method: 'PATCH',
+    path: '/api/admin/users/:userId',
+    access: 'admin',
+    tag,
+    status: 200,
     summary: 'Disable or enable an account, change its role; its sessions end at once when it is disabled or demoted',
     params: userParams,
     body: strict({ status: Type.Optional(oneOf(userStatuses)), role: Type.Optional(oneOf(roles)) }),
@@ -36,20 +49,39 @@ export const userRoutes = {
     errors: ['not_found', 'last_admin'],
   }),
   listInvites: route({
-    method: 'GET', path: '/api/admin/invites', access: 'admin', tag, status: 200, summary: 'Invites that can still be used',
+    method: 'GET',
+    path: '/api/admin/invites',
+    access: 'admin',
+    tag,
+    status: 200,
+    summary: 'Invites that can still be used',
     response: strict({ invites: Type.Array(Invite) }),
   }),
   createInvite: route({
-    method: 'POST', path: '/api/admin/invites', access: 'admin', tag, status: 201,
+    method: 'POST',
+    path: '/api/admin/invites',
+    access: 'admin',
+    tag,
+    status: 201,
     summary: 'Create a single-use invite; its secret is shown this once',
-    body: strict({ email: Type.Optional(Email), role: oneOf(roles), expiresInHours: Type.Integer({ minimum: 1, maximum: 720 }) }),
+    body: strict({
+      email: Type.Optional(Email),
+      role: oneOf(roles),
+      expiresInHours: Type.Integer({ minimum: 1, maximum: 720 }),
+    }),
     /** The browser builds the link: `<origin>/join#<secret>`. */
     response: strict({ invite: Invite, secret: Type.String() }),
     errors: ['limit_reached'],
   }),
   deleteInvite: route({
-    method: 'DELETE', path: '/api/admin/invites/:inviteId', access: 'admin', tag, status: 204, summary: 'Withdraw an invite',
-    params: strict({ inviteId: Id }), errors: ['not_found'],
+    method: 'DELETE',
+    path: '/api/admin/invites/:inviteId',
+    access: 'admin',
+    tag,
+    status: 204,
+    summary: 'Withdraw an invite',
+    params: strict({ inviteId: Id }),
+    errors: ['not_found'],
   }),
 } as const;
 
@@ -61,11 +93,22 @@ export type SystemSettings = Static<typeof SystemSettings>;
 
 export const settingRoutes = {
   getSettings: route({
-    method: 'GET', path: '/api/admin/settings', access: 'admin', tag: 'Settings', status: 200, summary: 'System settings in force',
+    method: 'GET',
+    path: '/api/admin/settings',
+    access: 'admin',
+    tag: 'Settings',
+    status: 200,
+    summary: 'System settings in force',
     response: SystemSettings,
   }),
   updateSettings: route({
-    method: 'PATCH', path: '/api/admin/settings', access: 'admin', tag: 'Settings', status: 200, summary: 'Change system settings',
-    body: Type.Partial(SystemSettings, { additionalProperties: false }), response: SystemSettings,
+    method: 'PATCH',
+    path: '/api/admin/settings',
+    access: 'admin',
+    tag: 'Settings',
+    status: 200,
+    summary: 'Change system settings',
+    body: Type.Partial(SystemSettings, { additionalProperties: false }),
+    response: SystemSettings,
   }),
 } as const;

@@ -139,4 +139,3 @@ export type AgentRow = Selectable<AgentsTable>;
 export type SessionRow = Selectable<SessionsTable>;
 export type PromptRow = Selectable<PromptsTable>;
 export type CommandRow = Selectable<CommandsTable>;
-export type SandboxReportRow = Selectable<SandboxReportsTable>;

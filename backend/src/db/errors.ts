@@ -8,9 +8,6 @@ const sqlState = (err: unknown): string | null => (err instanceof pg.DatabaseErr
 export const isUniqueViolation = (err: unknown, constraint: string): boolean =>
   sqlState(err) === '23505' && (err as pg.DatabaseError).constraint === constraint;
 
-export const isForeignKeyViolation = (err: unknown, constraint: string): boolean =>
-  sqlState(err) === '23503' && (err as pg.DatabaseError).constraint === constraint;
-
 /** Two transactions met; running the loser again is the remedy. */
 export const isTransient = (err: unknown): boolean => ['40001', '40P01'].includes(sqlState(err) ?? '');
 
