@@ -8,6 +8,7 @@ import {
   person,
   screenText,
   send,
+  settledScreen,
   terminal,
   waitForPrompt,
 } from '../support/people.ts';
@@ -74,7 +75,7 @@ test('a shell beside the CLI, closed again', async () => {
 });
 
 test('name and icon change nothing that runs; a change that needs a restart waits for it', async () => {
-  const before = await screenText(page);
+  const before = await settledScreen(page);
   await page.getByTestId('agent-menu').click();
   await page.getByTestId('menu-edit').click();
   await page.getByTestId('agent-name').fill('Renamed');

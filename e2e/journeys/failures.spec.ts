@@ -8,6 +8,7 @@ import {
   person,
   screenText,
   send,
+  settledScreen,
   terminal,
   waitForPrompt,
 } from '../support/people.ts';
@@ -35,7 +36,7 @@ test('ws-proxy killed: the terminal comes back by itself with the exact screen',
   await send(page, '[[final: Before the crash.]]');
   await expectOnScreen(page, /● Before the crash/);
   await expectState(page, 'ready');
-  const before = await screenText(page);
+  const before = await settledScreen(page);
   const pid = await pidOf('ws');
   process.kill(pid, 'SIGKILL');
   await expect.poll(() => pidOf('ws').catch(() => pid), { timeout: 30_000 }).not.toBe(pid);
@@ -59,13 +60,17 @@ test('PostgreSQL killed: an open terminal does not notice, the rest comes back',
   await expectOnScreen(page, /● The database is back/);
 });
 
-test('the gateway killed: agents go on, and the next start finds them', async () => {
+test('the gateway killed: agents and open terminals go on, and the next start finds them', async () => {
   await expectState(page, 'ready');
-  await send(page, '[[slow: 150 100]] ');
-  await expectState(page, 'working');
+  await page.getByTestId('new-shell').click();
+  await expectOnScreen(page, /\$ ?$/m);
+  await page.keyboard.type('for i in $(seq 1 100); do echo tick$i; sleep 0.2; done\n');
+  await expectOnScreen(page, /tick3$/m);
   process.kill(await pidOf('api'), 'SIGKILL');
-  await expectOnScreen(page, /word60/);
+  await expectOnScreen(page, /tick30$/m);
   await sac.start();
-  await expectOnScreen(page, /word150/, 60_000);
-  await expectState(page, 'ready');
+  await expectOnScreen(page, /tick100$/m, 60_000);
+  await page.getByRole('tab', { name: /main/ }).click();
+  await send(page, '[[final: Found again.]]');
+  await expectOnScreen(page, /● Found again/);
 });

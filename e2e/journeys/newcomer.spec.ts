@@ -8,6 +8,7 @@ import {
   person,
   screenText,
   send,
+  settledScreen,
   signIn,
   terminal,
   waitForPrompt,
@@ -53,7 +54,7 @@ test('a newcomer starts SAC, makes the admin, and an agent answers, writes a fil
 
   await test.step('reload: the same screen', async () => {
     await expectState(page, 'ready');
-    const before = await screenText(page);
+    const before = await settledScreen(page);
     await page.reload();
     await expect.poll(() => screenText(page)).toBe(before);
   });

@@ -56,6 +56,22 @@ export const screenText = (page: Page): Promise<string> =>
 export const expectOnScreen = (page: Page, text: string | RegExp, timeout = 30_000): Promise<void> =>
   expect.poll(() => screenText(page), { timeout, message: `"${String(text)}" on the terminal's screen` }).toMatch(text);
 
+/** The screen once it holds still: the CLI writes a last line after it has said that it is ready. */
+export async function settledScreen(page: Page): Promise<string> {
+  let before = '';
+  await expect
+    .poll(
+      async () => {
+        const last = before;
+        before = await screenText(page);
+        return before === last && !before.includes('running Stop hook');
+      },
+      { intervals: [750], message: 'a screen that holds still' },
+    )
+    .toBe(true);
+  return before;
+}
+
 export const expectState = (page: Page, state: string | RegExp, timeout = 60_000): Promise<void> =>
   expect(page.getByTestId('state-pill')).toHaveAttribute('data-state', state, { timeout });
 
