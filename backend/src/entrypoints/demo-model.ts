@@ -2,7 +2,8 @@ import { startDemoModel } from '../demo-model/server.ts';
 
 /**
  * The scripted model of `make start DEMO=1`. `SAC_DEMO_MODEL_PORT` picks the port (default: any free one). Prints
- * `{"url":"http://127.0.0.1:PORT"}` when it listens; ends on SIGTERM or when its parent goes away.
+ * `{"url":"http://127.0.0.1:PORT"}` when it listens; ends on SIGTERM only: a model does not go away when
+ * the server that told agents about it crashes.
  */
 const port = Number(process.env['SAC_DEMO_MODEL_PORT'] ?? '0');
 const model = await startDemoModel({ port: Number.isInteger(port) && port >= 0 && port < 65_536 ? port : 0 });
@@ -14,6 +15,4 @@ const stop = (): void => {
 };
 process.once('SIGTERM', stop);
 process.once('SIGINT', stop);
-process.once('disconnect', stop);
-process.send?.({ type: 'listening', url: model.url });
 process.stdout.write(`${JSON.stringify({ url: model.url })}\n`);

@@ -12,7 +12,7 @@ import { migrate, MigrationError } from '../db/migrate.ts';
 import { createAdminLink, isAdminThere } from '../modules/auth/links.ts';
 import type { Runtime } from '../runtimes/runtime.ts';
 import { type ControlActions, serveControl, type Welcome } from './control.ts';
-import { type DemoModel, startDemoModel } from './demo-model.ts';
+import { DemoModel, endDemoModel } from './demo-model.ts';
 import { MachineFault } from './fault.ts';
 import { loadKeys } from './key-files.ts';
 import { type Layout, makePrivateDir } from './layout.ts';
@@ -148,6 +148,7 @@ export class Machine {
     const notifications = createNotificationHub({ url: this.#postgres.url, logger });
     this.#teardown.add('database notifications', () => notifications.close());
     if (config.demo) await this.#startDemo();
+    else await endDemoModel(layout.runDir); // of an earlier start that had one
     this.#startProxy(keys.terminalTicket);
     const clis = await this.#startRuntime();
     const uploadDir = join(layout.dataDir, 'uploads');
@@ -199,14 +200,16 @@ export class Machine {
   async #startDemo(): Promise<void> {
     const { layout, logger, installation, onProgress } = this.#options;
     onProgress('Starting the demo model …');
-    this.#demo = await startDemoModel({
+    const demo = new DemoModel({
       script: join(installation.backendDist, 'demo-model.js'),
       dataDir: layout.dataDir,
+      runDir: layout.runDir,
       logFile: join(layout.logsDir, 'demo-model.log'),
       logger,
     });
-    const { child } = this.#demo;
-    this.#teardown.add('demo model', () => child.stop());
+    this.#teardown.add('demo model', ({ keep }) => (keep ? demo.release() : demo.stop()));
+    await demo.start();
+    this.#demo = demo;
   }
 
   #startProxy(ticketKeys: ReturnType<typeof loadKeys>['terminalTicket']): void {
@@ -294,9 +297,7 @@ export class Machine {
           state: database.state,
           detail: `PostgreSQL ${database.version}, pid ${database.pid ?? '-'}${restarted(database.restarts)}`,
         },
-        ...(this.#demo === null
-          ? []
-          : [{ name: 'demo model', state: this.#demo.child.status.state, detail: this.#demo.url }]),
+        ...(this.#demo === null ? [] : [{ name: 'demo model', state: this.#demo.state, detail: this.#demo.url }]),
         {
           name: 'agents',
           state: `${sandboxes.length} running`,
@@ -317,6 +318,7 @@ export const stopLeftovers = async (
   await stopAllSandboxes(runtime);
   await runtime.close();
   await endAllProxies(layout.runDir);
+  await endDemoModel(layout.runDir);
   if ((await readdir(layout.dataDir)).includes('postgres-host.json')) {
     const host = choosePostgresHost(layout.dataDir, layout.runDir);
     await new EmbeddedPostgres({

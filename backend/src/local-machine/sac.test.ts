@@ -41,6 +41,7 @@ const environment = (dataDir: string, port = '0'): NodeJS.ProcessEnv => ({
   SAC_DATA_DIR: dataDir,
   SAC_PORT: port,
   SAC_LOG_LEVEL: 'warn',
+  SAC_DEMO: '1',
 });
 
 const execute = (command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Outcome> =>
@@ -58,6 +59,10 @@ const sac = (dataDir: string, ...args: string[]): Promise<Outcome> =>
 
 const lockedPid = (dataDir: string): number =>
   (JSON.parse(readFileSync(join(dataDir, 'sac.lock'), 'utf8')) as { pid: number }).pid;
+
+const modelPid = (dataDir: string): number =>
+  (JSON.parse(readFileSync(join(dataDir, 'run/demo-model.json'), 'utf8')) as { identity: { pid: number } }).identity
+    .pid;
 
 const databasePid = (dataDir: string): number =>
   Number(readFileSync(join(dataDir, 'postgres/postmaster.pid'), 'utf8').split('\n')[0]);
@@ -169,14 +174,18 @@ describe('one installation, from first start to last stop', { timeout: TIMEOUT_M
     expect(databasePid(dataDir)).toBe(database);
   });
 
-  it('finds PostgreSQL again after it was killed', async () => {
+  it('finds PostgreSQL and the demo model again after it was killed', async () => {
     const database = databasePid(dataDir);
+    const model = modelPid(dataDir);
     await kill(lockedPid(dataDir));
     expect((await sac(dataDir, 'status')).output).toContain('not running');
     const { code, output } = await sac(dataDir, 'start');
     expect(code, output).toBe(0);
     expect(await isReady(urlIn(output))).toBe(true);
     expect(databasePid(dataDir)).toBe(database);
+    expect(modelPid(dataDir)).toBe(model);
+    await kill(model);
+    await until(() => modelPid(dataDir) !== model && identityOf(modelPid(dataDir)) !== null);
   });
 
   it('does not take another process with the pid of a dead one for itself', async () => {
@@ -193,10 +202,10 @@ describe('one installation, from first start to last stop', { timeout: TIMEOUT_M
   });
 
   it('ends everything on stop, also what a killed server left behind', async () => {
-    const database = databasePid(dataDir);
+    const [database, model] = [databasePid(dataDir), modelPid(dataDir)];
     await kill(lockedPid(dataDir));
     expect(await sac(dataDir, 'stop')).toMatchObject({ code: 0 });
-    expect(identityOf(database)).toBeNull();
+    expect([identityOf(database), identityOf(model)]).toEqual([null, null]);
     expect(readdirSync(join(dataDir, 'run')).filter((name) => name.startsWith('ws-proxy-'))).toEqual([]);
     expect((await sac(dataDir, 'stop')).output).toContain('was not running');
   });
