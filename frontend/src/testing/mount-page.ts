@@ -2,7 +2,7 @@ import { flushPromises, mount, type VueWrapper } from '@vue/test-utils';
 import { NDialogProvider, NMessageProvider, NNotificationProvider } from 'naive-ui';
 import { createPinia, setActivePinia } from 'pinia';
 import { vi } from 'vitest';
-import { defineComponent, h, type Component } from 'vue';
+import { h, type Component } from 'vue';
 import { createMemoryHistory, createRouter, RouterView, type Router } from 'vue-router';
 import { credentials } from '../api/client.ts';
 import { i18n } from '../locales/index.ts';
@@ -67,8 +67,8 @@ export interface MountedPage {
 export const mountPage = async (component: Component, props: Record<string, unknown>): Promise<MountedPage> => {
   const pinia = createPinia();
   setActivePinia(pinia);
-  const blank = defineComponent({ render: () => h('div') });
-  const shown = defineComponent({ render: () => h(component, props) });
+  const blank: Component = { render: () => h('div') };
+  const shown: Component = { render: () => h(component, props) };
   const router = createRouter({
     history: createMemoryHistory(),
     routes: [
