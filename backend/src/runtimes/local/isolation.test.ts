@@ -25,6 +25,7 @@ const runningShell = async (machine: SandboxMachine, overrides: Partial<SandboxS
   const spec = machine.spec(overrides);
   await machine.runtime.ensure(spec);
   await machine.state(spec.agentUid, 'running');
+  await machine.screenShows(spec.agentUid, /[$#]\s*$/); // what is typed before the prompt may be lost
   return spec;
 };
 
@@ -282,7 +283,7 @@ describe('what goes wrong', () => {
         spec,
         `node -e '
       const s = require("net").connect("/run/sac/hooks.sock"); s.on("error", () => {}); s.on("close", () => console.log("closed"));
-      const big = Buffer.alloc(65536, 97); const push = () => s.destroyed || s.write(big, push); push();'`,
+      const big = Buffer.alloc(65536, 97); const push = (error) => error || s.write(big, push); push();'`,
       );
       expect(text).toBe('closed\n');
       await machine.runtime.stop(spec.agentUid, { graceMs: 0 });
