@@ -1,14 +1,14 @@
 import { expect, test, type Page } from '@playwright/test';
 import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
 import {
+  conversationText,
   createAgent,
   expectOnScreen,
   expectState,
   makeAccount,
   person,
-  screenText,
   send,
-  settledScreen,
+  settledConversation,
   terminal,
   waitForPrompt,
 } from '../support/people.ts';
@@ -75,13 +75,13 @@ test('a shell beside the CLI, closed again', async () => {
 });
 
 test('name and icon change nothing that runs; a change that needs a restart waits for it', async () => {
-  const before = await settledScreen(page);
+  const before = await settledConversation(page);
   await page.getByTestId('agent-menu').click();
   await page.getByTestId('menu-edit').click();
   await page.getByTestId('agent-name').fill('Renamed');
   await page.getByTestId('create-agent').click();
   await expect(page.getByTestId('restart-bar')).toHaveCount(0);
-  await expect.poll(() => screenText(page)).toBe(before);
+  await expect.poll(() => conversationText(page)).toBe(before);
   const stream = (await terminal(page).getAttribute('data-stream')) ?? '';
 
   await page.getByTestId('agent-menu').click();
@@ -98,9 +98,11 @@ test('name and icon change nothing that runs; a change that needs a restart wait
 });
 
 test('delete can be undone for ten seconds', async () => {
+  const agentPage = page.url();
   await page.getByTestId('agent-menu').click();
   await page.getByTestId('menu-remove').click();
   await page.getByRole('button', { name: 'Delete agent' }).click();
   await page.getByTestId('undo-delete').click();
-  await expect(page.getByText('Renamed').first()).toBeVisible();
+  await page.goto(agentPage);
+  await waitForPrompt(page);
 });

@@ -1,14 +1,14 @@
 import { expect, test, type Page } from '@playwright/test';
 import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
 import {
+  conversationText,
   createAgent,
   expectOnScreen,
   expectState,
   makeAccount,
   person,
-  screenText,
   send,
-  settledScreen,
+  settledConversation,
   terminal,
   waitForPrompt,
 } from '../support/people.ts';
@@ -36,12 +36,12 @@ test('ws-proxy killed: the terminal comes back by itself with the exact screen',
   await send(page, '[[final: Before the crash.]]');
   await expectOnScreen(page, /● Before the crash/);
   await expectState(page, 'ready');
-  const before = await settledScreen(page);
+  const before = await settledConversation(page);
   const pid = await pidOf('ws');
   process.kill(pid, 'SIGKILL');
   await expect.poll(() => pidOf('ws').catch(() => pid), { timeout: 30_000 }).not.toBe(pid);
   await expect(terminal(page)).toHaveAttribute('data-phase', 'live');
-  await expect.poll(() => screenText(page)).toBe(before);
+  await expect.poll(() => conversationText(page)).toBe(before);
   await send(page, '[[final: After the crash.]]');
   await expectOnScreen(page, /● After the crash/);
 });

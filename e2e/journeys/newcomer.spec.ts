@@ -1,14 +1,14 @@
 import { expect, test } from '@playwright/test';
 import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
 import {
+  conversationText,
   createAgent,
   expectOnScreen,
   expectState,
   makeAccount,
   person,
-  screenText,
   send,
-  settledScreen,
+  settledConversation,
   signIn,
   terminal,
   waitForPrompt,
@@ -54,9 +54,9 @@ test('a newcomer starts SAC, makes the admin, and an agent answers, writes a fil
 
   await test.step('reload: the same screen', async () => {
     await expectState(page, 'ready');
-    const before = await settledScreen(page);
+    const before = await settledConversation(page);
     await page.reload();
-    await expect.poll(() => screenText(page)).toBe(before);
+    await expect.poll(() => conversationText(page)).toBe(before);
   });
 
   await test.step('a second browser sees the same screen, and both see what comes', async () => {

@@ -56,14 +56,21 @@ export const screenText = (page: Page): Promise<string> =>
 export const expectOnScreen = (page: Page, text: string | RegExp, timeout = 30_000): Promise<void> =>
   expect.poll(() => screenText(page), { timeout, message: `"${String(text)}" on the terminal's screen` }).toMatch(text);
 
-/** The screen once it holds still: the CLI writes a last line after it has said that it is ready. */
-export async function settledScreen(page: Page): Promise<string> {
+/** The screen above the prompt: what the CLI writes below it are hints that come and go with time. */
+export const conversationText = async (page: Page): Promise<string> => {
+  const text = await screenText(page);
+  const prompt = text.lastIndexOf('\n❯');
+  return prompt < 0 ? text : text.slice(0, prompt);
+};
+
+/** The conversation once it holds still: the CLI writes a last line after it has said that it is ready. */
+export async function settledConversation(page: Page): Promise<string> {
   let before = '';
   await expect
     .poll(
       async () => {
         const last = before;
-        before = await screenText(page);
+        before = await conversationText(page);
         return before === last && !before.includes('running Stop hook');
       },
       { intervals: [750], message: 'a screen that holds still' },
