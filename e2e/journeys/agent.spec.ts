@@ -89,7 +89,7 @@ test('name and icon change nothing that runs; a change that needs a restart wait
   await page.getByTestId('agent-instructions').fill('Answer in one sentence.');
   await page.getByTestId('create-agent').click();
   await expect(page.getByTestId('restart-bar')).toBeVisible();
-  await expectOnScreen(page, /Clean again/);
+  await expectOnScreen(page, '❯');
   await expect(terminal(page)).toHaveAttribute('data-stream', stream);
   await page.getByTestId('restart-apply').click();
   await expect(page.getByTestId('restart-bar')).toHaveCount(0, { timeout: 60_000 });
