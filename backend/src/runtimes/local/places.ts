@@ -7,9 +7,12 @@ import type { SupervisorConfig } from '@sac/contracts';
 const MAX_SOCKET_PATH_BYTES = 100;
 const AGENT_UID = /^[A-Za-z0-9-]{1,64}$/;
 
+/** Whether a name can be an agent's; people put other things beside the agents' folders. */
+export const isAgentUid = (name: string): boolean => AGENT_UID.test(name);
+
 /** Folders of one agent. @throws when the uid is not one, so that no path can ever leave `dataDir` */
 export const placesOf = (dataDir: string, runDir: string, agentUid: string) => {
-  if (!AGENT_UID.test(agentUid)) throw new Error(`Not an agent uid: ${JSON.stringify(agentUid.slice(0, 80))}`);
+  if (!isAgentUid(agentUid)) throw new Error(`Not an agent uid: ${JSON.stringify(agentUid.slice(0, 80))}`);
   const agent = join(dataDir, 'agents', agentUid);
   // Socket paths are short: the uid is replaced by a digest.
   const run = join(runDir, createHash('sha256').update(agentUid).digest('hex').slice(0, 16));

@@ -83,6 +83,37 @@ export class SupervisorLink {
   }
 }
 
+/**
+ * Connects and waits for the first status; null when none comes within `timeoutMs`. Of a supervisor that never
+ * answered nothing is handed on, not even its end.
+ */
+export const openAnswering = async (
+  path: string,
+  handlers: LinkHandlers,
+  timeoutMs: number,
+): Promise<SupervisorLink | null> => {
+  const first = Promise.withResolvers<boolean>();
+  let known = false;
+  const link = await SupervisorLink.open(path, {
+    onStatus: (status) => {
+      known = true;
+      handlers.onStatus(status);
+      first.resolve(true);
+    },
+    onEnd: () => {
+      first.resolve(false);
+      if (known) handlers.onEnd();
+    },
+  }).catch(() => null);
+  if (link === null) return null;
+  const timer = setTimeout(() => first.resolve(false), timeoutMs);
+  const answered = await first.promise;
+  clearTimeout(timer);
+  if (answered) return link;
+  link.close();
+  return null;
+};
+
 /** Resolves true when the process is gone, false after `timeoutMs`. */
 export const waitUntilGone = async (
   record: Pick<SupervisorRecord, 'pid' | 'startTime'>,
