@@ -6,16 +6,17 @@ import {
   type ClientMessage,
   type ServerMessage,
   type Size,
+  type StatePayload,
   type TerminalMode,
 } from '@sac/contracts';
+import { Attempt } from './attempt.ts';
 import { transition, type MachineEvent, type MachineState } from './connection-machine.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { OutputFlow, type ScreenSink } from './output-flow.ts';
 import { judgeClose, judgeTicketFailure, type TicketFailure, type Verdict } from './reconnect-policy.ts';
-import { TerminalSocket } from './socket.ts';
+import { SizeOffer } from './size-offer.ts';
+import type { TerminalSocketEvents } from './socket.ts';
 import { initialStatus, type TerminalStatus } from './status.ts';
-
-const OPEN_TIMEOUT_MS = 15_000;
 
 export interface ConnectionOptions {
   readonly mode: TerminalMode;
@@ -28,12 +29,6 @@ export interface ConnectionOptions {
   readonly onStatus: (status: TerminalStatus) => void;
 }
 
-interface Attempt {
-  readonly abort: AbortController;
-  readonly timeout: ReturnType<typeof setTimeout>;
-  socket: TerminalSocket | null;
-}
-
 /**
  * The connection of one terminal through all its sockets. Owns the socket, the timers and the place in the
  * stream; an attempt that was replaced can no longer change anything.
@@ -42,6 +37,7 @@ export class TerminalConnection {
   readonly #options: ConnectionOptions;
   readonly #flow: OutputFlow;
   readonly #heartbeat: Heartbeat;
+  readonly #sizeOffer: SizeOffer;
   #machine: MachineState = { phase: 'idle' };
   #status: TerminalStatus = initialStatus;
   #attempt: Attempt | null = null;
@@ -50,9 +46,6 @@ export class TerminalConnection {
   #visible = true;
   /** The server was told to hold this viewer's output back. */
   #paused = false;
-  /** Owned the size when the connection was last there; a page that just loaded may claim it too. */
-  #wantsOwnership = true;
-  #sentSize: Size | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -66,6 +59,10 @@ export class TerminalConnection {
       onRoundTrip: (rttMs) => this.#update({ rttMs }),
       onSilent: () => this.#fail({ kind: 'retry', minimumDelayMs: 0 }),
       now: () => performance.now(),
+    });
+    this.#sizeOffer = new SizeOffer({
+      proposedSize: options.proposedSize,
+      send: (size) => this.#send({ type: 'resize', size }),
     });
   }
 
@@ -120,7 +117,7 @@ export class TerminalConnection {
 
   /** The page's box or font changed. */
   sizeChanged(): void {
-    this.#offerSize(false);
+    this.#offerSize();
   }
 
   #dispatch(event: MachineEvent): void {
@@ -145,24 +142,16 @@ export class TerminalConnection {
   }
 
   #startAttempt(): void {
-    const attempt: Attempt = {
-      abort: new AbortController(),
-      timeout: setTimeout(() => this.#fail({ kind: 'retry', minimumDelayMs: 0 }), OPEN_TIMEOUT_MS),
-      socket: null,
-    };
-    this.#attempt = attempt;
-    this.#options.requestTicket(attempt.abort.signal).then(
-      (url) => {
-        if (this.#attempt === attempt) attempt.socket = this.#openSocket(url);
-      },
-      (error: unknown) => {
-        if (this.#attempt === attempt) this.#fail(judgeTicketFailure(this.#options.ticketFailureOf(error)));
-      },
-    );
+    this.#attempt = new Attempt({
+      requestTicket: this.#options.requestTicket,
+      onTicketFailure: (error) => this.#fail(judgeTicketFailure(this.#options.ticketFailureOf(error))),
+      onTimeout: () => this.#fail({ kind: 'retry', minimumDelayMs: 0 }),
+      socket: this.#socketEvents(),
+    });
   }
 
-  #openSocket(url: string): TerminalSocket {
-    return new TerminalSocket(url, {
+  #socketEvents(): TerminalSocketEvents {
+    return {
       onOpen: () => this.#sayHello(),
       onMessage: (message) => {
         this.#establish();
@@ -178,22 +167,21 @@ export class TerminalConnection {
         if (code === closeCodes.ticket) this.#ticketRefusals += 1;
         this.#fail(verdict);
       },
-    });
+    };
   }
 
   #sayHello(): void {
     this.#flow.restart();
     this.#paused = false;
-    this.#sentSize = this.#options.proposedSize();
     this.#send({
       type: 'hello',
       hello: {
         AuthToken: '',
-        ...(this.#sentSize ?? {}),
+        ...(this.#sizeOffer.first() ?? {}),
         sac: {
           version: EXTENSION_VERSION,
           mode: this.#options.mode,
-          wantsOwnership: this.#wantsOwnership && this.#options.mode === 'control',
+          wantsOwnership: this.#sizeOffer.wantsOwnership && this.#options.mode === 'control',
           ...this.#flow.resumeFrom,
         },
       },
@@ -203,7 +191,7 @@ export class TerminalConnection {
   /** The first frame is the proof: a refused ticket is a WebSocket that opens and closes. */
   #establish(): void {
     if (this.#machine.phase === 'live') return;
-    if (this.#attempt !== null) clearTimeout(this.#attempt.timeout);
+    this.#attempt?.succeeded();
     this.#ticketRefusals = 0;
     this.#dispatch({ type: 'established' });
   }
@@ -227,32 +215,31 @@ export class TerminalConnection {
     if (message.type === 'title') this.#update({ title: message.title });
     if (message.type === 'sync')
       this.#update({ size: { columns: message.sync.columns, rows: message.sync.rows }, exit: null });
-    if (message.type === 'state') {
-      const { owner, viewers, columns, rows, exit } = message.state;
-      const gained = owner && !this.#status.owner;
-      this.#wantsOwnership = owner;
-      this.#update({ owner, viewers, exit, size: { columns, rows } });
-      if (owner) this.#offerSize(gained);
-    }
+    if (message.type === 'state') this.#onState(message.state);
     if (this.#flow.extended !== null) this.#update({ resumable: this.#flow.extended });
   }
 
-  /** Says what fits here, when this viewer owns the size (or there is nobody else to own it, as in ttyd). */
-  #offerSize(gained: boolean): void {
+  #onState({ owner, viewers, columns, rows, exit }: StatePayload): void {
+    const gained = owner && !this.#status.owner;
+    const size = { columns, rows };
+    this.#sizeOffer.noteOwner(owner);
+    this.#update({ owner, viewers, exit, size });
+    if (gained) this.#sizeOffer.offerInsteadOf(size);
+    else if (owner) this.#sizeOffer.offer();
+  }
+
+  /** For the viewer that owns the size. With a stock ttyd there is nobody else to own it, and no answer. */
+  #offerSize(): void {
     const plain = this.#flow.extended === false;
-    const size = this.#options.proposedSize();
-    if (size === null || this.#machine.phase !== 'live' || !(plain || this.#status.owner)) return;
-    const current = gained ? this.#status.size : this.#sentSize;
-    if (current?.columns === size.columns && current.rows === size.rows) return;
-    this.#sentSize = size;
-    this.#send({ type: 'resize', size });
-    if (!plain) return;
+    if (this.#machine.phase !== 'live' || !(plain || this.#status.owner)) return;
+    const size = this.#sizeOffer.offer();
+    if (!plain || size === null) return;
     this.#options.screen.resize(size);
     this.#update({ size });
   }
 
   #send(message: ClientMessage): boolean {
-    return this.#attempt?.socket?.send(encodeClientFrame(message)) ?? false;
+    return this.#attempt?.send(encodeClientFrame(message)) ?? false;
   }
 
   #clearAttempt(): void {
@@ -260,12 +247,8 @@ export class TerminalConnection {
     this.#retryTimer = null;
     this.#heartbeat.stop();
     this.#flow.stop();
-    const attempt = this.#attempt;
+    this.#attempt?.end();
     this.#attempt = null;
-    if (attempt === null) return;
-    clearTimeout(attempt.timeout);
-    attempt.abort.abort();
-    attempt.socket?.close();
   }
 
   #update(change: Partial<TerminalStatus>): void {

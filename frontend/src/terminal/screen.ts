@@ -1,32 +1,25 @@
-import { SCREEN_UNICODE_VERSION, type Size } from '@sac/contracts';
-import { ClipboardAddon, type ClipboardSelectionType, type IClipboardProvider } from '@xterm/addon-clipboard';
+import type { Size } from '@sac/contracts';
 import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon, type ISearchOptions } from '@xterm/addon-search';
-import { Unicode11Addon } from '@xterm/addon-unicode11';
-import { WebLinksAddon } from '@xterm/addon-web-links';
-import { WebglAddon } from '@xterm/addon-webgl';
 import { Terminal, type ITheme } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
 import { fittedFontSize, lineHeightFactor, sizeThatFits } from './fit.ts';
 import type { ScreenSink } from './output-flow.ts';
+import { linkHandler, loadScreenAddons, type ScreenAddonHooks } from './screen-addons.ts';
 import type { TerminalSettings } from './settings.ts';
 import type { ScrollStep } from './touch-scroll.ts';
+import { WebglRenderer } from './webgl-renderer.ts';
 
 /** Programs bring colours made for dark pages; on a light one they would vanish. */
 const MINIMUM_CONTRAST = 4.5;
 /** Aborts whatever sequence the parser is in the middle of. */
 const CANCEL = new Uint8Array([0x18]);
 
-export interface ScreenHooks {
+export interface ScreenHooks extends ScreenAddonHooks {
   /** Keys, pastes and the screen's own answers, as one piece each. */
   readonly onInput: (data: Uint8Array) => void;
   /** Called before the screen acts on a key; true: the key is dealt with or not the terminal's. */
   readonly interceptKey: (event: KeyboardEvent) => boolean;
-  /** A program wants to put text on the clipboard (OSC 52). */
-  readonly onClipboardWrite: (text: string) => Promise<void>;
-  /** A link was clicked with the modifier; http and https only. */
-  readonly onLink: (address: string) => void;
-  readonly onLinkHover: (address: string | null) => void;
   readonly onParsed: () => void;
   readonly onSelection: (hasSelection: boolean) => void;
 }
@@ -49,16 +42,14 @@ const naturalLineHeight = (fontFamily: string, fontSize: number): number => {
   return fontBoundingBoxAscent + fontBoundingBoxDescent;
 };
 
-const isWebAddress = (address: string): boolean => ['http:', 'https:'].includes(URL.parse(address)?.protocol ?? '');
-
 /** xterm.js with its addons on one element; `dispose` ends all of them. */
 export class Screen implements ScreenSink {
   readonly search = new SearchAddon();
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
+  readonly #webgl: WebglRenderer;
   readonly #hooks: ScreenHooks;
   readonly #encoder = new TextEncoder();
-  #webgl: WebglAddon | null = null;
   #baseFontSize: number;
   #scaled = false;
   /** Part of a line that a finger has moved already. */
@@ -74,21 +65,23 @@ export class Screen implements ScreenSink {
       fontFamily: options.fontFamily,
       fontSize: settings.fontSize,
       lineHeight: lineHeightFactor(naturalLineHeight(options.fontFamily, settings.fontSize), settings.fontSize),
-      linkHandler: this.#linkHandler(),
+      linkHandler: linkHandler(hooks),
       logLevel: 'off',
       minimumContrastRatio: MINIMUM_CONTRAST,
       screenReaderMode: settings.screenReader,
       scrollback: settings.scrollbackLines,
       theme: options.theme,
     });
-    this.#loadAddons();
+    for (const addon of [this.#fit, this.search]) this.#terminal.loadAddon(addon);
+    loadScreenAddons(this.#terminal, hooks);
     this.#terminal.open(options.host);
-    if (settings.renderer === 'auto') this.#useWebgl();
+    this.#webgl = new WebglRenderer(this.#terminal);
+    if (settings.renderer === 'auto') this.#webgl.use();
     this.#listen();
   }
 
   get renderer(): 'webgl' | 'dom' {
-    return this.#webgl === null ? 'dom' : 'webgl';
+    return this.#webgl.active ? 'webgl' : 'dom';
   }
 
   get modes(): Terminal['modes'] {
@@ -190,49 +183,17 @@ export class Screen implements ScreenSink {
     if (!this.#scaled) this.#terminal.options.fontSize = settings.fontSize;
     this.#terminal.options.scrollback = settings.scrollbackLines;
     this.#terminal.options.screenReaderMode = settings.screenReader;
-    if (settings.renderer === 'dom') this.#dropWebgl();
-    else if (this.#webgl === null) this.#useWebgl();
+    if (settings.renderer === 'dom') this.#webgl.drop();
+    else this.#webgl.use();
   }
 
   dispose(): void {
-    this.#dropWebgl();
+    this.#webgl.drop();
     this.#terminal.dispose();
   }
 
   get #fontSize(): number {
     return this.#terminal.options.fontSize ?? this.#baseFontSize;
-  }
-
-  #loadAddons(): void {
-    const clipboard: IClipboardProvider = {
-      // What a person has copied is never given to a program that asks.
-      readText: (_selection: ClipboardSelectionType) => '',
-      writeText: (_selection: ClipboardSelectionType, text: string) => this.#hooks.onClipboardWrite(text),
-    };
-    const addons = [
-      this.#fit,
-      this.search,
-      new Unicode11Addon(),
-      new ClipboardAddon(undefined, clipboard),
-      new WebLinksAddon((event, address) => this.#follow(event, address), {
-        hover: (_event, address) => this.#hooks.onLinkHover(address),
-        leave: () => this.#hooks.onLinkHover(null),
-      }),
-    ];
-    for (const addon of addons) this.#terminal.loadAddon(addon);
-    this.#terminal.unicode.activeVersion = SCREEN_UNICODE_VERSION;
-  }
-
-  #linkHandler() {
-    return {
-      activate: (event: MouseEvent, address: string) => this.#follow(event, address),
-      hover: (_event: MouseEvent, address: string) => this.#hooks.onLinkHover(address),
-      leave: () => this.#hooks.onLinkHover(null),
-    };
-  }
-
-  #follow(event: MouseEvent, address: string): void {
-    if ((event.ctrlKey || event.metaKey) && isWebAddress(address)) this.#hooks.onLink(address);
   }
 
   #listen(): void {
@@ -244,23 +205,5 @@ export class Screen implements ScreenSink {
     this.#terminal.onWriteParsed(() => this.#hooks.onParsed());
     this.#terminal.onSelectionChange(() => this.#hooks.onSelection(this.#terminal.hasSelection()));
     this.#terminal.attachCustomKeyEventHandler((event) => !this.#hooks.interceptKey(event));
-  }
-
-  /** A page has few WebGL contexts and a driver can take one away; the other renderer always works. */
-  #useWebgl(): void {
-    const addon = new WebglAddon();
-    try {
-      this.#terminal.loadAddon(addon);
-    } catch {
-      addon.dispose();
-      return;
-    }
-    addon.onContextLoss(() => this.#dropWebgl());
-    this.#webgl = addon;
-  }
-
-  #dropWebgl(): void {
-    this.#webgl?.dispose();
-    this.#webgl = null;
   }
 }

@@ -1,0 +1,34 @@
+import { WebglAddon } from '@xterm/addon-webgl';
+import type { Terminal } from '@xterm/xterm';
+
+/** The fast renderer while it can be had. A page has few WebGL contexts and a driver can take one away; the DOM always works. */
+export class WebglRenderer {
+  readonly #terminal: Terminal;
+  #addon: WebglAddon | null = null;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  get active(): boolean {
+    return this.#addon !== null;
+  }
+
+  use(): void {
+    if (this.#addon !== null) return;
+    const addon = new WebglAddon();
+    try {
+      this.#terminal.loadAddon(addon);
+    } catch {
+      addon.dispose();
+      return;
+    }
+    addon.onContextLoss(() => this.drop());
+    this.#addon = addon;
+  }
+
+  drop(): void {
+    this.#addon?.dispose();
+    this.#addon = null;
+  }
+}
