@@ -167,6 +167,7 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
     demo: null,
     clis: { list: () => [] },
     handUpgrade: (_request, socket) => socket.destroy(),
+    revokeTerminals: () => undefined,
     uploadDir,
     frontendDir: null,
     tuning: { passwordHasher: { cost: 4, threads: 1 } },

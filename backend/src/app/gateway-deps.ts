@@ -29,6 +29,8 @@ export interface GatewayDeps {
   readonly clis: CliList;
   /** Takes over an upgrade request for a path under `/ws/`, socket and all; it answers refusals itself. */
   readonly handUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Cuts the terminals opened in these browser sessions, wherever they are relayed, and refuses their tickets. */
+  readonly revokeTerminals: (authSessionIds: readonly string[]) => void;
   /** Absolute; files on their way into a sandbox. Made when it is missing. */
   readonly uploadDir: string;
   /** Built browser files; null when another server hands them out. */

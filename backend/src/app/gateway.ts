@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { startBackgroundJobs } from '../db/background-jobs.ts';
 import type { Handlers } from '../lib/handlers.ts';
 import { createAgentFeatures } from '../modules/agent-features.ts';
+import { cutEndedSessions } from '../modules/terminals/cut-ended-sessions.ts';
 import { systemHandlers } from '../modules/system/routes.ts';
 import { createSystemService } from '../modules/system/service.ts';
 import { createAccountsPart } from './accounts-part.ts';
@@ -68,12 +69,14 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   });
   const internal = await buildInternalServer(deps.logger, agents.registerInternalRoutes);
   await agents.start();
+  const stopCutting = cutEndedSessions({ ...deps, sessions: people.sessions });
   const jobs = startBackgroundJobs(deps, [...accountJobs, ...agents.jobs]);
 
   const close = async (): Promise<void> => {
     if (isDraining) return;
     isDraining = true;
     people.events.close();
+    stopCutting();
     await agents.close();
     await Promise.all([closeServer(app), closeServer(internal)]);
     await jobs.close();

@@ -164,6 +164,7 @@ export class Machine {
       runtime: this.#runtime,
       demo: this.#demo === null ? null : { modelUrl: this.#demo.url },
       handUpgrade: (request, socket, head) => this.#proxy.handUpgrade(request, socket, head),
+      revokeTerminals: (authSessionIds) => this.#proxy.revoke(authSessionIds),
       frontendDir: installation.frontendDir,
     });
     this.#teardown.add('gateway', () => gateway.close());

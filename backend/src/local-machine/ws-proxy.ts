@@ -7,8 +7,10 @@ import type { SigningKeys } from '../config/keys.ts';
 import { clientAddressBehind } from '../terminal-relay/client-address.ts';
 import { handOver } from '../terminal-relay/hand-over.ts';
 import { encodeTicketKeys, type ParentMessage } from '../terminal-relay/messages.ts';
+import { RevokedSessions } from '../terminal-relay/revoked-sessions.ts';
 import { writePrivateFile } from './private-file.ts';
 import { endProcess, identityOf, isAlive, parseIdentity, type ProcessIdentity } from './process-identity.ts';
+import { tellRevoked } from './proxy-control.ts';
 import { SupervisedChild } from './supervised-child.ts';
 
 export interface WsProxyOptions {
@@ -24,9 +26,22 @@ export interface WsProxyOptions {
 
 const RECORD = /^ws-proxy-\d+\.json$/;
 const STOP_GRACE_MS = 3_000;
+/** As many ids as one message may carry. */
+const REVOCATION_BATCH = 1_000;
+
+const controlSocketOf = (runDir: string, pid: number): string => join(runDir, `ws-proxy-${pid}.sock`);
+
+/** Nothing when the folder is gone: cleaners of /tmp and a stop that goes on meanwhile must not end the server. */
+const entriesOf = (runDir: string): string[] => {
+  try {
+    return readdirSync(runDir);
+  } catch {
+    return [];
+  }
+};
 
 const recordedProxies = (runDir: string): { readonly path: string; readonly identity: ProcessIdentity | null }[] =>
-  readdirSync(runDir)
+  entriesOf(runDir)
     .filter((name) => RECORD.test(name))
     .map((name) => {
       const path = join(runDir, name);
@@ -37,10 +52,15 @@ const recordedProxies = (runDir: string): { readonly path: string; readonly iden
       }
     });
 
+const forget = (recordPath: string): void => {
+  rmSync(recordPath.replace(/\.json$/, '.sock'), { force: true });
+  rmSync(recordPath, { force: true });
+};
+
 /** Forgets proxies that have ended. Those of an earlier `sac` go on until their last terminal closes. */
 const forgetEnded = (runDir: string): void => {
   for (const { path, identity } of recordedProxies(runDir)) {
-    if (identity === null || !isAlive(identity)) rmSync(path, { force: true });
+    if (identity === null || !isAlive(identity)) forget(path);
   }
 };
 
@@ -49,7 +69,7 @@ export const endAllProxies = async (runDir: string): Promise<void> => {
   await Promise.all(
     recordedProxies(runDir).map(async ({ path, identity }) => {
       if (identity !== null) await endProcess(identity, { signal: 'SIGTERM', graceMs: STOP_GRACE_MS });
-      rmSync(path, { force: true });
+      forget(path);
     }),
   );
 };
@@ -57,19 +77,14 @@ export const endAllProxies = async (runDir: string): Promise<void> => {
 /** The ws-proxy child: configured over IPC, handed every upgrade under `/ws/` together with its TCP socket. */
 export class WsProxy {
   readonly child: SupervisedChild;
+  readonly #options: WsProxyOptions;
   readonly #clientAddress: ReturnType<typeof clientAddressBehind>;
+  readonly #revoked = new RevokedSessions();
 
   constructor(options: WsProxyOptions) {
+    this.#options = options;
     this.#clientAddress = clientAddressBehind(options.trustedProxies);
     forgetEnded(options.runDir);
-    const configure: ParentMessage = {
-      type: 'configure',
-      config: {
-        ticketKeys: encodeTicketKeys(options.ticketKeys.all),
-        allowedOrigins: [...options.allowedOrigins],
-        upstream: { unixDirectory: options.runDir, tcp: false },
-      },
-    };
     this.child = new SupervisedChild({
       name: 'ws-proxy',
       script: options.script,
@@ -83,11 +98,41 @@ export class WsProxy {
           writePrivateFile(join(options.runDir, `ws-proxy-${identity.pid}.json`), JSON.stringify(identity));
         }
         child.once('exit', () => forgetEnded(options.runDir));
-        child.send(configure, (err) => {
+        child.send(this.#configuration(child.pid), (err) => {
           if (err) options.logger.error({ err }, 'ws-proxy could not be configured');
         });
       },
     });
+  }
+
+  /**
+   * Cuts the terminals that were opened in these browser sessions, in this proxy and in those of an earlier `sac`.
+   * A proxy that cannot be told is ended: a terminal that should be closed must not stay open.
+   */
+  revoke(authSessions: readonly string[]): void {
+    this.#revoked.add(authSessions, Date.now());
+    for (const { identity } of recordedProxies(this.#options.runDir)) {
+      if (identity === null || !isAlive(identity)) continue;
+      const socketPath = controlSocketOf(this.#options.runDir, identity.pid);
+      tellRevoked(socketPath, authSessions, () => isAlive(identity)).catch(async (err: unknown) => {
+        this.#options.logger.error({ err, pid: identity.pid }, 'ws-proxy did not take a sign-out; ending it');
+        await endProcess(identity, { signal: 'SIGTERM', graceMs: STOP_GRACE_MS });
+      });
+    }
+  }
+
+  #configuration(pid: number | undefined): ParentMessage {
+    const { ticketKeys, allowedOrigins, runDir } = this.#options;
+    return {
+      type: 'configure',
+      config: {
+        ticketKeys: encodeTicketKeys(ticketKeys.all),
+        allowedOrigins: [...allowedOrigins],
+        upstream: { unixDirectory: runDir, tcp: false },
+      },
+      ...(pid === undefined ? {} : { controlSocket: controlSocketOf(runDir, pid) }),
+      revoked: this.#revoked.all().slice(-REVOCATION_BATCH),
+    };
   }
 
   handUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

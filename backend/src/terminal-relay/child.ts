@@ -1,6 +1,8 @@
+import type { Server } from 'node:http';
 import { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { Compile } from 'typebox/compile';
+import { createControlServer } from './control-server.ts';
 import { ParentMessage, type ChildMessage } from './messages.ts';
 import { refuse } from './refusal.ts';
 import { Relay } from './relay.ts';
@@ -35,11 +37,21 @@ export interface ChildRelay {
  */
 export const serveParent = (channel: ParentChannel, logger: Logger): ChildRelay => {
   let relay: Relay | null = null;
+  let control: Server | null = null;
+
+  /** Lives as long as the process: terminals go on without the parent, and so does the duty to cut them. */
+  const listen = (path: string): void => {
+    control ??= createControlServer((authSessions) => relay?.revoke(authSessions), logger)
+      .on('error', (err) => logger.error({ err }, 'the control socket failed; sign-outs do not reach this proxy'))
+      .listen(path);
+  };
 
   const receive = (message: ParentMessage, handle: unknown): void => {
     if (message.type === 'configure') {
       relay?.stopAccepting();
       relay = new Relay(message.config, logger);
+      relay.revoke(message.revoked ?? []);
+      if (message.controlSocket !== undefined) listen(message.controlSocket);
       channel.send({ type: 'ready' });
     } else if (message.type === 'metrics') {
       channel.send({ type: 'metrics', id: message.id, text: relay?.metricsText ?? '' });

@@ -61,8 +61,21 @@ export const UpgradeRequest = Type.Object({
 });
 export type UpgradeRequest = Static<typeof UpgradeRequest>;
 
+const AuthSessions = Type.Array(Type.String({ pattern: '^[0-9]{1,19}$' }), { maxItems: 1_000 });
+
+/** Browser sessions that have ended: sign-out, password change, account disabled. */
+export const Revocation = Type.Object({ authSessions: AuthSessions });
+export type Revocation = Static<typeof Revocation>;
+
 export const ParentMessage = Type.Union([
-  Type.Object({ type: Type.Literal('configure'), config: RelayConfig }),
+  Type.Object({
+    type: Type.Literal('configure'),
+    config: RelayConfig,
+    /** Unix socket to be told revocations at, by this parent and those after it. */
+    controlSocket: Type.Optional(Type.String()),
+    /** Ended a moment ago, while no proxy was there to be told. */
+    revoked: Type.Optional(AuthSessions),
+  }),
   Type.Object({ type: Type.Literal('upgrade'), request: UpgradeRequest, headBase64: Type.String() }),
   /** Asks for the metrics text; answered with the same id. */
   Type.Object({ type: Type.Literal('metrics'), id: NonNegative }),

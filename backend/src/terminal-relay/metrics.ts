@@ -13,6 +13,8 @@ export class RelayMetrics {
   pacedReads = 0;
   endedIdle = 0;
   endedStalled = 0;
+  /** Cut because their browser session ended. */
+  endedRevoked = 0;
   readonly refusals = new Map<ErrorCode, number>();
   readonly upstreamErrors = new Map<UpstreamFailure, number>();
 
@@ -52,6 +54,7 @@ export const metricsText = (metrics: RelayMetrics): string => {
     family('sac_ws_ended_total', 'counter', 'Connections ended by the relay', [
       ['{reason="idle"}', metrics.endedIdle],
       ['{reason="stalled"}', metrics.endedStalled],
+      ['{reason="signed_out"}', metrics.endedRevoked],
     ]),
     family('sac_ws_refusals_total', 'counter', 'Handshakes refused', labelled('code', metrics.refusals)),
     family(

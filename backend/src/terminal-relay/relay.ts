@@ -7,6 +7,7 @@ import { checkOrigin, parseOrigin, pathOf, readHandshake, type Handshake } from 
 import { defaultLimits, type RelayConfig, type RelayLimits, type UpgradeRequest } from './messages.ts';
 import { metricsText, RelayMetrics } from './metrics.ts';
 import { RefusedError, refuse, type Refusal } from './refusal.ts';
+import { RevokedSessions } from './revoked-sessions.ts';
 import { SeenTickets } from './seen-tickets.ts';
 import { Splice } from './splice.ts';
 import { forgettableAtMs, verifyTicket, type VerifiedTicket } from './ticket.ts';
@@ -20,6 +21,8 @@ const DRAINING: Refusal = {
   message: 'This terminal proxy is going away; try again.',
   retryAfterSeconds: 1,
 };
+
+const SIGNED_OUT: Refusal = { code: 'unauthenticated', message: 'This browser was signed out. Sign in again.' };
 
 interface Admission {
   readonly handshake: Handshake;
@@ -41,8 +44,10 @@ export class Relay {
   readonly #origins: ReadonlySet<string>;
   readonly #counts: ConnectionCounts;
   readonly #seen = new SeenTickets(SEEN_TICKETS_CAPACITY);
+  readonly #revoked = new RevokedSessions();
   readonly #pacer = new FloodPacer();
-  readonly #splices = new Set<Splice>();
+  /** Each with the browser session it was opened in. */
+  readonly #splices = new Map<Splice, string>();
   readonly #openings = new Set<AbortController>();
   readonly #sweep: NodeJS.Timeout;
   #draining = false;
@@ -101,17 +106,31 @@ export class Relay {
    */
   async drain(drainMs: number): Promise<void> {
     this.stopAccepting();
-    const splices = [...this.#splices];
+    const splices = [...this.#splices.keys()];
     const timers = splices.map((splice, index) => setTimeout(() => splice.end(), (drainMs * index) / splices.length));
     await this.whenEmpty();
     for (const timer of timers) clearTimeout(timer);
     this.#stopTimers();
   }
 
+  /**
+   * Cuts what was opened in these browser sessions, at once: what is still on its way to a stranger must not
+   * arrive. Their unused tickets are refused from here on. The clients ask for new tickets and learn the reason there.
+   */
+  revoke(authSessions: readonly string[]): void {
+    this.#revoked.add(authSessions, Date.now());
+    const ended = new Set(authSessions);
+    for (const [splice, authSession] of this.#splices) {
+      if (!ended.has(authSession)) continue;
+      this.metrics.endedRevoked += 1;
+      splice.destroy();
+    }
+  }
+
   /** Cuts everything at once. */
   destroy(): void {
     this.stopAccepting();
-    for (const splice of this.#splices) splice.destroy();
+    for (const splice of this.#splices.keys()) splice.destroy();
     this.#stopTimers();
   }
 
@@ -131,6 +150,7 @@ export class Relay {
     const handshake = readHandshake(request);
     checkOrigin(handshake.origin, this.#origins);
     const ticket = verifyTicket(handshake.token, handshake.sessionId, this.#keys);
+    if (this.#revoked.has(ticket.authSession)) throw new RefusedError(SIGNED_OUT);
     const release = this.#counts.acquire(ticket.sub, request.remoteAddress);
     if (typeof release !== 'function') throw new RefusedError(release);
     const use = this.#seen.use(ticket.jti, forgettableAtMs(ticket), Date.now());
@@ -162,7 +182,12 @@ export class Relay {
         bearer: ticket.inner,
         signal: opening.signal,
       });
-      this.#splice({ link, client, head, release, facts: this.#factsOf(ticket, request) });
+      if (this.#revoked.has(ticket.authSession)) {
+        link.socket.destroy();
+        throw new RefusedError(SIGNED_OUT);
+      }
+      const { authSession } = ticket;
+      this.#splice({ link, client, head, release, authSession, facts: this.#factsOf(ticket, request) });
     } catch (error) {
       release();
       throw this.#draining ? new RefusedError(DRAINING, { cause: error }) : error;
@@ -190,12 +215,14 @@ export class Relay {
     client,
     head,
     release,
+    authSession,
     facts,
   }: {
     link: UpstreamLink;
     client: Socket;
     head: Buffer;
     release: () => void;
+    authSession: string;
     facts: object;
   }): void {
     link.socket.setKeepAlive(true, this.#limits.keepAliveMs);
@@ -220,7 +247,7 @@ export class Relay {
         this.#empty = Promise.withResolvers();
       },
     });
-    this.#splices.add(splice);
+    this.#splices.set(splice, authSession);
     this.metrics.connectionsOpen += 1;
     this.metrics.connectionsOpened += 1;
     this.#logger.info(facts, 'terminal connection opened');
@@ -251,7 +278,7 @@ export class Relay {
 
   #endSilent(): void {
     const nowMs = performance.now();
-    for (const splice of this.#splices) {
+    for (const splice of this.#splices.keys()) {
       if (splice.stalledForMs(nowMs) > this.#limits.stalledTimeoutMs) this.metrics.endedStalled += 1;
       else if (splice.idleForMs(nowMs) > this.#limits.idleTimeoutMs) this.metrics.endedIdle += 1;
       else continue;

@@ -24,6 +24,8 @@ export const TicketClaims = Type.Object({
   /** User id. */
   sub: Type.String(),
   session: Type.String(),
+  /** Browser session it was asked for in; its end cuts the connection. */
+  authSession: Type.String(),
   agentUid: Type.String(),
   generation: Type.Integer(),
   terminal: TerminalName,

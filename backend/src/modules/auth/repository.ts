@@ -1,7 +1,7 @@
 import { sql, type Insertable } from 'kysely';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
 import type { AuthSessionRow, AuthSessionsTable, InviteRow, NewUser, UserRow } from '../../db/tables.ts';
-import { AUTH_CHANNEL } from './channel.ts';
+import { AUTH_CHANNEL, endedPayloads } from './channel.ts';
 
 export type RevokeReason =
   'signed_out' | 'signed_out_elsewhere' | 'reuse' | 'password_changed' | 'account_changed' | 'too_many';
@@ -162,7 +162,7 @@ export interface RevokeFilter {
   readonly keepNewest?: number;
 }
 
-/** Ends browser sessions and wakes the event streams of their owner. Returns how many there were. */
+/** Ends browser sessions, and with them their event streams and terminals. Returns how many there were. */
 export const revokeAuthSessions = async (
   db: DatabaseOrTransaction,
   filter: RevokeFilter,
@@ -183,9 +183,23 @@ export const revokeAuthSessions = async (
       .limit(filter.keepNewest);
     update = update.where('id', 'not in', newest);
   }
-  const { numUpdatedRows } = await update.executeTakeFirst();
-  if (numUpdatedRows > 0n) await sql`select pg_notify(${AUTH_CHANNEL}, ${filter.userId})`.execute(db);
-  return Number(numUpdatedRows);
+  const authSessionIds = (await update.returning('id').execute()).map(({ id }) => id);
+  for (const payload of endedPayloads({ userId: filter.userId, authSessionIds })) {
+    await sql`select pg_notify(${AUTH_CHANNEL}, ${payload})`.execute(db);
+  }
+  return authSessionIds.length;
+};
+
+/** Browser sessions that were ended since then, newest first; for who may have missed being told. */
+export const revokedSince = async (db: DatabaseOrTransaction, since: Date, limit: number): Promise<string[]> => {
+  const rows = await db
+    .selectFrom('auth_sessions')
+    .select('id')
+    .where('revoked_at', '>=', since)
+    .orderBy('revoked_at', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(({ id }) => id);
 };
 
 export const insertLink = (

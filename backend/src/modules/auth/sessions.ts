@@ -37,6 +37,8 @@ export interface SessionsService extends Refresh {
   authenticate(accessToken: string): Promise<Caller>;
   /** Whether the caller's browser session still holds; for what outlives a request. */
   isLive(caller: Pick<Caller, 'id' | 'authSessionId'>): Promise<boolean>;
+  /** Ids of browser sessions that were ended since then, newest first. */
+  endedSince(since: Date, limit: number): Promise<string[]>;
   open(trx: Transaction<Tables>, user: UserRow, browser: Browser): Promise<OpenedSession>;
   list(caller: Caller): Promise<AuthSession[]>;
   revoke(caller: Caller, authSessionId: string, origin: Origin): Promise<void>;
@@ -125,5 +127,7 @@ export const createSessionsService = (deps: Deps): SessionsService => {
   const isLive: SessionsService['isLive'] = ({ id, authSessionId }) =>
     repository.isSessionLive(deps.db, { userId: id, authSessionId });
 
-  return { authenticate, isLive, open, refresh, signOut, list, revoke, revokeAll };
+  const endedSince: SessionsService['endedSince'] = (since, limit) => repository.revokedSince(deps.db, since, limit);
+
+  return { authenticate, isLive, endedSince, open, refresh, signOut, list, revoke, revokeAll };
 };

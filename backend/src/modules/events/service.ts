@@ -5,7 +5,7 @@ import type { NotificationHub } from '../../db/listen.ts';
 import { AppError } from '../../lib/app-error.ts';
 import { runInBackground } from '../../lib/background.ts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
-import { AUTH_CHANNEL } from '../auth/channel.ts';
+import { AUTH_CHANNEL, readEndedPayload } from '../auth/channel.ts';
 import { EventStream } from './event-stream.ts';
 import { OUTBOX_CHANNEL } from './publish.ts';
 
@@ -46,7 +46,8 @@ export const createEventsService = (deps: Deps): EventsService => {
       for (const stream of woken) stream.wake();
     }),
     deps.notifications.subscribe(AUTH_CHANNEL, (payload) => {
-      for (const stream of payload === null ? all() : (streams.get(payload) ?? [])) recheck(stream);
+      const woken = payload === null ? all() : (streams.get(readEndedPayload(payload).userId) ?? []);
+      for (const stream of woken) recheck(stream);
     }),
   ];
 

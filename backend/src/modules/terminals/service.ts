@@ -10,13 +10,15 @@ import { requireRunning, type RunningSandbox } from './require-running.ts';
 import { signTicket } from './ticket.ts';
 
 type Owner = Pick<AuthenticatedUser, 'id' | 'role' | 'username'>;
+/** Tickets belong to the browser that asked: when it is signed out, what they opened is cut. */
+type Visitor = Owner & Pick<AuthenticatedUser, 'authSessionId'>;
 
 export interface TerminalService {
   list(owner: Owner, sessionId: string): Promise<{ terminals: Terminal[] }>;
   create(owner: Owner, sessionId: string, signal: AbortSignal): Promise<Terminal>;
   close(owner: Owner, sessionId: string, name: string, signal: AbortSignal): Promise<void>;
   ticket(
-    owner: Owner,
+    visitor: Visitor,
     request: { readonly sessionId: string; readonly name: string; readonly mode: TerminalMode },
   ): Promise<{ url: string; expiresAt: string }>;
 }
@@ -95,14 +97,15 @@ export const createTerminalService = (deps: TerminalServiceDeps): TerminalServic
     if (result.outcome !== 'done') throw failed(result, 'The terminal could not be closed');
   };
 
-  const ticket: TerminalService['ticket'] = async (owner, { sessionId, name, mode }) => {
-    tickets.take(owner.id);
-    const { own, sandbox } = await find(owner, sessionId);
+  const ticket: TerminalService['ticket'] = async (visitor, { sessionId, name, mode }) => {
+    tickets.take(visitor.id);
+    const { own, sandbox } = await find(visitor, sessionId);
     await assertExists(own, sandbox, name);
     const request = {
-      userId: owner.id,
-      userName: owner.username,
+      userId: visitor.id,
+      userName: visitor.username,
       sessionId,
+      authSessionId: visitor.authSessionId,
       agentUid: own.record.row.uid,
       generation: sandbox.generation,
       terminal: name,

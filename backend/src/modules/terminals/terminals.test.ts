@@ -50,6 +50,7 @@ describe('a ticket', () => {
       expect(claims).toMatchObject({
         sub: ada.id,
         session: sessionId,
+        authSession: ada.authSessionId,
         agentUid: agent.uid,
         generation: 1,
         terminal: 'shell-1',

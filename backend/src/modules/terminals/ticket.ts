@@ -16,6 +16,7 @@ export interface TicketRequest {
   readonly userId: string;
   readonly userName: string;
   readonly sessionId: string;
+  readonly authSessionId: string;
   readonly agentUid: string;
   readonly generation: number;
   readonly terminal: string;
@@ -45,6 +46,7 @@ export const signTicket = (
     jti,
     sub,
     session: request.sessionId,
+    authSession: request.authSessionId,
     agentUid,
     generation,
     terminal,

@@ -47,6 +47,7 @@ export const ticketFor = ({ upstream, claims, sign, key = KEY }: TicketOptions):
     jti: randomUUID(),
     sub: '7',
     session: SESSION,
+    authSession: '11',
     agentUid: randomUUID(),
     generation: 1,
     terminal: 'main',
