@@ -168,6 +168,8 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
     clis: { list: () => [] },
     handUpgrade: (_request, socket) => socket.destroy(),
     revokeTerminals: () => undefined,
+    checks: [],
+    otherMetrics: [],
     uploadDir,
     frontendDir: null,
     tuning: { passwordHasher: { cost: 4, threads: 1 } },

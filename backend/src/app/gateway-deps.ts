@@ -7,6 +7,7 @@ import type { Keys } from '../config/keys.ts';
 import type { Database } from '../db/database.ts';
 import type { NotificationHub } from '../db/listen.ts';
 import type { PasswordHasherOptions } from '../modules/auth/password-hasher.ts';
+import type { HealthCheck } from '../modules/system/health-check.ts';
 import type { Runtime } from '../runtimes/runtime.ts';
 
 /** What the gateway asks of the catalog of installable CLIs. */
@@ -35,6 +36,10 @@ export interface GatewayDeps {
   readonly uploadDir: string;
   /** Built browser files; null when another server hands them out. */
   readonly frontendDir: string | null;
+  /** Health of what only the entrypoint knows. */
+  readonly checks: readonly HealthCheck[];
+  /** Metrics of the other processes, in Prometheus' text format; null from one that does not answer. */
+  readonly otherMetrics: readonly (() => Promise<string | null>)[];
   /** For tests. */
   readonly tuning?: { readonly passwordHasher?: PasswordHasherOptions };
 }

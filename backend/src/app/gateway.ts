@@ -4,6 +4,13 @@ import { startBackgroundJobs } from '../db/background-jobs.ts';
 import type { Handlers } from '../lib/handlers.ts';
 import { createAgentFeatures } from '../modules/agent-features.ts';
 import { cutEndedSessions } from '../modules/terminals/cut-ended-sessions.ts';
+import {
+  backgroundCheck,
+  databaseCheck,
+  isolationCheck,
+  notificationsCheck,
+  sandboxesCheck,
+} from '../modules/system/checks.ts';
 import { systemHandlers } from '../modules/system/routes.ts';
 import { createSystemService } from '../modules/system/service.ts';
 import { createAccountsPart } from './accounts-part.ts';
@@ -40,7 +47,7 @@ const closeServer = async (app: FastifyInstance): Promise<void> => {
 
 export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   let isDraining = false;
-  const metrics = createMetrics();
+  const metrics = createMetrics(deps.otherMetrics);
   const people = createAccountsPart(deps);
   const agents = createAgentFeatures({
     db: deps.db,
@@ -53,7 +60,15 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     allowUnisolated: deps.config.allowUnisolated,
     agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
   });
-  const system = createSystemService({ ...deps, checks: [] });
+  const checks = [
+    databaseCheck(deps.db),
+    notificationsCheck(deps.db, deps.notifications),
+    backgroundCheck(deps.db),
+    isolationCheck(deps.runtime, deps.config),
+    sandboxesCheck(deps.db, deps.runtime),
+    ...deps.checks,
+  ];
+  const system = createSystemService({ ...deps, checks });
   // Complete by type: a contract route without a handler does not compile.
   const handlers: Handlers = { ...people.handlers, ...agents.handlers, ...systemHandlers(system) };
   metrics.gauge('sac_event_streams', 'Open event streams', () => people.events.openCount());

@@ -5,10 +5,13 @@ export interface Metrics {
   readonly registry: Registry;
   /** A value that is asked for when somebody reads the metrics. */
   gauge(name: string, help: string, read: () => number): void;
+  /** Everything, in Prometheus' text format. */
+  text(): Promise<string>;
   close(): void;
 }
 
-export const createMetrics = (): Metrics => {
+/** `others`: texts of other processes, whose names of metrics are their own; null when one does not answer. */
+export const createMetrics = (others: readonly (() => Promise<string | null>)[] = []): Metrics => {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return {
@@ -23,12 +26,17 @@ export const createMetrics = (): Metrics => {
         },
       });
     },
+    async text() {
+      const texts = await Promise.all([registry.metrics(), ...others.map((read) => read())]);
+      return texts.filter((text) => text !== null).join('');
+    },
     close: () => registry.clear(),
   };
 };
 
 /** Counts and times requests by route pattern, never by address: label values must not be a visitor's choice. */
-export const registerMetrics = (app: FastifyInstance, { registry }: Metrics): void => {
+export const registerMetrics = (app: FastifyInstance, metrics: Metrics): void => {
+  const { registry } = metrics;
   const labelNames = ['method', 'route', 'status'] as const;
   const duration = new Histogram({
     name: 'sac_http_request_duration_seconds',
@@ -56,6 +64,6 @@ export const registerMetrics = (app: FastifyInstance, { registry }: Metrics): vo
   });
 
   app.get('/metrics', { config: { access: 'loopback-or-admin' }, schema: { hide: true } }, async (_request, reply) =>
-    reply.header('content-type', registry.contentType).send(await registry.metrics()),
+    reply.header('content-type', registry.contentType).send(await metrics.text()),
   );
 };

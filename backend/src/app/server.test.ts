@@ -22,6 +22,7 @@ beforeAll(async () => {
   await writeFile(join(frontendDir, 'favicon.svg'), '<svg/>');
   test = await createTestGateway({
     deps: {
+      otherMetrics: [async () => 'sac_ws_connections 3\n', async () => null],
       frontendDir,
       handUpgrade: (incoming, socket) => {
         upgrades.push(incoming.url ?? '');
@@ -231,6 +232,12 @@ describe('health and metrics', () => {
     expect((await send({ url: '/metrics', remoteAddress: '10.1.1.1', headers: person.headers() })).statusCode).toBe(
       403,
     );
+  });
+
+  it('shows the metrics of other processes with its own, without one that does not answer', async () => {
+    const { body } = await send({ url: '/metrics', remoteAddress: '127.0.0.1' });
+    expect(body).toMatch(/^sac_event_streams 0$/m);
+    expect(body).toMatch(/^sac_ws_connections 3$/m);
   });
 
   it('never lets a visitor choose a label', async () => {

@@ -14,6 +14,7 @@ import type { Runtime } from '../runtimes/runtime.ts';
 import { type ControlActions, serveControl, type Welcome } from './control.ts';
 import { DemoModel, endDemoModel } from './demo-model.ts';
 import { MachineFault } from './fault.ts';
+import { demoModelCheck, diskCheck, proxyCheck } from './health.ts';
 import { loadKeys } from './key-files.ts';
 import { type Layout, makePrivateDir } from './layout.ts';
 import { keepLogsBounded } from './log-files.ts';
@@ -165,6 +166,12 @@ export class Machine {
       demo: this.#demo === null ? null : { modelUrl: this.#demo.url },
       handUpgrade: (request, socket, head) => this.#proxy.handUpgrade(request, socket, head),
       revokeTerminals: (authSessionIds) => this.#proxy.revoke(authSessionIds),
+      checks: [
+        diskCheck(layout.dataDir),
+        proxyCheck(this.#proxy),
+        ...(this.#demo === null ? [] : [demoModelCheck(this.#demo)]),
+      ],
+      otherMetrics: [() => this.#proxy.metrics()],
       frontendDir: installation.frontendDir,
     });
     this.#teardown.add('gateway', () => gateway.close());

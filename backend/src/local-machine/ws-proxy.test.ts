@@ -109,3 +109,21 @@ describe('a sign-out', () => {
     expect(existsSync(join(runDir, `ws-proxy-${pid}.sock`))).toBe(false);
   });
 });
+
+describe('metrics', () => {
+  it('come from the child, and are missing within about a second when it does not answer', async () => {
+    const { sac, ticket } = await start();
+    await openClient(cleanup, sac.port, { ticket: ticket('11') });
+    expect(await sac.proxy.metrics()).toContain('sac_ws_connections 1');
+    const both = await Promise.all([sac.proxy.metrics(), sac.proxy.metrics()]);
+    expect(both).not.toContain(null);
+    const pid = sac.proxy.child.process?.pid ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    const startedMs = performance.now();
+    expect(await sac.proxy.metrics()).toBeNull();
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    process.kill(pid, 'SIGCONT');
+    await sac.proxy.child.stop();
+    expect(await sac.proxy.metrics()).toBeNull();
+  });
+});

@@ -3,10 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import { Compile } from 'typebox/compile';
 import type { SigningKeys } from '../config/keys.ts';
 import { clientAddressBehind } from '../terminal-relay/client-address.ts';
 import { handOver } from '../terminal-relay/hand-over.ts';
-import { encodeTicketKeys, type ParentMessage } from '../terminal-relay/messages.ts';
+import { ChildMessage, encodeTicketKeys, type ParentMessage } from '../terminal-relay/messages.ts';
 import { RevokedSessions } from '../terminal-relay/revoked-sessions.ts';
 import { writePrivateFile } from './private-file.ts';
 import { endProcess, identityOf, isAlive, parseIdentity, type ProcessIdentity } from './process-identity.ts';
@@ -74,12 +75,16 @@ export const endAllProxies = async (runDir: string): Promise<void> => {
   );
 };
 
+const METRICS_TIMEOUT_MS = 1_000;
+const ChildMessageCheck = Compile(ChildMessage);
+
 /** The ws-proxy child: configured over IPC, handed every upgrade under `/ws/` together with its TCP socket. */
 export class WsProxy {
   readonly child: SupervisedChild;
   readonly #options: WsProxyOptions;
   readonly #clientAddress: ReturnType<typeof clientAddressBehind>;
   readonly #revoked = new RevokedSessions();
+  #lastMetricsId = 0;
 
   constructor(options: WsProxyOptions) {
     this.#options = options;
@@ -119,6 +124,26 @@ export class WsProxy {
         await endProcess(identity, { signal: 'SIGTERM', graceMs: STOP_GRACE_MS });
       });
     }
+  }
+
+  /** Metrics of the proxy in the text format, null when it does not answer within a second. */
+  metrics(): Promise<string | null> {
+    const child = this.child.process;
+    const id = (this.#lastMetricsId += 1);
+    const answer = Promise.withResolvers<string | null>();
+    const receive = (message: unknown): void => {
+      if (ChildMessageCheck.Check(message) && message.type === 'metrics' && message.id === id)
+        answer.resolve(message.text);
+    };
+    const timer = setTimeout(() => answer.resolve(null), METRICS_TIMEOUT_MS);
+    child?.on('message', receive);
+    const question: ParentMessage = { type: 'metrics', id };
+    if (child?.connected === true) child.send(question, (err) => (err ? answer.resolve(null) : undefined));
+    else answer.resolve(null);
+    return answer.promise.finally(() => {
+      clearTimeout(timer);
+      child?.off('message', receive);
+    });
   }
 
   #configuration(pid: number | undefined): ParentMessage {
