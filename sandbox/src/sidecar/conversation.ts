@@ -1,3 +1,4 @@
+import type { ExitStatus } from '@sac/contracts';
 import { readFile, rename } from 'node:fs/promises';
 import type { HookEvent } from '../hooks/hook-event.ts';
 import { writeAtomically } from '../supervisor/prepare.ts';
@@ -19,6 +20,8 @@ export class Conversation {
   readonly #path: string;
   #id: string | null = null;
   #shortLives = 0;
+  #startedAt: string | null = null;
+  #resuming = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -43,6 +46,7 @@ export class Conversation {
   /** Returns whether the id changed. @throws when it cannot be written */
   async hook(event: HookEvent): Promise<boolean> {
     const { sessionId, subagentId } = event;
+    if (meaningOf(event.event) === 'UserPromptSubmit') this.#resuming = false;
     if (meaningOf(event.event) === 'SessionStart' || subagentId !== null || sessionId === null) return false;
     if (sessionId === this.#id || !CONVERSATION_ID.test(sessionId)) return false;
     this.#id = sessionId;
@@ -51,10 +55,20 @@ export class Conversation {
     return true;
   }
 
-  /** Told of every end of the CLI. A conversation that cannot be resumed is set aside instead of ending every start. */
-  async mainEnded(livedMs: number, failed: boolean): Promise<boolean> {
-    if (this.#id === null) return false;
-    this.#shortLives = failed && livedMs < SHORT_LIFE_MS ? this.#shortLives + 1 : 0;
+  /** Told, perhaps more than once, that the CLI runs since `startedAt`; with a conversation known it takes that up. */
+  mainRuns(startedAt: string): void {
+    if (startedAt === this.#startedAt) return;
+    this.#startedAt = startedAt;
+    this.#resuming = this.#id !== null;
+  }
+
+  /**
+   * Told of every end of the CLI. A conversation that the CLI refuses to take up is set aside instead of ending every
+   * start. A CLI that was killed, or that was talked to, refused nothing. Returns whether it was set aside.
+   */
+  async mainEnded(livedMs: number, exit: ExitStatus | null): Promise<boolean> {
+    const refused = this.#resuming && livedMs < SHORT_LIFE_MS && (exit?.code ?? 0) !== 0;
+    this.#shortLives = refused ? this.#shortLives + 1 : 0;
     if (this.#shortLives < MAX_SHORT_LIVES) return false;
     this.#id = null;
     this.#shortLives = 0;

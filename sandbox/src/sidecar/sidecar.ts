@@ -143,9 +143,11 @@ export class Sidecar {
     const before = this.#state?.main ?? null;
     this.#state = state;
     this.#tracker.setMain(state?.main ?? null, Date.now());
+    if (state?.main.running === true && state.main.startedAt !== null)
+      this.#conversation.mainRuns(state.main.startedAt);
     if (before?.running === true && before.startedAt !== null && state?.main.running === false) {
       const livedMs = Date.now() - Date.parse(before.startedAt);
-      void this.#conversation.mainEnded(livedMs, state.main.exit?.code !== 0).then((setAside) => {
+      void this.#conversation.mainEnded(livedMs, state.main.exit).then((setAside) => {
         if (setAside) this.#parts.log('conversation could not be resumed and was set aside');
       });
     }

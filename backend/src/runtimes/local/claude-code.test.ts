@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -196,7 +197,9 @@ describe('nothing is lost', () => {
           .slice(before)
           .some((body) => body.includes('still here?') && body.includes('remember the blue elephant')) || undefined,
       20_000,
-      () => `${requests.length - before} requests, none with the conversation`,
+      () =>
+        `${requests.length - before} requests, none with the conversation; the sandbox says:\n` +
+        readFileSync(machine.places(spec.agentUid).logFile, 'utf8').slice(-4_000),
     );
   };
   beforeAll(async () => {

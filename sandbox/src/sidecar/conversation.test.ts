@@ -1,0 +1,80 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { HookEvent } from '../hooks/hook-event.ts';
+import { Conversation } from './conversation.ts';
+
+let dir: string;
+let path: string;
+let starts = 0;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sac-conversation-'));
+  path = join(dir, 'conversation');
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const prompted = (sessionId: string): HookEvent => ({
+  cli: 'claude-code',
+  event: 'UserPromptSubmit',
+  sessionId,
+  subagentId: null,
+  prompt: 'hello',
+  toolName: null,
+  toolDetail: null,
+  source: null,
+  reason: null,
+  notification: null,
+  backgroundTasks: null,
+});
+const refused = { code: 1, signal: null };
+const killed = { code: null, signal: 'SIGKILL' };
+const resuming = async (): Promise<Conversation> => {
+  await writeFile(path, 'one');
+  const conversation = new Conversation(path);
+  await conversation.load();
+  return conversation;
+};
+const life = (conversation: Conversation, exit: typeof refused | typeof killed): Promise<boolean> => {
+  conversation.mainRuns(`start ${(starts += 1)}`);
+  return conversation.mainEnded(500, exit);
+};
+
+describe('Conversation', () => {
+  it('sets aside what the CLI refuses twice to take up', async () => {
+    const conversation = await resuming();
+    expect(await life(conversation, refused)).toBe(false);
+    expect(await life(conversation, refused)).toBe(true);
+    expect(conversation.id).toBeNull();
+    expect(await readFile(`${path}.set-aside`, 'utf8')).toBe('one');
+  });
+
+  it('keeps it however often the CLI is killed', async () => {
+    const conversation = await resuming();
+    for (let kill = 0; kill < 5; kill++) expect(await life(conversation, killed)).toBe(false);
+    expect(conversation.id).toBe('one');
+  });
+
+  it('does not count a CLI that was talked to, or that had nothing to take up', async () => {
+    const conversation = new Conversation(path);
+    expect(await life(conversation, refused)).toBe(false);
+    conversation.mainRuns('first');
+    await conversation.hook(prompted('two'));
+    expect(await conversation.mainEnded(500, refused)).toBe(false);
+    conversation.mainRuns('second');
+    await conversation.hook(prompted('two'));
+    expect(await conversation.mainEnded(500, refused)).toBe(false);
+    expect(await life(conversation, refused)).toBe(false);
+    expect(await readFile(path, 'utf8')).toBe('two');
+  });
+
+  it('is told of one start many times and counts one', async () => {
+    const conversation = await resuming();
+    conversation.mainRuns('once');
+    await conversation.hook(prompted('one'));
+    conversation.mainRuns('once');
+    expect(await conversation.mainEnded(500, refused)).toBe(false);
+    expect(await life(conversation, refused)).toBe(false);
+    expect(conversation.id).toBe('one');
+  });
+});
