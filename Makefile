@@ -79,8 +79,8 @@ migrate-up: build ## bring the database of SAC_DATABASE_URL up to date (make sta
 migrate-seed: build ## fill a running DEMO=1 installation with an admin and example agents to look at
 	@$(RUN) node scripts/seed.ts
 
-bench: build ## measure what we publish and print figures with their conditions
-	@$(RUN) node bench/one-machine.ts
+bench: build ## measure what we publish and print figures with their conditions (ARGS=terminal-relay: that part only)
+	@$(RUN) node bench/all.ts $(ARGS)
 
 screenshots: build ## make the pictures of the documentation anew
 	@$(RUN) node e2e/screenshots.ts

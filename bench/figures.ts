@@ -1,9 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+
 /** One published number with the bound it must keep and how it was obtained. */
 export interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  readonly atMost: number;
+  /** Exactly one of the two. */
+  readonly atMost?: number;
+  readonly atLeast?: number;
+  /** Decimals to print; default 0. */
+  readonly digits?: number;
   readonly conditions: string;
 }
 
@@ -16,13 +23,19 @@ export function percentile(values: readonly number[], percent: number): number {
 }
 
 /** Prints the table; sets the exit code when a bound is broken. */
-export function report(figures: readonly Figure[], machine: string): void {
-  console.log(`\nMachine: ${machine}\n`);
-  for (const { name, value, unit, atMost, conditions } of figures) {
-    const kept = value <= atMost;
+export function report(figures: readonly Figure[]): void {
+  console.log(`\nMachine: ${describeMachine()}\n`);
+  for (const { name, value, unit, atMost, atLeast, digits = 0, conditions } of figures) {
+    const kept = value <= (atMost ?? Infinity) && value >= (atLeast ?? -Infinity);
     if (!kept) process.exitCode = 1;
-    console.log(
-      `${kept ? 'ok  ' : 'OVER'} ${name}: ${value.toFixed(0)} ${unit} (at most ${atMost})\n       ${conditions}`,
-    );
+    const bound = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`;
+    console.log(`${kept ? 'ok  ' : 'MISS'} ${name}: ${value.toFixed(digits)} ${unit} (${bound})\n       ${conditions}`);
   }
+}
+
+/** What the figures were taken on. */
+function describeMachine(): string {
+  const model = /model name\s*: (.*)/.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown CPU';
+  const gibibytes = (totalmem() / 2 ** 30).toFixed(0);
+  return `${cpus().length} × ${model}, ${gibibytes} GiB, Linux ${release()}, Node ${process.version}`;
 }

@@ -4,8 +4,6 @@
  */
 import { chromium, type Page } from '@playwright/test';
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { cpus, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Agent } from '@sac/contracts';
@@ -141,11 +139,7 @@ try {
     conditions: `${START_RUNS} runs with PostgreSQL stopped before; p50 ${percentile(starts, 50).toFixed(0)} ms`,
   });
   figures.push(await idleFigure(plain));
-  const model = /model name\s*: (.*)/.exec(await readFile('/proc/cpuinfo', 'utf8'))?.[1] ?? 'unknown CPU';
-  report(
-    figures,
-    `${cpus().length} × ${model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}`,
-  );
+  report(figures);
 } finally {
   await demo.destroy();
   await plain.destroy();

@@ -113,7 +113,9 @@ const server = createServer({ noDelay: true }, (socket) => {
     const end = head.indexOf('\r\n\r\n');
     if (end === -1) return;
     const key = /^sec-websocket-key: *(\S+)/im.exec(head)?.[1] ?? '';
-    const accept = createHash('sha1').update(key + GUID).digest('base64');
+    const accept = createHash('sha1')
+      .update(key + GUID)
+      .digest('base64');
     socket.write(
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
         `Sec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: tty\r\n\r\n`,

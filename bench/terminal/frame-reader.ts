@@ -96,7 +96,10 @@ export class FrameReader {
 }
 
 /** One final frame with an all-zero mask when `masked`, which is a valid mask. At most 65,535 bytes. */
-export const frameOf = (payload: Uint8Array, { masked, code = opcode.binary as number }: { masked: boolean; code?: number }): Buffer => {
+export const frameOf = (
+  payload: Uint8Array,
+  { masked, code = opcode.binary as number }: { masked: boolean; code?: number },
+): Buffer => {
   const long = payload.length > 125;
   if (payload.length > 65_535) throw new RangeError(`${payload.length} bytes in one frame, at most 65,535`);
   const header = Buffer.alloc(2 + (long ? 2 : 0) + (masked ? 4 : 0));

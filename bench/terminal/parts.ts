@@ -4,7 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { INNER_AUDIENCE, TICKET_AUDIENCE, TICKET_TTL_SECONDS, type InnerClaims, type TicketClaims } from '@sac/contracts';
+import {
+  INNER_AUDIENCE,
+  TICKET_AUDIENCE,
+  TICKET_TTL_SECONDS,
+  type InnerClaims,
+  type TicketClaims,
+} from '@sac/contracts';
 import jwt from 'jsonwebtoken';
 import { Measured } from './processes.ts';
 import type { Route } from './terminal-client.ts';
@@ -57,6 +63,7 @@ const ticketFor = (farEnd: FarEnd, user: string): string => {
     jti: randomUUID(),
     sub: user,
     session: SESSION,
+    authSession: 'bench',
     agentUid: AGENT_UID,
     generation: 1,
     terminal: 'main',
@@ -135,7 +142,11 @@ const innerToken = (): string => {
     terminal: 'main',
     mode: 'control',
   };
-  return jwt.sign(claims, TERMINAL_KEY, { algorithm: 'HS256', audience: INNER_AUDIENCE, expiresIn: TICKET_TTL_SECONDS });
+  return jwt.sign(claims, TERMINAL_KEY, {
+    algorithm: 'HS256',
+    audience: INNER_AUDIENCE,
+    expiresIn: TICKET_TTL_SECONDS,
+  });
 };
 
 /** The real terminal server with `command` in its terminal `main`. */

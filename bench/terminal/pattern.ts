@@ -4,13 +4,16 @@ import { createHash } from 'node:crypto';
 export const PTY_READ_BYTES = 4_095;
 /** A whole number of PTY reads, so that a scripted flood needs few distinct frames. */
 export const PATTERN_BYTES = 256 * PTY_READ_BYTES;
+const NEWLINE = 10;
 
 const makePattern = (): Buffer => {
   const blocks: Buffer[] = [];
   for (let index = 0; index * 32 < PATTERN_BYTES; index += 1)
     blocks.push(createHash('sha256').update(`sac ${index}`).digest());
-  // Printable, as a terminal's output is; and without a period that a lost frame could hide behind.
-  return Buffer.concat(blocks, PATTERN_BYTES).map((byte) => 33 + (byte % 94)) as Buffer;
+  // Lines of 80 printable characters, as a terminal's output is.
+  return Buffer.concat(blocks, PATTERN_BYTES).map((byte, at) =>
+    at % 80 === 79 ? NEWLINE : 33 + (byte % 94),
+  ) as Buffer;
 };
 
 const period = makePattern();

@@ -19,9 +19,11 @@ export interface StartOptions {
 export class Measured {
   readonly port: number;
   readonly #child: ChildProcess;
+  readonly #lines: readonly string[];
 
-  private constructor(child: ChildProcess, port: number) {
+  private constructor(child: ChildProcess, lines: readonly string[], port: number) {
     this.#child = child;
+    this.#lines = lines;
     this.port = port;
   }
 
@@ -46,7 +48,7 @@ export class Measured {
     child.once('error', fail).once('exit', fail);
     const timer = setTimeout(fail, START_TIMEOUT_MS);
     try {
-      return new Measured(child, await port.promise);
+      return new Measured(child, lines, await port.promise);
     } catch (error) {
       child.kill('SIGKILL');
       throw error;
@@ -71,6 +73,11 @@ export class Measured {
 
   get residentBytes(): number {
     return 1_024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.#pid}/status`, 'utf8'))?.[1]);
+  }
+
+  /** Last line it printed. */
+  get lastLine(): string {
+    return this.#lines.at(-1) ?? '';
   }
 
   async end(): Promise<void> {

@@ -48,7 +48,10 @@ export class TerminalClient {
       onClose: () => this.socket.end(),
     });
     const timer = setTimeout(() => this.#fail(new Error(`not open within ${OPEN_TIMEOUT_MS} ms`)), OPEN_TIMEOUT_MS);
-    this.opened.then(() => clearTimeout(timer), () => clearTimeout(timer));
+    this.opened.then(
+      () => clearTimeout(timer),
+      () => clearTimeout(timer),
+    );
     this.socket = connect({
       host: '127.0.0.1',
       port: options.route.port,

@@ -1,0 +1,93 @@
+import { isPatternAt } from './pattern.ts';
+import type { FarEnd, Relay } from './parts.ts';
+import { sleep } from './statistics.ts';
+import { TerminalClient } from './terminal-client.ts';
+
+const PIECE_BYTES = 4_096;
+const INTERVAL_MS = 100;
+/** Handshakes under way at a time: what a burst of returning browsers looks like. */
+const OPENING_AT_ONCE = 200;
+const WARM_UP = 20;
+const WARM_UP_SCRIPT = `paced:${PIECE_BYTES}:${INTERVAL_MS}:300`;
+const DRAIN_MS = 10_000;
+
+export interface Capacity {
+  readonly terminalsPerCore: number;
+  readonly residentBytesPerConnection: number;
+  readonly openMs: number;
+  readonly cores: number;
+}
+
+/** One terminal whose bytes are compared as they come. */
+class Terminal {
+  readonly client: TerminalClient;
+  #wrongAt: number | null = null;
+
+  constructor(relay: Relay, farEnd: FarEnd, { user, script }: { user: string; script: string }) {
+    this.client = new TerminalClient({
+      route: relay.routeTo(farEnd, user),
+      authToken: script,
+      onOutput: (piece) => {
+        const at = this.client.outputBytes - piece.length;
+        if (this.#wrongAt === null && !isPatternAt(at, piece)) this.#wrongAt = at;
+      },
+    });
+  }
+
+  isExact(byteCount: number): boolean {
+    return this.#wrongAt === null && this.client.outputBytes === byteCount;
+  }
+}
+
+const openAll = async (count: number, open: (index: number) => Terminal): Promise<Terminal[]> => {
+  const terminals: Terminal[] = [];
+  const worker = async (): Promise<void> => {
+    while (terminals.length < count) {
+      const terminal = open(terminals.length);
+      terminals.push(terminal);
+      await terminal.client.opened;
+    }
+  };
+  await Promise.all(Array.from({ length: OPENING_AT_ONCE }, worker));
+  return terminals;
+};
+
+export interface CapacityOptions {
+  readonly relay: Relay;
+  readonly farEnd: FarEnd;
+  readonly count: number;
+  readonly seconds: number;
+}
+
+/** Terminals of 40 KB/s each. @throws Error when a byte is missing or wrong */
+export const measureCapacity = async ({ relay, farEnd, count, seconds }: CapacityOptions): Promise<Capacity> => {
+  const { process } = relay;
+  if (process === null) throw new Error('capacity is measured of a relay');
+  const user = (index: number): string => `user-${index % 100}`;
+  const warm = await openAll(
+    WARM_UP,
+    (index) => new Terminal(relay, farEnd, { user: user(index), script: WARM_UP_SCRIPT }),
+  );
+  await sleep(500);
+  for (const { client } of warm) client.close();
+  await sleep(500);
+  const residentBefore = process.residentBytes;
+  const script = `paced:${PIECE_BYTES}:${INTERVAL_MS}:${seconds * 1_000}`;
+  const startedAtMs = performance.now();
+  const terminals = await openAll(count, (index) => new Terminal(relay, farEnd, { user: user(index), script }));
+  const openMs = performance.now() - startedAtMs;
+  await sleep(500);
+  const cpuBefore = process.cpuSeconds;
+  const fromMs = performance.now();
+  await sleep((seconds - 2) * 1_000 - openMs);
+  const cores = (process.cpuSeconds - cpuBefore) / ((performance.now() - fromMs) / 1_000);
+  const residentBytes = process.residentBytes - residentBefore;
+  const expected = Math.ceil((seconds * 1_000) / INTERVAL_MS) * PIECE_BYTES;
+  const deadline = performance.now() + DRAIN_MS;
+  const inexact = (): Terminal[] => terminals.filter((terminal) => !terminal.isExact(expected));
+  while (inexact().length > 0 && performance.now() < deadline) await sleep(100);
+  const wrong = inexact();
+  for (const { client } of terminals) client.close();
+  if (wrong.length > 0) throw new Error(`${relay.name}: ${wrong.length} of ${count} terminals are not exact`);
+  return { terminalsPerCore: count / cores, residentBytesPerConnection: residentBytes / count, openMs, cores };
+};
