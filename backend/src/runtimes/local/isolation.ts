@@ -17,8 +17,8 @@ export interface LocalIsolation {
   configFor(agentUid: string): SandboxIsolation;
 }
 
-const findProgram = (name: string): string | null => {
-  for (const folder of SEARCH) {
+const findProgram = (name: string, folders: readonly string[]): string | null => {
+  for (const folder of folders) {
     try {
       accessSync(`${folder}/${name}`, constants.X_OK);
       return `${folder}/${name}`;
@@ -125,19 +125,20 @@ const KERNEL_FIX =
 /**
  * Finds out by trying whether sandboxes can be isolated. Run by root, processes of a sandbox become another
  * user instead of entering a user namespace: there they would still be root to the kernel, which lets root
- * change system settings whatever its capabilities are.
+ * change system settings whatever its capabilities are. `folders` are where programs are looked for: never the
+ * PATH, which whoever starts the server may have filled with folders of others.
  */
-export const probeIsolation = async (): Promise<LocalIsolation> => {
+export const probeIsolation = async (folders: readonly string[] = SEARCH): Promise<LocalIsolation> => {
   if (process.platform !== 'linux')
     return none(`Sandboxes cannot be isolated on ${process.platform}.`, 'Run the server on Linux.');
-  const bwrapPath = findProgram('bwrap');
+  const bwrapPath = findProgram('bwrap', folders);
   if (bwrapPath === null)
     return none(
       'bubblewrap is not installed, so sandboxes cannot be isolated from the server.',
       'Install it (apt-get install bubblewrap, dnf install bubblewrap), then restart the server.',
     );
   const isRoot = process.getuid?.() === 0;
-  const setprivPath = findProgram('setpriv');
+  const setprivPath = findProgram('setpriv', folders);
   let configFor: (agentUid: string) => SandboxIsolation = () => ({ kind: 'user-namespace', bwrapPath });
   if (isRoot) {
     const ranges = await mappedUids();
