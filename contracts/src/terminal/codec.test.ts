@@ -8,6 +8,7 @@ import {
   serverLimits,
   splitInput,
 } from './codec.ts';
+import { recordingLimits } from './recording.ts';
 import { clientFrame, limits, serverFrame, type ClientMessage, type ServerMessage } from './frames.ts';
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
@@ -38,10 +39,24 @@ const clientMessages: readonly ClientMessage[] = [
   { type: 'takeOwnership' },
   { type: 'echoRequest', payload: new Uint8Array(0) },
   { type: 'echoRequest', payload: filled(limits.echoPayloadBytes, 0xff) },
+  { type: 'hello', hello: { sac: { version: 1, mode: 'view', wantsOwnership: false, recording: true } } },
+  { type: 'recordingRequest', request: { id: 0, ask: 'list' } },
+  { type: 'recordingRequest', request: { id: 2 ** 32 - 1, ask: 'read', segment: 12, offset: 4_096 } },
 ];
 
 const state = { ...size, owner: true, mode: 'control', viewers: [], offset: 0, foreground: null, exit: null } as const;
 const viewer = { name: 'Ada · 笔记本', owner: false, self: true, mode: 'view' } as const;
+const segment = {
+  id: 12,
+  ...size,
+  stream: 's1',
+  startedAtMs: 1_800_000_000_000,
+  runMs: 12_345,
+  durationMs: 60_000,
+  activeMs: 4_000,
+  bytes: 4_096,
+  markers: [{ atMs: 59_000, label: 'exit 0' }],
+};
 const serverMessages: readonly ServerMessage[] = [
   { type: 'output', data: Uint8Array.of(0xe4, 0xb8) },
   { type: 'output', data: filled(serverLimits.dataBytes, 0x1b) },
@@ -62,6 +77,14 @@ const serverMessages: readonly ServerMessage[] = [
   },
   { type: 'state', state: { ...state, owner: false, mode: 'view', exit: { code: null, signal: 'SIGKILL' } } },
   { type: 'echoReply', payload: Uint8Array.of(1, 2, 3) },
+  { type: 'state', state: { ...state, recorded: true } },
+  {
+    type: 'recordingInfo',
+    info: { id: 7, list: { recorded: true, terminals: ['main', 'shell-1'], segments: [segment] } },
+  },
+  { type: 'recordingInfo', info: { id: 7, error: 'not_found', message: 'segment 3 is not there any more' } },
+  { type: 'recordingData', id: 2 ** 32 - 1, data: new Uint8Array(0) },
+  { type: 'recordingData', id: 1, data: filled(recordingLimits.readBytes, 0xc3) },
 ];
 
 describe('round trips', () => {
@@ -103,7 +126,7 @@ describe('frames from a client that are refused, with limit and value', () => {
   const hello = (sac: string) => bytes(`{"sac":${sac}}`);
   it.each<readonly [string, Uint8Array, RegExp]>([
     ['empty', new Uint8Array(0), /^empty: /],
-    ['type 7', bytes('7'), /^unknown_type: .*55/],
+    ['type 8', bytes('8'), /^unknown_type: .*56/],
     ['type 0', Uint8Array.of(0), /^unknown_type: .* 0 /],
     [
       'input too long',
@@ -149,6 +172,15 @@ describe('frames from a client that are refused, with limit and value', () => {
       prefixed(clientFrame.echoRequest, filled(33)),
       /^too_long: echo request: 33 bytes, the limit is 32/,
     ],
+    ['recording request cut', bytes('7{"id":1'), /^malformed: recording request: not valid JSON/],
+    ['recording request id', bytes('7{"id":-1,"ask":"list"}'), /^out_of_range: recording request: id: .*got -1/],
+    ['recording request ask', bytes('7{"id":1,"ask":"write"}'), /^malformed: recording request: ask/],
+    ['recording segment', bytes('7{"id":1,"ask":"read","segment":"0","offset":0}'), /^malformed: .*segment.*"0"/],
+    ['recording offset negative', bytes('7{"id":1,"ask":"read","segment":0,"offset":-1}'), /^out_of_range: .*got -1/],
+    ['recording offset huge', bytes('7{"id":1,"ask":"read","segment":0,"offset":1e300}'), /^out_of_range: .*offset/],
+    ['recording offset missing', bytes('7{"id":1,"ask":"read","segment":0}'), /^malformed: .*offset/],
+    ['recording request too long', prefixed(clientFrame.recordingRequest, filled(1025)), /^too_long: .*1025/],
+    ['hello recording', hello('{"version":1,"mode":"view","wantsOwnership":false,"recording":1}'), /^malformed: hello/],
     ['hello too long', bytes(`{"AuthToken":"${'x'.repeat(4096)}"}`), /^too_long: hello: 4112 bytes, the limit is 4096/],
     ['hello cut', bytes('{"AuthToken":'), /^malformed: hello: not valid JSON/],
     ['hello token', bytes('{"AuthToken":5}'), /^malformed: hello: AuthToken/],
@@ -220,7 +252,7 @@ describe('frames from a server that are refused', () => {
     [
       'state 33 viewers',
       json(serverFrame.state, { ...state, viewers: Array.from({ length: 33 }, () => viewer) }),
-      /^too_long: state: 33 viewers, the limit is 32/,
+      /^too_long: state: viewers: 33 entries, the limit is 32/,
     ],
     ['state viewer', json(serverFrame.state, { ...state, viewers: [null] }), /^malformed: state: viewer/],
     ['state exit', json(serverFrame.state, { ...state, exit: 1 }), /^malformed: state: exit/],
@@ -230,6 +262,25 @@ describe('frames from a server that are refused', () => {
       /^out_of_range: state: exit.code/,
     ],
     ['echo reply', prefixed(serverFrame.echoReply, filled(33)), /^too_long: echo reply: 33/],
+    ['recording list', json(serverFrame.recordingInfo, { id: 1 }), /^malformed: recording: list/],
+    [
+      'recording of 129 segments',
+      json(serverFrame.recordingInfo, {
+        id: 1,
+        list: { recorded: true, terminals: [], segments: Array.from({ length: 129 }, () => segment) },
+      }),
+      /^too_long: recording: segments: 129 entries, the limit is 128/,
+    ],
+    [
+      'recording time',
+      json(serverFrame.recordingInfo, {
+        id: 1,
+        list: { recorded: true, terminals: [], segments: [{ ...segment, durationMs: -1 }] },
+      }),
+      /^out_of_range: recording: segment.durationMs.*got -1/,
+    ],
+    ['recording data without id', bytes('9abc'), /^malformed: recording data: 3 bytes/],
+    ['recording data too long', prefixed(serverFrame.recordingData, filled(131_077)), /^too_long: recording data/],
   ])('%s', (_name, frame, expected) => {
     expect(refusal(decodeServerFrame(frame))).toMatch(expected);
   });

@@ -14,6 +14,7 @@ import {
   textOf,
   type FrameErrorCode,
 } from './payloads.ts';
+import { recordingDataOf, recordingDataPayload, recordingInfoOf, recordingRequestOf } from './recording-payloads.ts';
 
 // The package is compiled without DOM or Node types; every runtime it meets has this.
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
@@ -63,6 +64,8 @@ const clientMessage = (frame: Uint8Array): ClientMessage => {
     case clientFrame.echoRequest:
       atMost(payload, limits.echoPayloadBytes, 'echo request');
       return { type: 'echoRequest', payload };
+    case clientFrame.recordingRequest:
+      return { type: 'recordingRequest', request: recordingRequestOf(payload) };
     case clientFrame.hello:
       return { type: 'hello', hello: helloOf(frame) };
     default:
@@ -106,6 +109,10 @@ const serverMessage = (frame: Uint8Array): ServerMessage => {
     case serverFrame.echoReply:
       atMost(payload, limits.echoPayloadBytes, 'echo reply');
       return { type: 'echoReply', payload };
+    case serverFrame.recordingInfo:
+      return { type: 'recordingInfo', info: recordingInfoOf(payload) };
+    case serverFrame.recordingData:
+      return { type: 'recordingData', ...recordingDataOf(payload) };
     default:
       return refuse('unknown_type', `unknown frame type ${frame[0]} from a server`);
   }
@@ -156,6 +163,8 @@ const encodeClient = (message: ClientMessage): Uint8Array<ArrayBuffer> => {
       return frameOf(clientFrame.takeOwnership, noPayload);
     case 'echoRequest':
       return frameOf(clientFrame.echoRequest, message.payload);
+    case 'recordingRequest':
+      return jsonFrame(clientFrame.recordingRequest, message.request);
   }
 };
 
@@ -175,6 +184,10 @@ const encodeServer = (message: ServerMessage): Uint8Array<ArrayBuffer> => {
       return jsonFrame(serverFrame.state, message.state);
     case 'echoReply':
       return frameOf(serverFrame.echoReply, message.payload);
+    case 'recordingInfo':
+      return jsonFrame(serverFrame.recordingInfo, message.info);
+    case 'recordingData':
+      return frameOf(serverFrame.recordingData, recordingDataPayload(message.id, message.data));
   }
 };
 

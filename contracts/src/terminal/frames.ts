@@ -1,3 +1,5 @@
+import type { RecordingInfo, RecordingRequest } from './recording.ts';
+
 /**
  * The terminal wire protocol: ttyd's frames (first byte = type, rest = payload, always binary) plus the
  * `sac` extension negotiated in the hello. design: terminal.md §3. Facts on ttyd: its protocol.c.
@@ -13,6 +15,7 @@ export const clientFrame = {
   acknowledge: 0x34,
   takeOwnership: 0x35,
   echoRequest: 0x36,
+  recordingRequest: 0x37,
   hello: 0x7b,
 } as const;
 export const serverFrame = {
@@ -23,6 +26,8 @@ export const serverFrame = {
   snapshot: 0x35,
   state: 0x36,
   echoReply: 0x37,
+  recordingInfo: 0x38,
+  recordingData: 0x39,
 } as const;
 
 export const limits = {
@@ -55,6 +60,8 @@ export interface Hello extends Partial<Size> {
     readonly offset?: number;
     readonly mode: 'control' | 'view';
     readonly wantsOwnership: boolean;
+    /** Reads what was recorded of the terminal instead of watching it: no viewer, no output, also when it has ended. */
+    readonly recording?: boolean;
   };
 }
 
@@ -84,6 +91,8 @@ export interface StatePayload extends Size {
   /** Name of the foreground process, when known. */
   readonly foreground: string | null;
   readonly exit: ExitStatus | null;
+  /** Output is being written down. Absent from a server that cannot. */
+  readonly recorded?: boolean;
 }
 
 export type ClientMessage =
@@ -94,7 +103,8 @@ export type ClientMessage =
   | { readonly type: 'resume' }
   | { readonly type: 'acknowledge'; readonly offset: number }
   | { readonly type: 'takeOwnership' }
-  | { readonly type: 'echoRequest'; readonly payload: Uint8Array };
+  | { readonly type: 'echoRequest'; readonly payload: Uint8Array }
+  | { readonly type: 'recordingRequest'; readonly request: RecordingRequest };
 
 export type ServerMessage =
   | { readonly type: 'output'; readonly data: Uint8Array }
@@ -103,4 +113,6 @@ export type ServerMessage =
   | { readonly type: 'sync'; readonly sync: SyncPayload }
   | { readonly type: 'snapshot'; readonly data: Uint8Array }
   | { readonly type: 'state'; readonly state: StatePayload }
-  | { readonly type: 'echoReply'; readonly payload: Uint8Array };
+  | { readonly type: 'echoReply'; readonly payload: Uint8Array }
+  | { readonly type: 'recordingInfo'; readonly info: RecordingInfo }
+  | { readonly type: 'recordingData'; readonly id: number; readonly data: Uint8Array };

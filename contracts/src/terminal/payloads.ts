@@ -50,6 +50,15 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+export const objectOf = (value: unknown, what: string): JsonObject =>
+  isObject(value) ? value : refuse('malformed', `${what}: expected an object, got ${show(value)}`);
+
+export const listOf = (value: unknown, maximum: number, what: string): readonly unknown[] => {
+  if (!Array.isArray(value)) return refuse('malformed', `${what}: expected a list, got ${show(value)}`);
+  if (value.length > maximum) return refuse('too_long', `${what}: ${value.length} entries, the limit is ${maximum}`);
+  return value;
+};
+
 export const jsonObject = (bytes: Uint8Array, what: string): JsonObject => {
   let value: unknown;
   const text = textOf(bytes, what);
@@ -61,16 +70,16 @@ export const jsonObject = (bytes: Uint8Array, what: string): JsonObject => {
   return isObject(value) ? value : refuse('malformed', `${what}: expected a JSON object, got ${show(value)}`);
 };
 
-const integerIn = (value: unknown, minimum: number, maximum: number, what: string): number => {
+export const integerIn = (value: unknown, minimum: number, maximum: number, what: string): number => {
   if (typeof value !== 'number') return refuse('malformed', `${what}: expected a number, got ${show(value)}`);
   if (!Number.isSafeInteger(value) || value < minimum || value > maximum) {
     return refuse('out_of_range', `${what}: expected a whole number from ${minimum} to ${maximum}, got ${show(value)}`);
   }
   return value;
 };
-const offsetOf = (value: unknown, what: string): number => integerIn(value, 0, Number.MAX_SAFE_INTEGER, what);
+export const offsetOf = (value: unknown, what: string): number => integerIn(value, 0, Number.MAX_SAFE_INTEGER, what);
 
-const stringOf = (value: unknown, maximumCharacters: number, what: string): string => {
+export const stringOf = (value: unknown, maximumCharacters: number, what: string): string => {
   if (typeof value !== 'string') return refuse('malformed', `${what}: expected text, got ${show(value)}`);
   if (value.length > maximumCharacters) {
     return refuse('too_long', `${what}: ${value.length} characters, the limit is ${maximumCharacters}`);
@@ -78,7 +87,7 @@ const stringOf = (value: unknown, maximumCharacters: number, what: string): stri
   return value;
 };
 
-const booleanOf = (value: unknown, what: string): boolean =>
+export const booleanOf = (value: unknown, what: string): boolean =>
   typeof value === 'boolean' ? value : refuse('malformed', `${what}: expected true or false, got ${show(value)}`);
 
 const modeOf = (value: unknown, what: string): 'control' | 'view' =>
@@ -86,7 +95,7 @@ const modeOf = (value: unknown, what: string): 'control' | 'view' =>
     ? value
     : refuse('malformed', `${what}: expected control or view, got ${show(value)}`);
 
-const streamOf = (value: unknown, what: string): string =>
+export const streamOf = (value: unknown, what: string): string =>
   typeof value === 'string' && STREAM_PATTERN.test(value)
     ? value
     : refuse('malformed', `${what}: not a stream id: ${show(value)}`);
@@ -109,14 +118,15 @@ const wishedDimension = (value: unknown, maximum: number, what: string): number 
 
 const extensionOf = (value: unknown): Hello['sac'] => {
   if (value === undefined || value === null) return undefined;
-  const object = isObject(value) ? value : refuse('malformed', `hello: sac: expected an object, got ${show(value)}`);
-  const { stream, offset } = object;
+  const object = objectOf(value, 'hello: sac');
+  const { stream, offset, recording } = object;
   return {
     version: integerIn(object['version'], 1, 1_000, 'hello: sac.version'),
     ...(stream === undefined ? {} : { stream: streamOf(stream, 'hello: sac.stream') }),
     ...(offset === undefined ? {} : { offset: offsetOf(offset, 'hello: sac.offset') }),
     mode: modeOf(object['mode'], 'hello: sac.mode'),
     wantsOwnership: booleanOf(object['wantsOwnership'], 'hello: sac.wantsOwnership'),
+    ...(recording === undefined ? {} : { recording: booleanOf(recording, 'hello: sac.recording') }),
   };
 };
 
@@ -162,26 +172,16 @@ export const syncOf = (payload: Uint8Array): SyncPayload => {
 
 const exitOf = (value: unknown): ExitStatus | null => {
   if (value === null) return null;
-  const object = isObject(value)
-    ? value
-    : refuse('malformed', `state: exit: expected an object or null, got ${show(value)}`);
-  const { code, signal } = object;
+  const { code, signal } = objectOf(value, 'state: exit');
   return {
     code: code === null ? null : integerIn(code, -(2 ** 31), 2 ** 31 - 1, 'state: exit.code'),
     signal: signal === null ? null : stringOf(signal, MAX_SIGNAL_CHARACTERS, 'state: exit.signal'),
   };
 };
 
-const viewersOf = (value: unknown): StatePayload['viewers'] => {
-  if (!Array.isArray(value)) return refuse('malformed', `state: viewers: expected a list, got ${show(value)}`);
-  const list: readonly unknown[] = value;
-  if (list.length > limits.viewersPerTerminal) {
-    return refuse('too_long', `state: ${list.length} viewers, the limit is ${limits.viewersPerTerminal}`);
-  }
-  return list.map((entry) => {
-    const viewer = isObject(entry)
-      ? entry
-      : refuse('malformed', `state: viewer: expected an object, got ${show(entry)}`);
+const viewersOf = (value: unknown): StatePayload['viewers'] =>
+  listOf(value, limits.viewersPerTerminal, 'state: viewers').map((entry) => {
+    const viewer = objectOf(entry, 'state: viewer');
     return {
       name: stringOf(viewer['name'], MAX_NAME_CHARACTERS, 'state: viewer.name'),
       owner: booleanOf(viewer['owner'], 'state: viewer.owner'),
@@ -189,12 +189,11 @@ const viewersOf = (value: unknown): StatePayload['viewers'] => {
       mode: modeOf(viewer['mode'], 'state: viewer.mode'),
     };
   });
-};
 
 export const stateOf = (payload: Uint8Array): StatePayload => {
   atMost(payload, serverLimits.jsonBytes, 'state');
   const object = jsonObject(payload, 'state');
-  const foreground = object['foreground'];
+  const { foreground, recorded } = object;
   return {
     owner: booleanOf(object['owner'], 'state: owner'),
     mode: modeOf(object['mode'], 'state: mode'),
@@ -202,6 +201,7 @@ export const stateOf = (payload: Uint8Array): StatePayload => {
     offset: offsetOf(object['offset'], 'state: offset'),
     foreground: foreground === null ? null : stringOf(foreground, MAX_NAME_CHARACTERS, 'state: foreground'),
     exit: exitOf(object['exit']),
+    ...(recorded === undefined ? {} : { recorded: booleanOf(recorded, 'state: recorded') }),
     ...sizeOf(object, 'state'),
   };
 };

@@ -140,6 +140,8 @@ export class Terminal implements ViewedTerminal {
       case 'echoRequest':
         viewer.echo(message.payload);
         return null;
+      case 'recordingRequest':
+        return 'recording request: this connection watches; its hello has to say recording';
     }
   }
 
