@@ -17,6 +17,8 @@ export const useAccountStore = defineStore('account', () => {
   /** Version of the server when this page was loaded, and now; different: the page is out of date. */
   const serverVersion = ref<string | null>(null);
   const updateAvailable = ref(false);
+  /** Signed out in this tab by the person; else it was done to them, and they may want to go on where they were. */
+  const leftByChoice = ref(false);
   const agents = useAgentsStore();
   const capabilities = useCapabilitiesStore();
   let hub: EventHub | null = null;
@@ -50,6 +52,7 @@ export const useAccountStore = defineStore('account', () => {
       return;
     }
     leave();
+    leftByChoice.value = false;
     user.value = next;
     hub = new EventHub(next.id, {
       lock: browserLock,
@@ -86,21 +89,19 @@ export const useAccountStore = defineStore('account', () => {
     return user.value !== null;
   };
 
-  const accept = (signedIn: SignedIn): void => {
-    credentials.accept(signedIn);
-  };
-
   /** Ends this browser session; forgets it here even when the server cannot be told. */
   const signOut = async (): Promise<void> => {
     try {
       await api.call('signOut', {}, { timeoutMs: 5_000 });
     } finally {
+      leftByChoice.value = true;
       credentials.clear();
     }
   };
 
   const signOutEverywhere = async (): Promise<void> => {
     await api.call('signOutEverywhere');
+    leftByChoice.value = true;
     credentials.clear();
   };
 
@@ -110,8 +111,9 @@ export const useAccountStore = defineStore('account', () => {
     offlineSinceMs,
     isAdmin,
     updateAvailable,
+    leftByChoice,
     resume,
-    accept,
+    accept: (signedIn: SignedIn): void => void credentials.accept(signedIn),
     signOut,
     signOutEverywhere,
     setUser: (next: User): void => {

@@ -13,6 +13,7 @@ export default {
   createAccount: 'Create account',
   askInvite: 'New here? Ask your admin for an invitation link.',
   askAccount: 'New here? Registration is closed; ask your admin.',
+  sessionEnded: 'You have been signed out. Sign in to go on where you were.',
   loginMissing: 'Enter your username or e-mail.',
   passwordMissing: 'Enter your password.',
   noAdminYet: 'There is no admin yet. Open the link that {start} printed, or print a new one with {link}.',
