@@ -1,5 +1,6 @@
-import type { UpdateAgentBody } from '@sac/contracts';
+import type { Agent, CreateAgentBody, UpdateAgentBody } from '@sac/contracts';
 import type { Transaction } from 'kysely';
+import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
 import { isUniqueViolation } from '../../db/errors.ts';
 import type { Tables } from '../../db/tables.ts';
 import { inTransaction } from '../../db/transaction.ts';
@@ -8,6 +9,8 @@ import { seal, sealKeyFromMaster } from '../../lib/seal.ts';
 import { publishEvent } from '../events/publish.ts';
 import { AGENTS_CHANNEL, notify } from './channels.ts';
 import { DELETION_GRACE_MS, UNDO_OFFERED_MS } from './lifetimes.ts';
+import type { Owner } from './policy.ts';
+import type { AgentReader } from './reader.ts';
 import type { AgentRecord } from './records.ts';
 import {
   changeAgent,
@@ -20,11 +23,20 @@ import {
   storeToken,
   unmarkDeleted,
 } from './repository.ts';
-import type { AgentReader, AgentService, AgentServiceDeps } from './service.ts';
-import { PROVIDER_TOKEN, secretPlace, type StoredToken } from './spec.ts';
+import { PROVIDER_TOKEN, secretPlace, type SpecContext, type StoredToken } from './spec.ts';
 import { validateConfiguration } from './validation.ts';
 
-type AgentEditing = Pick<AgentService, 'create' | 'update' | 'remove' | 'restore'>;
+export interface AgentEditing {
+  create(owner: Owner, body: CreateAgentBody): Promise<Agent>;
+  update(owner: Owner, agentId: string, body: UpdateAgentBody): Promise<Agent>;
+  remove(owner: Owner, agentId: string): Promise<{ restorableUntil: string }>;
+  restore(owner: Owner, agentId: string): Promise<Agent>;
+}
+
+export interface AgentEditingDeps extends SpecContext {
+  readonly db: Database;
+  readonly agentsPerUser: (db: DatabaseOrTransaction) => Promise<number>;
+}
 
 const nameTaken = (name: string): AppError =>
   new AppError('name_taken', `You already have an agent called "${name}". Choose another name.`, {
@@ -50,9 +62,9 @@ const namingAgent = async <T>(name: string, work: () => Promise<T>): Promise<T> 
 
 /** Creating, changing, deleting and restoring agents. Nothing here starts or stops a sandbox. */
 export const createAgentEditing = (
-  deps: AgentServiceDeps,
+  deps: AgentEditingDeps,
   reader: AgentReader,
-  assertMayRun: AgentService['assertMayRun'],
+  assertMayRun: (owner: Owner) => void,
 ): AgentEditing => {
   const { db } = deps;
   const rules = { demo: deps.demo !== null };
@@ -78,7 +90,7 @@ export const createAgentEditing = (
     validateConfiguration(merged, rules);
   };
 
-  const create: AgentService['create'] = async (owner, { providerToken, ...config }) => {
+  const create: AgentEditing['create'] = async (owner, { providerToken, ...config }) => {
     assertMayRun(owner);
     validateConfiguration(config, rules);
     return namingAgent(config.name, () =>
@@ -92,7 +104,7 @@ export const createAgentEditing = (
     );
   };
 
-  const update: AgentService['update'] = (owner, agentId, body) =>
+  const update: AgentEditing['update'] = (owner, agentId, body) =>
     namingAgent(body.name ?? '', () =>
       inTransaction(db, async (trx) => {
         await lockAgent(trx, owner.id, agentId);
@@ -107,7 +119,7 @@ export const createAgentEditing = (
       }),
     );
 
-  const remove: AgentService['remove'] = (owner, agentId) =>
+  const remove: AgentEditing['remove'] = (owner, agentId) =>
     inTransaction(db, async (trx) => {
       const deleted = await markDeleted(trx, owner.id, agentId);
       if (!deleted?.deleted_at) throw notFound('This agent');
@@ -116,7 +128,7 @@ export const createAgentEditing = (
       return { restorableUntil: new Date(deleted.deleted_at.getTime() + UNDO_OFFERED_MS).toISOString() };
     });
 
-  const restore: AgentService['restore'] = async (owner, agentId) => {
+  const restore: AgentEditing['restore'] = async (owner, agentId) => {
     const since = new Date(Date.now() - DELETION_GRACE_MS);
     const name = await findDeletedName(db, owner.id, agentId, since);
     if (name === null) throw notFound('This agent');

@@ -1,6 +1,10 @@
 import type { User } from '@sac/contracts';
 import { AppError } from '../../lib/app-error.ts';
+import type { AuthenticatedUser } from '../../lib/handlers.ts';
 import type { Isolation } from '../../runtimes/runtime.ts';
+
+/** Whoever acts on agents of their own. */
+export type Owner = Pick<AuthenticatedUser, 'id' | 'role'>;
 
 /**
  * An agent that is not isolated can read the server's keys. So where isolation is impossible only

@@ -1,24 +1,16 @@
-import type { Agent, CreateAgentBody, UpdateAgentBody } from '@sac/contracts';
+import type { Agent } from '@sac/contracts';
 import type { Transaction } from 'kysely';
-import type { Keys } from '../../config/keys.ts';
-import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
+import type { DatabaseOrTransaction } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
 import { inTransaction } from '../../db/transaction.ts';
-import { notFound } from '../../lib/app-error.ts';
-import type { AuthenticatedUser } from '../../lib/handlers.ts';
-import { createAgentEditing } from './editing.ts';
-import { assertMayRunAgents } from './policy.ts';
-import { findAgentRecord, findOwnAgent, listOwnAgents, touchAgent, type AgentRecord } from './records.ts';
+import { createAgentEditing, type AgentEditing, type AgentEditingDeps } from './editing.ts';
+import { assertMayRunAgents, type Owner } from './policy.ts';
+import { createAgentReader } from './reader.ts';
+import { listOwnAgents, touchAgent, type AgentRecord } from './records.ts';
 import { setDesired } from './repository.ts';
-import { presentAgent, stateOf, type AgentState, type StateDeps } from './state.ts';
+import { stateOf, type AgentState, type StateDeps } from './state.ts';
 
-export type Owner = Pick<AuthenticatedUser, 'id' | 'role'>;
-
-export interface AgentServiceDeps extends StateDeps {
-  readonly db: Database;
-  readonly keys: Pick<Keys, 'master'>;
-  readonly agentsPerUser: (db: DatabaseOrTransaction) => Promise<number>;
-}
+export type AgentServiceDeps = StateDeps & AgentEditingDeps;
 
 /** An own agent as found in the database, with its state. */
 export interface OwnAgent {
@@ -26,13 +18,9 @@ export interface OwnAgent {
   readonly state: AgentState;
 }
 
-export interface AgentService {
+export interface AgentService extends AgentEditing {
   list(owner: Owner): Promise<{ agents: Agent[]; limit: number }>;
   get(owner: Owner, agentId: string): Promise<Agent>;
-  create(owner: Owner, body: CreateAgentBody): Promise<Agent>;
-  update(owner: Owner, agentId: string, body: UpdateAgentBody): Promise<Agent>;
-  remove(owner: Owner, agentId: string): Promise<{ restorableUntil: string }>;
-  restore(owner: Owner, agentId: string): Promise<Agent>;
   restart(owner: Owner, agentId: string): Promise<Agent>;
   sleep(owner: Owner, agentId: string): Promise<Agent>;
   /** Asks for the sandbox to be awake, within the caller's transaction. Refuses where the owner may not run agents. */
@@ -42,34 +30,9 @@ export interface AgentService {
   assertMayRun(owner: Owner): void;
 }
 
-/** Finds and presents agents; what all parts of the service share. */
-export interface AgentReader {
-  /** Throws not_found also when it belongs to somebody else. */
-  findOwn(db: DatabaseOrTransaction, ownerId: string, agentId: string): Promise<AgentRecord>;
-  present(record: AgentRecord): Agent;
-  presentById(db: DatabaseOrTransaction, agentId: string): Promise<Agent>;
-}
-
-const createReader = (deps: StateDeps): AgentReader => {
-  const present = (record: AgentRecord): Agent => presentAgent(record, stateOf(record, deps).status);
-  return {
-    present,
-    findOwn: async (db, ownerId, agentId) => {
-      const record = await findOwnAgent(db, ownerId, agentId);
-      if (!record) throw notFound('This agent');
-      return record;
-    },
-    presentById: async (db, agentId) => {
-      const record = await findAgentRecord(db, agentId);
-      if (!record) throw notFound('This agent');
-      return present(record);
-    },
-  };
-};
-
 export const createAgentService = (deps: AgentServiceDeps): AgentService => {
   const { db } = deps;
-  const reader = createReader(deps);
+  const reader = createAgentReader(deps);
   const assertMayRun: AgentService['assertMayRun'] = ({ role }) =>
     assertMayRunAgents(role, deps.runtime.isolation(), deps.allowUnisolated);
 
