@@ -25,7 +25,7 @@ export const createAccountsPart = (deps: GatewayDeps) => {
   const signIn = createSignIn({ db, hasher, sessions, limits });
   const newAccounts = createNewAccountsService({ db, hasher, sessions, settings, limits });
   const ownAccount = createOwnAccountService({ db, hasher, sessions, limits });
-  const users = createUsersService({ db, sessions });
+  const users = createUsersService({ db, sessions, links });
   const events = createEventsService({
     db,
     notifications: deps.notifications,

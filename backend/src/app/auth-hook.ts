@@ -21,8 +21,14 @@ const bearerOf = (request: FastifyRequest): string => {
 
 const loopbackAddresses = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 
-/** Really from this machine: a proxy on it forwards strangers from the same address and says so in a header. */
+const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
+
+/**
+ * Really from this machine. A proxy on it forwards strangers from the same address and says so in a header; a page of
+ * another site whose name was pointed at this machine (DNS rebinding) comes from a browser here, with that name as host.
+ */
 const isLocal = (request: FastifyRequest): boolean =>
+  loopbackHost.test(request.headers.host ?? '') &&
   loopbackAddresses.has(request.raw.socket.remoteAddress ?? '') &&
   request.headers['x-forwarded-for'] === undefined &&
   request.headers.forwarded === undefined;

@@ -212,18 +212,20 @@ describe('the site', () => {
 });
 
 describe('health and metrics', () => {
+  const local = { host: '127.0.0.1:8080' };
+
   it('tells life from readiness', async () => {
     expect((await send({ url: '/health/live' })).json()).toEqual({ status: 'ok' });
     expect((await send({ url: '/health/ready' })).json()).toEqual({ status: 'ok' });
   });
 
   it('shows metrics to this machine and to admins only', async () => {
-    const local = await send({ url: '/metrics', remoteAddress: '127.0.0.1' });
-    expect(local.body).toContain('sac_http_request_duration_seconds_bucket');
-    expect(local.body).toContain('process_cpu_seconds_total');
+    const shown = await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: local });
+    expect(shown.body).toContain('sac_http_request_duration_seconds_bucket');
+    expect(shown.body).toContain('process_cpu_seconds_total');
     expect((await send({ url: '/metrics', remoteAddress: '10.1.1.1' })).statusCode).toBe(401);
     expect(
-      (await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: { 'x-forwarded-for': '1.2.3.4' } }))
+      (await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: { ...local, 'x-forwarded-for': '1.2.3.4' } }))
         .statusCode,
     ).toBe(401);
     const admin = await test.admin();
@@ -234,15 +236,28 @@ describe('health and metrics', () => {
     );
   });
 
+  it('shows no metrics to a page whose name was pointed at this machine', async () => {
+    for (const host of ['evil.example', 'evil.example:8080', '127.0.0.1.evil.example', TEST_HOST]) {
+      const { statusCode } = await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: { host } });
+      expect(statusCode, host).toBe(401);
+    }
+    for (const host of ['localhost:8080', '[::1]:8080', '127.0.0.1']) {
+      const { statusCode } = await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: { host } });
+      expect(statusCode, host).toBe(200);
+    }
+  });
+
   it('shows the metrics of other processes with its own, without one that does not answer', async () => {
-    const { body } = await send({ url: '/metrics', remoteAddress: '127.0.0.1' });
+    const { body } = await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: local });
     expect(body).toMatch(/^sac_event_streams 0$/m);
     expect(body).toMatch(/^sac_ws_connections 3$/m);
   });
 
   it('never lets a visitor choose a label', async () => {
     await send({ url: '/api/unheard-of-address' });
-    expect((await send({ url: '/metrics', remoteAddress: '127.0.0.1' })).body).not.toContain('unheard-of-address');
+    expect((await send({ url: '/metrics', remoteAddress: '127.0.0.1', headers: local })).body).not.toContain(
+      'unheard-of-address',
+    );
   });
 
   it('tells an admin how each part is', async () => {

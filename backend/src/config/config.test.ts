@@ -60,6 +60,12 @@ describe('loadConfig', () => {
     expect(problems['SAC_PROT']).toContain('misspelt');
   });
 
+  it.each(['10.0.0.1/', '0.0.0.0/0', '::/0', '10.0.0.1/ 8', '10.0.0.0/1e1', 'localhost', '10.0.0.0/8/8'])(
+    'does not take %j for a trusted proxy',
+    (value) =>
+      expect(problemsOf({ SAC_TRUSTED_PROXIES: value })['SAC_TRUSTED_PROXIES']).toMatch(/must (hold|not trust)/),
+  );
+
   it('refuses short, guessable and half-given keys without repeating them', () => {
     const short = problemsOf({ SAC_MASTER_KEY: 'tooshort', SAC_ACCESS_TOKEN_KEYS: 'a'.repeat(40) });
     expect(short['SAC_MASTER_KEY']).toMatch(/8 bytes long; at least 32/);

@@ -95,11 +95,16 @@ const parseOrigin = (value: string): string => {
 };
 
 const parseTrustedProxy = (value: string): string => {
-  const [address = '', prefix] = value.split('/');
+  const [address = '', prefix, ...rest] = value.split('/');
   const family = isIP(address);
-  const prefixBits = Number(prefix ?? 0);
-  if (family === 0 || !Number.isInteger(prefixBits) || prefixBits < 0 || prefixBits > (family === 4 ? 32 : 128)) {
+  const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
+  if (family === 0 || !isPrefix || rest.length > 0) {
     throw new Error('must hold IP addresses or CIDR ranges separated by commas, for example 10.0.0.0/8');
+  }
+  if (prefix !== undefined && Number(prefix) === 0) {
+    throw new Error(
+      'must not trust every address: visitors could then write any address they like into their requests',
+    );
   }
   return value;
 };

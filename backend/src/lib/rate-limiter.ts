@@ -11,6 +11,8 @@ export interface RateLimit {
 export interface RateLimiter {
   /** Counts one; throws AppError `rate_limited` with the seconds to wait when the window is full. */
   take(key: string): void;
+  /** Counts one and says true, or false when the window is full. */
+  tryTake(key: string): boolean;
   /** Takes one count back, for attempts that turned out to be fine. */
   giveBack(key: string): void;
 }
@@ -36,15 +38,22 @@ export const createRateLimiter = (options: RateLimit, now: () => number = () => 
     return fresh;
   };
 
+  const tryTake = (key: string): boolean => {
+    const window = current(key);
+    if (window.count >= options.limit) return false;
+    window.count += 1;
+    return true;
+  };
+
   return {
+    tryTake,
     take(key) {
       const window = current(key);
-      if (window.count >= options.limit) {
+      if (!tryTake(key)) {
         const retryAfterSeconds = Math.max(1, Math.ceil((window.endsAtMs - now()) / 1000));
         const message = `Too many attempts: at most ${options.limit} in ${Math.round(options.windowMs / 1000)} seconds. Try again in ${retryAfterSeconds} seconds.`;
         throw new AppError('rate_limited', message, { retryAfterSeconds });
       }
-      window.count += 1;
     },
     giveBack(key) {
       const window = windows.get(key);

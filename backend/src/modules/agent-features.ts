@@ -78,6 +78,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
   const prompts = createPromptService({ db, agents, bus });
   const tester = createConnectionTester({
     demo: deps.demo,
+    assertMayRun: (user) => agents.assertMayRun(user),
     storedToken: async (user, agentId) => {
       const { record } = await agents.own(user, agentId);
       return openToken(record.row, record.token, deps);

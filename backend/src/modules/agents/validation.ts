@@ -53,9 +53,11 @@ export const validateProvider = (
   assertAllowedHost(url.hostname, `${path}/baseUrl`);
 };
 
-const validateProxy = (proxy: ProxySettings, path = '/proxy'): void => {
-  if (proxy.httpProxy !== null) parseUrl(`${path}/httpProxy`, proxy.httpProxy);
-  if (proxy.httpsProxy !== null) parseUrl(`${path}/httpsProxy`, proxy.httpsProxy);
+export const validateProxy = (proxy: ProxySettings, path = '/proxy'): void => {
+  for (const field of ['httpProxy', 'httpsProxy'] as const) {
+    const text = proxy[field];
+    if (text !== null) assertAllowedHost(parseUrl(`${path}/${field}`, text).hostname, `${path}/${field}`);
+  }
 };
 
 const validateEnvironment = (environment: readonly EnvironmentEntry[]): void => {

@@ -1,9 +1,10 @@
 import type { Invite, User } from '@sac/contracts';
-import type { Database } from '../../db/database.ts';
+import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
 import { AppError, notFound } from '../../lib/app-error.ts';
 import { hashSecret, randomSecret } from '../../lib/secrets.ts';
 import { recordAudit, type Origin } from '../audit/record.ts';
+import * as linkRepository from './link-repository.ts';
 import * as repository from './repository.ts';
 
 export const ADMIN_LINK_TTL_MS = 24 * 3_600_000;
@@ -24,7 +25,7 @@ export const createAdminLink = async (
   const secret = randomSecret();
   const expiresAt = new Date(Date.now() + (options.ttlMs ?? ADMIN_LINK_TTL_MS));
   await inTransaction(db, async (trx) => {
-    await repository.deleteUnusedAdminLinks(trx);
+    await linkRepository.deleteUnusedAdminLinks(trx);
     const link = {
       kind: 'admin',
       secret_hash: hashSecret(secret),
@@ -33,7 +34,7 @@ export const createAdminLink = async (
       invited_by: null,
       expires_at: expiresAt,
     } as const;
-    await repository.insertLink(trx, link);
+    await linkRepository.insertLink(trx, link);
     await recordAudit(trx, { action: 'auth.admin_link_created', actorId: null, origin: null });
   });
   return { secret, expiresAt };
@@ -59,10 +60,12 @@ export interface LinksService {
     actor: { readonly id: string },
     origin: Origin,
   ): Promise<{ invite: Invite; secret: string }>;
+  /** Withdraws what a person invited; for one who is no admin any more, and could come back through them. */
+  withdrawInvitesOf(trx: DatabaseOrTransaction, userId: string): Promise<void>;
   deleteInvite(id: string, actor: { readonly id: string }, origin: Origin): Promise<void>;
 }
 
-type InviteWithInviter = Awaited<ReturnType<typeof repository.listInvites>>[number];
+type InviteWithInviter = Awaited<ReturnType<typeof linkRepository.listInvites>>[number];
 
 const presentInvite = (row: InviteWithInviter): Invite => ({
   id: row.id,
@@ -75,19 +78,19 @@ const presentInvite = (row: InviteWithInviter): Invite => ({
 
 export const createLinksService = ({ db }: { readonly db: Database }): LinksService => ({
   async check(kind, secret) {
-    const link = await repository.findUsableLink(db, kind, hashSecret(secret));
+    const link = await linkRepository.findUsableLink(db, kind, hashSecret(secret));
     if (link === undefined) throw linkInvalid();
     return { expiresAt: link.expires_at.toISOString(), invitedBy: link.inviter, email: link.email };
   },
 
   async listInvites() {
-    return (await repository.listInvites(db)).map(presentInvite);
+    return (await linkRepository.listInvites(db)).map(presentInvite);
   },
 
   async createInvite({ email, role, expiresInHours }, actor, origin) {
     const secret = randomSecret();
     const row = await inTransaction(db, async (trx) => {
-      const open = await repository.countInvites(trx);
+      const open = await linkRepository.countInvites(trx);
       if (open >= MAX_OPEN_INVITES) {
         throw new AppError(
           'limit_reached',
@@ -103,7 +106,7 @@ export const createLinksService = ({ db }: { readonly db: Database }): LinksServ
         invited_by: actor.id,
         expires_at: expiresAt,
       } as const;
-      const inserted = await repository.insertLink(trx, link);
+      const inserted = await linkRepository.insertLink(trx, link);
       await recordAudit(trx, {
         action: 'invite.created',
         actorId: actor.id,
@@ -117,9 +120,11 @@ export const createLinksService = ({ db }: { readonly db: Database }): LinksServ
     return { invite: presentInvite(row), secret };
   },
 
+  withdrawInvitesOf: (trx, userId) => linkRepository.deleteInvitesBy(trx, userId),
+
   async deleteInvite(id, actor, origin) {
     await inTransaction(db, async (trx) => {
-      if (!(await repository.deleteInvite(trx, id))) throw notFound('This invite');
+      if (!(await linkRepository.deleteInvite(trx, id))) throw notFound('This invite');
       await recordAudit(trx, { action: 'invite.withdrawn', actorId: actor.id, target: { type: 'invite', id }, origin });
     });
   },

@@ -12,6 +12,7 @@ import { linkInvalid } from './links.ts';
 import { withNameConflicts } from './name-conflicts.ts';
 import type { PasswordHasher } from './password-hasher.ts';
 import { checkNewPassword } from './password-rules.ts';
+import * as linkRepository from './link-repository.ts';
 import * as repository from './repository.ts';
 import type { Browser, OpenedSession } from './refresh.ts';
 import type { SessionsService } from './sessions.ts';
@@ -67,16 +68,16 @@ export const createNewAccountsService = ({ db, hasher, sessions, settings, limit
     const giveBack = limits.link(browser.ip);
     checkNewPassword(account.password, '/password', [account.username, account.email]);
     const secretHash = hashSecret(secret);
-    if ((await repository.findUsableLink(db, 'admin', secretHash)) === undefined) throw linkInvalid();
+    if ((await linkRepository.findUsableLink(db, 'admin', secretHash)) === undefined) throw linkInvalid();
     giveBack();
     const passwordHash = await hasher.hash(account.password);
     return withNameConflicts(
       inTransaction(db, async (trx) => {
-        const link = await repository.redeemLink(trx, 'admin', secretHash);
+        const link = await linkRepository.redeemLink(trx, 'admin', secretHash);
         if (link === undefined) throw linkInvalid();
         const user = await createAccount(trx, newUser(account, 'admin', passwordHash), browser);
-        await repository.noteLinkUser(trx, link.id, user.id);
-        await repository.deleteUnusedAdminLinks(trx);
+        await linkRepository.noteLinkUser(trx, link.id, user.id);
+        await linkRepository.deleteUnusedAdminLinks(trx);
         return sessions.open(trx, user, browser);
       }),
     );
@@ -94,11 +95,11 @@ export const createNewAccountsService = ({ db, hasher, sessions, settings, limit
       inTransaction(db, async (trx) => {
         const { registration } = await settings.read(trx);
         if (registration === 'closed' || (registration === 'invite' && secretHash === null)) throw closed();
-        const link = secretHash === null ? undefined : await repository.redeemLink(trx, 'invite', secretHash);
+        const link = secretHash === null ? undefined : await linkRepository.redeemLink(trx, 'invite', secretHash);
         if (secretHash !== null && link === undefined) throw linkInvalid();
         const named = { ...account, email: link?.email ?? account.email };
         const user = await createAccount(trx, newUser(named, link?.role ?? 'user', passwordHash), browser);
-        if (link !== undefined) await repository.noteLinkUser(trx, link.id, user.id);
+        if (link !== undefined) await linkRepository.noteLinkUser(trx, link.id, user.id);
         return sessions.open(trx, user, browser);
       }),
     );
@@ -109,7 +110,7 @@ export const createNewAccountsService = ({ db, hasher, sessions, settings, limit
     const { registration } = await settings.read();
     if (registration === 'closed' || (registration === 'invite' && secretHash === null)) throw closed();
     if (secretHash === null) return;
-    const link = await repository.findUsableLink(db, 'invite', secretHash);
+    const link = await linkRepository.findUsableLink(db, 'invite', secretHash);
     if (link === undefined) throw linkInvalid();
     const foreign =
       link.email !== null && account.email !== null && link.email.toLowerCase() !== account.email.toLowerCase();

@@ -1,6 +1,6 @@
 import { sql, type Insertable } from 'kysely';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
-import type { AuthSessionRow, AuthSessionsTable, InviteRow, NewUser, UserRow } from '../../db/tables.ts';
+import type { AuthSessionRow, AuthSessionsTable, NewUser, UserRow } from '../../db/tables.ts';
 import { AUTH_CHANNEL, endedPayloads } from './channel.ts';
 
 export type RevokeReason =
@@ -11,8 +11,21 @@ export const findUserByLogin = (db: DatabaseOrTransaction, login: string): Promi
     .selectFrom('users')
     .selectAll()
     // A user name holds no `@` and an address always does, so only one column can match.
-    .where(login.includes('@') ? 'email' : 'username', '=', login)
+    .where(loginColumn(login), '=', login)
     .executeTakeFirst();
+
+const loginColumn = (login: string): 'email' | 'username' => (login.includes('@') ? 'email' : 'username');
+
+/** Whether the account has had a browser session at this address lately (ended ones are kept for a month). */
+export const hasSignedInFrom = async (db: DatabaseOrTransaction, login: string, ip: string): Promise<boolean> =>
+  (await db
+    .selectFrom('auth_sessions')
+    .innerJoin('users', 'users.id', 'auth_sessions.user_id')
+    .select('auth_sessions.id')
+    .where(`users.${loginColumn(login)}`, '=', login)
+    .where('auth_sessions.ip', '=', ip.slice(0, 64))
+    .limit(1)
+    .executeTakeFirst()) !== undefined;
 
 export const findUserById = (db: DatabaseOrTransaction, id: string): Promise<UserRow | undefined> =>
   db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
@@ -201,82 +214,6 @@ export const revokedSince = async (db: DatabaseOrTransaction, since: Date, limit
     .execute();
   return rows.map(({ id }) => id);
 };
-
-export const insertLink = (
-  db: DatabaseOrTransaction,
-  link: Pick<InviteRow, 'kind' | 'secret_hash' | 'email' | 'role' | 'invited_by' | 'expires_at'>,
-): Promise<InviteRow> => db.insertInto('invites').values(link).returningAll().executeTakeFirstOrThrow();
-
-const usableLinks = (db: DatabaseOrTransaction, kind: InviteRow['kind']) =>
-  db
-    .selectFrom('invites')
-    .where('kind', '=', kind)
-    .where('used_at', 'is', null)
-    .where('expires_at', '>', sql<Date>`now()`);
-
-export const findUsableLink = (
-  db: DatabaseOrTransaction,
-  kind: InviteRow['kind'],
-  secretHash: Buffer,
-): Promise<(InviteRow & { inviter: string | null }) | undefined> =>
-  usableLinks(db, kind)
-    .leftJoin('users', 'users.id', 'invites.invited_by')
-    .selectAll('invites')
-    .select('users.display_name as inviter')
-    .where('secret_hash', '=', secretHash)
-    .executeTakeFirst();
-
-/** Uses a link up, atomically: of two attempts at once one gets undefined. */
-export const redeemLink = (
-  db: DatabaseOrTransaction,
-  kind: InviteRow['kind'],
-  secretHash: Buffer,
-): Promise<InviteRow | undefined> =>
-  db
-    .updateTable('invites')
-    .set({ used_at: sql<Date>`now()` })
-    .where('kind', '=', kind)
-    .where('secret_hash', '=', secretHash)
-    .where('used_at', 'is', null)
-    .where('expires_at', '>', sql<Date>`now()`)
-    .returningAll()
-    .executeTakeFirst();
-
-export const noteLinkUser = async (db: DatabaseOrTransaction, linkId: string, userId: string): Promise<void> => {
-  await db.updateTable('invites').set({ used_by: userId }).where('id', '=', linkId).execute();
-};
-
-export const deleteUnusedAdminLinks = async (db: DatabaseOrTransaction): Promise<void> => {
-  await db.deleteFrom('invites').where('kind', '=', 'admin').where('used_at', 'is', null).execute();
-};
-
-export const listInvites = (db: DatabaseOrTransaction): Promise<(InviteRow & { inviter: string | null })[]> =>
-  usableLinks(db, 'invite')
-    .leftJoin('users', 'users.id', 'invites.invited_by')
-    .selectAll('invites')
-    .select('users.display_name as inviter')
-    .orderBy('invites.id', 'desc')
-    .limit(1_000)
-    .execute();
-
-export const countInvites = async (db: DatabaseOrTransaction): Promise<number> =>
-  Number(
-    (
-      await usableLinks(db, 'invite')
-        .select((eb) => eb.fn.countAll<string>().as('count'))
-        .executeTakeFirstOrThrow()
-    ).count,
-  );
-
-export const deleteInvite = async (db: DatabaseOrTransaction, id: string): Promise<boolean> =>
-  (
-    await db
-      .deleteFrom('invites')
-      .where('id', '=', id)
-      .where('kind', '=', 'invite')
-      .where('used_at', 'is', null)
-      .executeTakeFirst()
-  ).numDeletedRows === 1n;
 
 /** Rows that can open nothing any more; kept for a while for the audit. */
 export const deleteEndedRows = async (db: DatabaseOrTransaction, olderThan: Date): Promise<void> => {

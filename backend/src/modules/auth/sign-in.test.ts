@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestGateway, PASSWORD, TEST_HOST, type TestGateway } from '../../../test/gateway.ts';
+import { createTestGateway, PASSWORD, TEST_HOST, type TestBrowser, type TestGateway } from '../../../test/gateway.ts';
 import { createAdminLink } from './links.ts';
 
 let test: TestGateway;
@@ -119,6 +119,20 @@ describe('signing in', () => {
     expect(refused.error.details?.retryAfterSeconds).toBeGreaterThan(0);
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
     expect((await test.browser().call('signIn', { body: { login: 'root', password: PASSWORD } })).status).toBe(200);
+  });
+
+  it('stops guessing from many addresses, and does not lock out who has signed in from there before', async () => {
+    const owner = await test.person('target');
+    const guess = (page: TestBrowser, password: string) => page.call('signIn', { body: { login: 'target', password } });
+    for (let network = 0; network < 11; network += 1) {
+      const thief = test.browser(`192.0.2.${network + 1}`);
+      for (let attempt = 0; attempt < 10; attempt += 1) await guess(thief, 'wrong wrong');
+    }
+    expect((await guess(test.browser('192.0.2.99'), PASSWORD)).error.code).toBe('rate_limited');
+    expect((await guess(owner, PASSWORD)).status).toBe(200);
+    // Not an open door: from there, too, ten wrong ones are the end.
+    for (let attempt = 0; attempt < 10; attempt += 1) await guess(owner, 'wrong wrong');
+    expect((await guess(owner, PASSWORD)).error.code).toBe('rate_limited');
   });
 
   it('does not count successes', async () => {

@@ -26,11 +26,18 @@ export type SignIn = (login: string, password: string, browser: Browser) => Prom
 export const createSignIn =
   ({ db, hasher, sessions, limits }: Deps): SignIn =>
   async (login, password, browser) => {
-    const giveBack = limits.signIn(browser.ip, login.normalize('NFC').toLowerCase());
     // Control characters occur in no name; PostgreSQL would refuse NUL with an error of its own.
-    const possible = !/\p{Cc}/u.test(login) && couldBePassword(password);
+    const couldBeName = !/\p{Cc}/u.test(login);
+    const giveBack = await limits.signIn(
+      browser.ip,
+      login.normalize('NFC').toLowerCase(),
+      async () => couldBeName && (await repository.hasSignedInFrom(db, login, browser.ip)),
+    );
+    const possible = couldBeName && couldBePassword(password);
     const user = possible ? await repository.findUserByLogin(db, login) : undefined;
-    const matches = await hasher.verify(possible ? password : '', user?.password_hash ?? null);
+    const matches = await limits.check(browser.ip, () =>
+      hasher.verify(possible ? password : '', user?.password_hash ?? null),
+    );
     if (user === undefined || !matches) {
       await recordAudit(db, { action: 'auth.sign_in_failed', actorId: user?.id ?? null, origin: browser });
       throw new AppError('invalid_credentials', 'User name or password is wrong.');

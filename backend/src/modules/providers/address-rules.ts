@@ -12,12 +12,21 @@ refused.addSubnet('0.0.0.0', 8, 'ipv4');
 refused.addSubnet('224.0.0.0', 3, 'ipv4');
 // Alibaba Cloud's metadata service.
 refused.addAddress('100.100.100.200', 'ipv4');
+// Oracle's and Azure's.
+refused.addAddress('192.0.0.192', 'ipv4');
+refused.addAddress('168.63.129.16', 'ipv4');
 refused.addSubnet('fe80::', 10, 'ipv6');
 refused.addSubnet('ff00::', 8, 'ipv6');
 refused.addAddress('::', 'ipv6');
 refused.addAddress('fd00:ec2::254', 'ipv6');
 // Google Cloud's metadata service.
 refused.addAddress('fd20:ce::254', 'ipv6');
+// The same IPv4 addresses through a NAT64 gateway, and in the forms of old that some systems still route.
+refused.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6');
+refused.addAddress('64:ff9b::6464:64c8', 'ipv6');
+refused.addSubnet('64:ff9b:1::', 48, 'ipv6');
+refused.addSubnet('2002:a9fe::', 32, 'ipv6');
+refused.addSubnet('::a9fe:0', 112, 'ipv6');
 
 /** True for addresses the server must not be sent to. `address` is a literal IP without brackets. */
 export const isRefusedAddress = (address: string): boolean => {

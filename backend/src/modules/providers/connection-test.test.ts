@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionTest, ModelProvider, ProxySettings } from '@sac/contracts';
+import { AppError } from '../../lib/app-error.ts';
 import { createConnectionTester } from './connection-test.ts';
-import { AddressRefused, createCheckedLookup } from './safe-fetch.ts';
+import { AddressRefused, createCheckedLookup, safeFetch } from './safe-fetch.ts';
 
 const servers: Server[] = [];
 let directory: string;
@@ -50,7 +51,12 @@ interface Options {
 }
 const test = (baseUrl: string, options: Options = {}): Promise<ConnectionTest> => {
   const { protocol = 'anthropic', token = 'right', models = {}, proxy, deadlineMs = 3_000 } = options;
-  const tester = createConnectionTester({ demo: null, storedToken: () => Promise.resolve(null), deadlineMs });
+  const tester = createConnectionTester({
+    demo: null,
+    storedToken: () => Promise.resolve(null),
+    assertMayRun: () => undefined,
+    deadlineMs,
+  });
   const provider: ModelProvider = {
     preset: 'custom',
     protocol,
@@ -59,7 +65,7 @@ const test = (baseUrl: string, options: Options = {}): Promise<ConnectionTest> =
   };
   const cli = protocol === 'anthropic' ? 'claude-code' : protocol === 'gemini' ? 'gemini' : 'codex';
   return tester.test(
-    { id: `user-${(userCount += 1)}` },
+    { id: `user-${(userCount += 1)}`, role: 'user' },
     { cli, provider, providerToken: token, ...(proxy && { proxy }) },
     new AbortController().signal,
   );
@@ -339,15 +345,62 @@ describe('looking up a name', () => {
 
 describe('testing', () => {
   it('is limited in number per person', async () => {
-    const tester = createConnectionTester({ demo: null, storedToken: () => Promise.resolve(null), deadlineMs: 50 });
+    const tester = createConnectionTester({
+      demo: null,
+      storedToken: () => Promise.resolve(null),
+      assertMayRun: () => undefined,
+      deadlineMs: 50,
+    });
     const provider: ModelProvider = {
       preset: 'custom',
       protocol: 'anthropic',
       baseUrl: 'http://127.0.0.1:9',
       models: { main: null, strong: null, small: null },
     };
-    const once = () => tester.test({ id: 'same' }, { cli: 'claude-code', provider }, new AbortController().signal);
+    const once = () =>
+      tester.test({ id: 'same', role: 'user' }, { cli: 'claude-code', provider }, new AbortController().signal);
     for (let count = 0; count < 20; count += 1) await once();
     await expect(once()).rejects.toMatchObject({ code: 'rate_limited' });
+  });
+
+  it('goes through no proxy at an address that is refused', async () => {
+    for (const address of ['http://169.254.169.254', 'http://[::ffff:169.254.169.254]:80', 'http://2852039166']) {
+      const proxy = { httpProxy: address, httpsProxy: address, noProxy: null };
+      for (const target of ['http://models.example', 'https://models.example'])
+        await expect(test(target, { proxy }), address).rejects.toMatchObject({
+          code: 'invalid_request',
+          details: { fields: [{ path: '/proxy/httpProxy' }] },
+        });
+    }
+  });
+
+  it('asks at the connection too, where nothing was validated before', async () => {
+    const request = { method: 'GET', headers: {}, signal: AbortSignal.timeout(2_000) } as const;
+    const proxy = { httpProxy: 'http://169.254.169.254', httpsProxy: null, noProxy: null };
+    const sent = safeFetch({ ...request, url: new URL('http://models.example'), proxy });
+    await expect(sent).rejects.toBeInstanceOf(AddressRefused);
+  });
+
+  it('is for people who may run agents: it reaches where only agents would', async () => {
+    const tester = createConnectionTester({
+      demo: null,
+      storedToken: () => Promise.resolve(null),
+      assertMayRun: ({ role }) => {
+        if (role !== 'admin') throw new AppError('isolation_unavailable', 'no');
+      },
+    });
+    let asked = 0;
+    const baseUrl = await serve((_request, response) => {
+      asked += 1;
+      json(response, 200, { data: [] });
+    });
+    const models = { main: null, strong: null, small: null };
+    const provider: ModelProvider = { preset: 'custom', protocol: 'anthropic', baseUrl, models };
+    const ask = (role: 'admin' | 'user') =>
+      tester.test({ id: role, role }, { cli: 'claude-code', provider }, new AbortController().signal);
+    await expect(ask('user')).rejects.toMatchObject({ code: 'isolation_unavailable' });
+    expect(asked).toBe(0);
+    await ask('admin');
+    expect(asked).toBeGreaterThan(0);
   });
 });

@@ -8,21 +8,28 @@ import type {
 } from '@sac/contracts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
 import { createRateLimiter } from '../../lib/rate-limiter.ts';
-import { validateProvider } from '../agents/validation.ts';
+import { validateProvider, validateProxy } from '../agents/validation.ts';
 import { explainFailure } from './explain.ts';
 import { probe, type ProbeTarget } from './probe.ts';
 
 type Body = BodyOf<(typeof agentRoutes)['testConnection'] & RouteDefinition>;
 
+type Tester = Pick<AuthenticatedUser, 'id' | 'role'>;
+
 export interface ConnectionTester {
   /** Never throws for anything the provider does: what is wrong is the answer. */
-  test(user: Pick<AuthenticatedUser, 'id'>, body: Body, signal: AbortSignal): Promise<ConnectionTest>;
+  test(user: Tester, body: Body, signal: AbortSignal): Promise<ConnectionTest>;
 }
 
 export interface ConnectionTesterDeps {
   readonly demo: { readonly modelUrl: string } | null;
   /** The stored token of an own agent; null when it has none. Throws not_found for a foreign agent. */
   readonly storedToken: (user: Pick<AuthenticatedUser, 'id'>, agentId: string) => Promise<string | null>;
+  /**
+   * Throws for whoever may not run agents: the test goes from the server into its network, where an agent could go as
+   * well, and nobody else.
+   */
+  readonly assertMayRun: (user: Tester) => void;
   readonly deadlineMs?: number;
 }
 
@@ -53,7 +60,9 @@ export const createConnectionTester = (deps: ConnectionTesterDeps): ConnectionTe
 
   const test: ConnectionTester['test'] = async (user, body, signal) => {
     limiter.take(user.id);
+    deps.assertMayRun(user);
     validateProvider(body.provider, body.cli, { demo: deps.demo !== null });
+    if (body.proxy !== undefined) validateProxy(body.proxy);
     const target = await targetOf(user, body);
     const startedAt = performance.now();
     const deadlineMs = deps.deadlineMs ?? DEADLINE_MS;

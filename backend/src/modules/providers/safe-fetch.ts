@@ -106,6 +106,9 @@ const headerText = (value: string | string[] | undefined): string =>
 /** One request to an address a person chose: bounded, without redirects, to checked addresses only. */
 export const safeFetch = async (options: SafeRequest): Promise<BoundedAnswer> => {
   assertAllowedLiteral(options.url);
+  const proxyUri = proxyFor(options.url, options.proxy);
+  // No name is looked up for a literal, so the check at the connection does not see it.
+  if (proxyUri !== null) assertAllowedLiteral(new URL(proxyUri));
   const dispatcher = dispatcherFor(options.url, options.proxy);
   try {
     const answer = await request(options.url, {

@@ -4,6 +4,7 @@ import { inTransaction } from '../../db/transaction.ts';
 import { AppError, invalidField, notFound } from '../../lib/app-error.ts';
 import { AGENTS_CHANNEL, ALL_AGENTS, notify } from '../agents/channels.ts';
 import { recordAudit, type Origin } from '../audit/record.ts';
+import type { LinksService } from '../auth/links.ts';
 import type { SessionsService } from '../auth/sessions.ts';
 import { publishEvent } from '../events/publish.ts';
 import { presentUser } from './presenter.ts';
@@ -35,9 +36,11 @@ const decodeCursor = (cursor: string): string => {
 export const createUsersService = ({
   db,
   sessions,
+  links,
 }: {
   readonly db: Database;
   readonly sessions: SessionsService;
+  readonly links: Pick<LinksService, 'withdrawInvitesOf'>;
 }): UsersService => {
   const list: UsersService['list'] = async (query) => {
     const limit = query.limit ?? DEFAULT_PAGE_SIZE;
@@ -76,6 +79,7 @@ export const createUsersService = ({
       const losesRights =
         (before.role === 'admin' && role !== 'admin') || (before.status === 'active' && status !== 'active');
       if (losesRights) await sessions.revokeAll(trx, userId, 'account_changed');
+      if (losesRights && before.role === 'admin') await links.withdrawInvitesOf(trx, userId);
       const target = { type: 'user', id: userId };
       const details = { roleBefore: before.role, role, statusBefore: before.status, status };
       await recordAudit(trx, { action: 'user.changed', actorId: actor.id, target, details, origin });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createTestGateway, type TestGateway } from '../../../test/gateway.ts';
+import { createTestGateway, PASSWORD, type TestGateway } from '../../../test/gateway.ts';
 
 let test: TestGateway;
 beforeAll(async () => {
@@ -82,6 +82,19 @@ describe('accounts', () => {
     expect((await person.call('listUsers')).status).toBe(200);
     await admin.call('updateUser', { params, body: { role: 'user' } });
     expect((await person.call('listUsers')).error.code).toBe('unauthenticated');
+  });
+
+  it('cannot come back through an invite of their own once they are no admin any more', async () => {
+    const admin = await test.admin();
+    const fallen = await test.person('fallen', 'admin');
+    const body = { role: 'admin', expiresInHours: 24 } as const;
+    const { secret } = (await fallen.call('createInvite', { body })).body;
+    const mine = (await admin.call('createInvite', { body: { ...body, role: 'user' } })).body;
+    await admin.call('updateUser', { params: { userId: fallen.user?.id ?? '' }, body: { role: 'user' } });
+    const account = { username: 'back', displayName: 'Back', password: PASSWORD };
+    const refused = await test.browser().call('register', { body: { ...account, invite: secret } });
+    expect(refused.error.code).toBe('link_invalid');
+    expect((await test.browser().call('register', { body: { ...account, invite: mine.secret } })).status).toBe(201);
   });
 
   it('never lose their last admin, not even when two demote each other at once', async () => {
