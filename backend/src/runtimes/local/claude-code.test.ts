@@ -199,13 +199,25 @@ describe('nothing is lost', () => {
       20_000,
       () =>
         `${requests.length - before} requests, none with the conversation; the sandbox says:\n` +
-        readFileSync(machine.places(spec.agentUid).logFile, 'utf8').slice(-4_000),
+        readFileSync(machine.places(spec.agentUid).paths.logFile, 'utf8').slice(-4_000),
     );
   };
   beforeAll(async () => {
     await start(claudeSpec({ agentUid: crypto.randomUUID(), generation: (generation += 1) }));
     expect(await prompt('remember the blue elephant')).toEqual(done);
+    await machine.screenShows(spec.agentUid, /You wrote: remember the blue elephant/);
     await ready();
+    // The CLI writes its transcript a little later, and nobody can take up what it did not write.
+    const { conversationId } = await machine.gateway.report((report) => report.conversationId !== null);
+    const transcript = join(
+      machine.places(spec.agentUid).paths.home,
+      `.claude/projects/-workspace/${conversationId}.jsonl`,
+    );
+    await waitFor(
+      async () => (await readFile(transcript, 'utf8').catch(() => '')).includes('You wrote: remember') || undefined,
+      20_000,
+      () => 'the transcript holds no answer',
+    );
   }, 2 * MINUTES);
   afterAll(() => machine.runtime.stop(spec.agentUid, { graceMs: 0 }));
 
