@@ -12,7 +12,7 @@ export interface FrameHandlers {
 
 /**
  * Reads a WebSocket stream as it comes and allocates nothing for data: a peer that costs more than what is measured
- * would be measured instead. Takes masked and unmasked frames; a mask must be zero, which is what our own ends send.
+ * would be measured instead. Takes masked and unmasked frames; our own ends mask with zeros, which need no undoing.
  */
 export class FrameReader {
   readonly #handlers: FrameHandlers;
@@ -21,6 +21,9 @@ export class FrameReader {
   #headerNeeded = 2;
   #opcode = 0;
   #leftBytes = 0;
+  /** Null when there is nothing to undo. */
+  #mask: Buffer | null = null;
+  #maskAt = 0;
   /** Type byte of the message under way; -1 before it came. */
   #type = -1;
   #control: Buffer[] = [];
@@ -40,7 +43,7 @@ export class FrameReader {
       }
       const end = Math.min(chunk.length, at + this.#leftBytes);
       this.#leftBytes -= end - at;
-      this.#payload(chunk.subarray(at, end));
+      this.#payload(this.#unmasked(chunk.subarray(at, end)));
       at = end;
       if (this.#leftBytes === 0) this.#endFrame();
     }
@@ -67,8 +70,20 @@ export class FrameReader {
     this.#opcode = (this.#header[0] ?? 0) & 0x0f;
     this.#leftBytes =
       short === 127 ? Number(this.#header.readBigUInt64BE(2)) : short === 126 ? this.#header.readUInt16BE(2) : short;
+    const mask =
+      (this.#header[1] ?? 0) & 0x80 ? this.#header.subarray(this.#headerNeeded - 4, this.#headerNeeded) : null;
+    this.#mask = mask?.some((byte) => byte !== 0) ? Buffer.from(mask) : null;
+    this.#maskAt = 0;
     this.#headerLength = 0;
     this.#headerNeeded = 0;
+  }
+
+  #unmasked(piece: Uint8Array): Uint8Array {
+    const mask = this.#mask;
+    if (mask === null) return piece;
+    const from = this.#maskAt;
+    this.#maskAt += piece.length;
+    return piece.map((byte, at) => byte ^ (mask[(from + at) % 4] ?? 0));
   }
 
   #payload(piece: Uint8Array): void {

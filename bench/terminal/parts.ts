@@ -40,18 +40,19 @@ export interface Relay {
 }
 
 export const startWsProxy = async (core: number | null): Promise<Relay> => {
-  const process = await Measured.start({
-    command: globalThis.process.execPath,
-    args: [fileOf('../../backend/dist/ws-proxy.js')],
+  const running = await Measured.start({
+    command: process.execPath,
+    // Another build can be measured in its place.
+    args: [process.env['SAC_BENCH_WS_PROXY'] ?? fileOf('../../backend/dist/ws-proxy.js')],
     env: { SAC_TERMINAL_TICKET_KEYS: `${KEY_ID}:${TICKET_KEY}`, SAC_PUBLIC_URL: ORIGIN, SAC_WS_LISTEN: '127.0.0.1:0' },
     core,
     ready: LISTENING,
   });
   return {
     name: 'ws-proxy',
-    process,
+    process: running,
     routeTo: (farEnd, user = 'typist') => ({
-      port: process.port,
+      port: running.port,
       path: `/ws/${SESSION}?token=${ticketFor(farEnd, user)}`,
       headers: { Origin: ORIGIN },
     }),
@@ -83,17 +84,17 @@ const bearerHeader = ({ bearer }: FarEnd): Record<string, string> =>
   bearer === null ? {} : { Authorization: `Bearer ${bearer()}` };
 
 export const startPlainRelay = async (core: number | null): Promise<Relay> => {
-  const process = await Measured.start({
-    command: globalThis.process.execPath,
+  const running = await Measured.start({
+    command: process.execPath,
     args: [fileOf('../peers/plain-relay.ts')],
     core,
     ready: LISTENING,
   });
   return {
     name: 'plain relay',
-    process,
+    process: running,
     routeTo: (farEnd) => ({
-      port: process.port,
+      port: running.port,
       path: `/ws?upstream=${farEnd.process.port}`,
       headers: bearerHeader(farEnd),
     }),
@@ -168,19 +169,19 @@ export const startTerminalServer = async (core: number | null, command: readonly
     }),
   );
   try {
-    const process = await Measured.start({
-      command: globalThis.process.execPath,
+    const running = await Measured.start({
+      command: process.execPath,
       args: [fileOf('../../sandbox/dist/terminal-server.js'), '--spec', spec],
       env: { SAC_TERMINAL_LISTEN: 'tcp:127.0.0.1:0', SAC_CONTROL_LISTEN: `unix:${join(directory, 'control.sock')}` },
       core,
       ready: LISTENING,
     });
-    const end = process.end.bind(process);
-    process.end = async () => {
+    const end = running.end.bind(running);
+    running.end = async () => {
       await end();
       rmSync(directory, { recursive: true, force: true });
     };
-    return { name: 'terminal server', process, bearer: innerToken };
+    return { name: 'terminal server', process: running, bearer: innerToken };
   } catch (error) {
     rmSync(directory, { recursive: true, force: true });
     throw error;

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@sac/contracts';
+import { Histogram } from './histogram.ts';
 
 export const upstreamFailures = ['policy', 'connect', 'timeout', 'refused', 'malformed', 'aborted'] as const;
 export type UpstreamFailure = (typeof upstreamFailures)[number];
@@ -9,8 +10,11 @@ export class RelayMetrics {
   connectionsOpened = 0;
   bytesToClient = 0;
   bytesToUpstream = 0;
-  /** Reads put off because the connection floods while others want a turn. */
+  /** Reads put off because the connection floods. */
   pacedReads = 0;
+  /** Reads put off because their person's share of a turn was used up while others waited. */
+  budgetWaits = 0;
+  readonly echo = new Histogram();
   endedIdle = 0;
   endedStalled = 0;
   /** Cut because their browser session ended. */
@@ -51,6 +55,14 @@ export const metricsText = (metrics: RelayMetrics): string => {
     family('sac_ws_paced_reads_total', 'counter', 'Reads put off because a connection floods', [
       ['', metrics.pacedReads],
     ]),
+    family('sac_ws_budget_waits_total', 'counter', 'Reads put off in favour of other people', [
+      ['', metrics.budgetWaits],
+    ]),
+    [
+      '# HELP sac_ws_echo_seconds Time from input into a quiet terminal to its next output, as seen by ws-proxy',
+      '# TYPE sac_ws_echo_seconds histogram',
+      ...metrics.echo.lines('sac_ws_echo_seconds'),
+    ].join('\n'),
     family('sac_ws_ended_total', 'counter', 'Connections ended by the relay', [
       ['{reason="idle"}', metrics.endedIdle],
       ['{reason="stalled"}', metrics.endedStalled],

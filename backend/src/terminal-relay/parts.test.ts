@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { clientAddressBehind } from './client-address.ts';
 import { ConnectionCounts } from './connection-counts.ts';
-import { FloodPacer, FloodState } from './flood-pacer.ts';
 import { ResponseHeadReader } from './response-head.ts';
 import { SeenTickets } from './seen-tickets.ts';
 
@@ -72,36 +71,5 @@ describe('response head', () => {
     ['\r\n\r\n', { kind: 'malformed' }],
   ])('%j is %j', (text, expected) => {
     expect(new ResponseHeadReader().push(Buffer.from(text))).toEqual(expected);
-  });
-});
-
-describe('flood pacer', () => {
-  const flood = (pacer: FloodPacer, state: FloodState, fromMs: number, byteCount: number): boolean => {
-    let all = true;
-    for (let at = fromMs; at < fromMs + 60; at += 1) all = pacer.mayReadOn(state, byteCount, at) && all;
-    return all;
-  };
-
-  it('never delays a quiet connection or a single burst', () => {
-    const pacer = new FloodPacer();
-    const state = new FloodState(() => undefined);
-    expect(flood(pacer, state, 1_000, 500)).toBe(true);
-    expect(pacer.mayReadOn(state, 200_000, 2_000)).toBe(true);
-    expect(pacer.mayReadOn(state, 100, 3_000)).toBe(true);
-    pacer.stop();
-  });
-
-  it('puts a flood off and resumes it soon, in turns when there are many', async () => {
-    const pacer = new FloodPacer();
-    let resumed = 0;
-    const states = Array.from({ length: 20 }, () => new FloodState(() => (resumed += 1)));
-    for (const state of states) {
-      pacer.mayReadOn(state, 40_000, 1_000);
-      expect(pacer.mayReadOn(state, 40_000, 1_020)).toBe(false);
-    }
-    expect(resumed).toBe(0);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(resumed).toBe(20);
-    pacer.stop();
   });
 });

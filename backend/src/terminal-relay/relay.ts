@@ -45,7 +45,7 @@ export class Relay {
   readonly #counts: ConnectionCounts;
   readonly #seen = new SeenTickets(SEEN_TICKETS_CAPACITY);
   readonly #revoked = new RevokedSessions();
-  readonly #pacer = new FloodPacer();
+  readonly #pacer = new FloodPacer(this.metrics);
   /** Each with the browser session it was opened in. */
   readonly #splices = new Map<Splice, string>();
   readonly #openings = new Set<AbortController>();
@@ -186,8 +186,7 @@ export class Relay {
         link.socket.destroy();
         throw new RefusedError(SIGNED_OUT);
       }
-      const { authSession } = ticket;
-      this.#splice({ link, client, head, release, authSession, facts: this.#factsOf(ticket, request) });
+      this.#splice(link, { ticket, release }, { request, client, head });
     } catch (error) {
       release();
       throw this.#draining ? new RefusedError(DRAINING, { cause: error }) : error;
@@ -210,44 +209,35 @@ export class Relay {
     };
   }
 
-  #splice({
-    link,
-    client,
-    head,
-    release,
-    authSession,
-    facts,
-  }: {
-    link: UpstreamLink;
-    client: Socket;
-    head: Buffer;
-    release: () => void;
-    authSession: string;
-    facts: object;
-  }): void {
+  #splice(
+    link: UpstreamLink,
+    { ticket, release }: Pick<Admission, 'ticket' | 'release'>,
+    { request, client, head }: { request: UpgradeRequest; client: Socket; head: Buffer },
+  ): void {
     link.socket.setKeepAlive(true, this.#limits.keepAliveMs);
     const openedAtMs = performance.now();
+    const facts = this.#factsOf(ticket, request);
     const splice = new Splice({
       client,
       clientHead: head,
       upstream: link,
       pacer: this.#pacer,
+      share: this.#pacer.join(ticket.sub),
       metrics: this.metrics,
       nowMs: () => performance.now(),
       onClosed: () => {
         release();
+        this.#pacer.leave(ticket.sub);
         this.#splices.delete(splice);
         this.metrics.connectionsOpen -= 1;
-        this.#logger.info(
-          { ...facts, durationMs: Math.round(performance.now() - openedAtMs) },
-          'terminal connection closed',
-        );
+        const durationMs = Math.round(performance.now() - openedAtMs);
+        this.#logger.info({ ...facts, durationMs }, 'terminal connection closed');
         if (this.#splices.size > 0) return;
         this.#empty.resolve();
         this.#empty = Promise.withResolvers();
       },
     });
-    this.#splices.set(splice, authSession);
+    this.#splices.set(splice, ticket.authSession);
     this.metrics.connectionsOpen += 1;
     this.metrics.connectionsOpened += 1;
     this.#logger.info(facts, 'terminal connection opened');

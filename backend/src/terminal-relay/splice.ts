@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net';
-import { FloodState, type FloodPacer } from './flood-pacer.ts';
+import { EchoTimer } from './echo-timer.ts';
+import { Flow, type FloodPacer, type PersonShare } from './flood-pacer.ts';
 import type { RelayMetrics } from './metrics.ts';
 import type { UpstreamLink } from './upstream.ts';
 
 /** After one side ended, the other gets this long to take what is on its way. */
 const LINGER_MS = 10_000;
+
+const NOTHING = Buffer.alloc(0);
 
 export interface SpliceOptions {
   readonly client: Socket;
@@ -12,6 +15,7 @@ export interface SpliceOptions {
   readonly clientHead: Buffer;
   readonly upstream: UpstreamLink;
   readonly pacer: FloodPacer;
+  readonly share: PersonShare;
   readonly metrics: RelayMetrics;
   readonly nowMs: () => number;
   /** Called once, when both sockets are closed. */
@@ -24,17 +28,25 @@ export interface SpliceOptions {
  */
 export class Splice {
   readonly #options: SpliceOptions;
-  readonly #flood: FloodState;
+  readonly #output: Flow;
+  readonly #input: Flow;
+  readonly #echo: EchoTimer;
   #lastByteAtMs: number;
   /** When the client stopped taking bytes; null while nothing waits for it. */
   #stalledSinceMs: number | null = null;
+  /** Bytes of the read that waits for its kernel, in either direction. */
+  #waitingOutputBytes = 0;
+  #waitingInputBytes = 0;
   #linger: NodeJS.Timeout | null = null;
   #openSockets = 2;
 
   constructor(options: SpliceOptions) {
+    const { client, upstream, share, metrics } = options;
     this.#options = options;
     this.#lastByteAtMs = options.nowMs();
-    this.#flood = new FloodState(() => options.upstream.socket.resume());
+    this.#output = new Flow(share, () => upstream.socket.resume());
+    this.#input = new Flow(share, () => client.resume());
+    this.#echo = new EchoTimer(metrics.echo);
   }
 
   /** The client's socket must not have been read from before. */
@@ -44,7 +56,7 @@ export class Splice {
     this.#join(upstream.socket, client);
     client.on('data', this.#onClientData);
     if (clientHead.length > 0) this.#onClientData(clientHead);
-    client.write(upstream.response, this.#onClientTookAll);
+    client.write(upstream.response);
     upstream.setReader(this.#onUpstreamChunk);
     if (upstream.rest.length > 0 && !this.#onUpstreamChunk(upstream.rest)) return;
     upstream.socket.resume();
@@ -72,41 +84,53 @@ export class Splice {
   }
 
   #onUpstreamChunk = (chunk: Uint8Array): boolean => {
-    const { client, pacer, metrics, nowMs } = this.#options;
+    const { client, upstream, pacer, metrics, nowMs } = this.#options;
     // Ended by us: the rest is thrown away, so that the far end's close is seen.
     if (client.writableEnded || client.destroyed) return true;
     const atMs = nowMs();
     this.#lastByteAtMs = atMs;
+    this.#echo.output(atMs);
     metrics.bytesToClient += chunk.byteLength;
-    client.write(chunk, this.#onClientTookAll);
+    client.write(chunk);
     // Not all in the kernel: the write still needs this connection's only read buffer.
     if (client.writableLength > 0) {
-      this.#stalledSinceMs ??= atMs;
+      this.#stalledSinceMs = atMs;
+      this.#waitingOutputBytes = chunk.byteLength;
+      // Costs something only here, where a callback on every write would cost each of them a turn.
+      client.write(NOTHING, this.#onClientTookAll);
       return false;
     }
-    if (pacer.mayReadOn(this.#flood, chunk.byteLength, atMs)) return true;
-    metrics.pacedReads += 1;
-    return false;
+    const mayReadOn = pacer.mayReadOn(this.#output, chunk.byteLength, atMs);
+    upstream.buffer.adapt(this.#output.floods);
+    return mayReadOn;
   };
 
   #onClientTookAll = (): void => {
-    if (this.#stalledSinceMs === null || this.#options.client.writableLength > 0) return;
+    const { client, upstream, pacer, nowMs } = this.#options;
+    if (client.destroyed) return;
     this.#stalledSinceMs = null;
-    this.#options.upstream.socket.resume();
+    if (pacer.mayReadOn(this.#output, this.#waitingOutputBytes, nowMs())) upstream.socket.resume();
   };
 
   #onClientData = (chunk: Buffer): void => {
-    const { client, upstream, metrics, nowMs } = this.#options;
+    const { client, upstream, pacer, metrics, nowMs } = this.#options;
     if (upstream.socket.writableEnded || upstream.socket.destroyed) return;
-    this.#lastByteAtMs = nowMs();
+    const atMs = nowMs();
+    this.#echo.input(atMs, this.#lastByteAtMs);
+    this.#lastByteAtMs = atMs;
     metrics.bytesToUpstream += chunk.length;
-    upstream.socket.write(chunk, this.#onUpstreamTookAll);
-    if (upstream.socket.writableLength > 0) client.pause();
+    upstream.socket.write(chunk);
+    if (upstream.socket.writableLength > 0) {
+      this.#waitingInputBytes = chunk.length;
+      client.pause();
+      upstream.socket.write(NOTHING, this.#onUpstreamTookAll);
+    } else if (!pacer.mayReadOn(this.#input, chunk.length, atMs)) client.pause();
   };
 
   #onUpstreamTookAll = (): void => {
-    const { client, upstream } = this.#options;
-    if (client.isPaused() && upstream.socket.writableLength === 0) client.resume();
+    const { client, upstream, pacer, nowMs } = this.#options;
+    if (upstream.socket.destroyed) return;
+    if (pacer.mayReadOn(this.#input, this.#waitingInputBytes, nowMs())) client.resume();
   };
 
   /** The end, an error or the close of one side ends the other. */

@@ -2,14 +2,9 @@ import { connect, type Socket } from 'node:net';
 import { SUBPROTOCOL, type Upstream } from '@sac/contracts';
 import type { UpstreamPolicy } from './messages.ts';
 import type { UpstreamFailure } from './metrics.ts';
+import { ReadBuffer } from './read-buffer.ts';
 import { ResponseHeadReader } from './response-head.ts';
 import { targetsOf, type Target } from './upstream-target.ts';
-
-/**
- * One read buffer per connection, reused for every read. Only touched pages count, so a quiet connection
- * costs a few kilobytes; a flooding one moves up to this much per read.
- */
-export const READ_BUFFER_BYTES = 256 * 1024;
 
 /** Takes one chunk, which is only valid during the call. False stops reading until `socket.resume()`. */
 export type ChunkReader = (chunk: Uint8Array) => boolean;
@@ -21,6 +16,7 @@ export interface UpstreamLink {
   readonly response: string;
   /** First bytes after the head. */
   readonly rest: Buffer;
+  readonly buffer: ReadBuffer;
   setReader(reader: ChunkReader): void;
 }
 
@@ -88,17 +84,18 @@ const openTarget = (
           socket,
           response: result.response,
           rest: result.rest,
+          buffer,
           setReader: (next) => {
             reader = next;
           },
         });
       return false;
     };
-    const buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+    const buffer = new ReadBuffer();
     const socket = connect({
       ...target.options,
       noDelay: true,
-      onread: { buffer, callback: (byteCount) => reader(buffer.subarray(0, byteCount)) },
+      onread: { buffer: () => buffer.current, callback: (byteCount, read) => reader(read.subarray(0, byteCount)) },
     });
     const deadline = setTimeout(
       () => fail('timeout', `The terminal server did not answer within ${timeoutMs} ms.`),
