@@ -92,7 +92,8 @@ const registerRoute = (app: FastifyInstance, definition: RouteDefinition, handle
     schema: routeSchema(definition),
     // A request that takes no fields may leave its body out.
     preValidation: async (request) => {
-      if (definition.kind !== 'upload' && definition.body !== undefined) request.body ??= {};
+      if (definition.kind !== 'upload' && definition.body !== undefined && request.body === undefined)
+        request.body = {};
     },
     handler: async (request, reply) => {
       const answer = await handle(contextOf(definition, request, reply));
