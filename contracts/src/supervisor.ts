@@ -61,6 +61,8 @@ export const SupervisorConfig = Type.Object({
       hostUid: Type.Integer({ minimum: 1 }),
     }),
   ]),
+  /** Record of the terminals; without it none is kept. */
+  recording: Type.Optional(strict({ isOn: Type.Boolean(), totalBytes: Type.Integer({ minimum: 1024 * 1024 }) })),
   /** Phases that ended before the supervisor started. */
   phases: Type.Array(StartPhase),
 });

@@ -17,6 +17,7 @@ const valid = {
     resume: { idFile: '/run/sac/state/id', args: ['--resume', '{id}'] },
   },
   shell: { command: '/bin/bash', args: ['-l'], env: {}, cwd: '/workspace' },
+  recording: { directory: '/home/agent/.local/state/sac/recordings', totalBytes: 16_777_216, isOn: true },
 };
 
 const directory = mkdtempSync(join(tmpdir(), 'sac-spec-'));
@@ -31,6 +32,7 @@ describe('launch spec', () => {
   it('reads a whole spec', () => {
     expect(readLaunchSpec(file(JSON.stringify(valid)))).toEqual(valid);
     expect(parseLaunchSpec({ ...valid, main: { ...valid.main, resume: null } }).main.resume).toBeNull();
+    expect(parseLaunchSpec({ ...valid, recording: undefined }).recording).toBeNull();
   });
   it.each<readonly [string, unknown, RegExp]>([
     ['nothing', null, /\(whole\): expected an object/],
@@ -39,6 +41,16 @@ describe('launch spec', () => {
     ['relative workspace', { ...valid, workspaceDir: 'work' }, /workspaceDir: expected an absolute path/],
     ['args', { ...valid, shell: { ...valid.shell, args: '-l' } }, /shell\.args: expected a list/],
     ['env name', { ...valid, shell: { ...valid.shell, env: { 'A=B': '' } } }, /shell\.env: not a variable name/],
+    [
+      'record size',
+      { ...valid, recording: { ...valid.recording, totalBytes: -1 } },
+      /recording\.totalBytes: .*1048576/,
+    ],
+    [
+      'record place',
+      { ...valid, recording: { ...valid.recording, directory: 'x' } },
+      /recording\.directory: .*absolute/,
+    ],
     ['env value', { ...valid, shell: { ...valid.shell, env: { A: 1 } } }, /shell\.env\.A: expected text, got number/],
     ['NUL', { ...valid, main: { ...valid.main, command: 'a\0b' } }, /main\.command: contains a NUL/],
     ['resume', { ...valid, main: { ...valid.main, resume: { idFile: 'x', args: [] } } }, /main\.resume\.idFile/],

@@ -14,6 +14,13 @@ export interface ResumeSpec {
   readonly args: readonly string[];
 }
 
+/** Where and how much is recorded. `isOn` false: nothing new, what is there can still be read. */
+export interface RecordingSpec {
+  readonly directory: string;
+  readonly totalBytes: number;
+  readonly isOn: boolean;
+}
+
 /** What a sandbox runs and how its terminal server recognises tokens. Written by the runtime, read once at start. */
 export interface LaunchSpec {
   readonly agentUid: string;
@@ -24,11 +31,14 @@ export interface LaunchSpec {
   readonly workspaceDir: string;
   readonly main: LaunchCommand & { readonly resume: ResumeSpec | null };
   readonly shell: LaunchCommand;
+  /** Null: this sandbox keeps no record of its terminals. */
+  readonly recording: RecordingSpec | null;
 }
 
 const MAX_SPEC_BYTES = 1024 * 1024;
 const MAX_LIST_LENGTH = 1_000;
 const MIN_KEY_CHARACTERS = 32;
+const MIN_RECORDING_BYTES = 1024 * 1024;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -100,6 +110,15 @@ const resumeOf = (value: unknown): ResumeSpec | null => {
   };
 };
 
+const recordingOf = (value: unknown): RecordingSpec | null => {
+  if (value === null || value === undefined) return null;
+  const { directory, totalBytes, isOn } = fieldsOf(value, 'recording');
+  if (typeof totalBytes !== 'number' || !Number.isSafeInteger(totalBytes) || totalBytes < MIN_RECORDING_BYTES)
+    throw new SpecInvalid('recording.totalBytes', `expected a whole number of at least ${MIN_RECORDING_BYTES}`);
+  if (typeof isOn !== 'boolean') throw new SpecInvalid('recording.isOn', 'expected true or false');
+  return { directory: absoluteOf(directory, 'recording.directory'), totalBytes, isOn };
+};
+
 /** @throws Error naming the first field that is wrong */
 export const parseLaunchSpec = (value: unknown): LaunchSpec => {
   const fields = fieldsOf(value, '(whole)');
@@ -114,6 +133,7 @@ export const parseLaunchSpec = (value: unknown): LaunchSpec => {
     workspaceDir: absoluteOf(fields['workspaceDir'], 'workspaceDir'),
     main: { ...commandOf(fields['main'], 'main'), resume: resumeOf(fieldsOf(fields['main'], 'main')['resume']) },
     shell: commandOf(fields['shell'], 'shell'),
+    recording: recordingOf(fields['recording']),
   };
 };
 

@@ -33,6 +33,7 @@ const main = async (): Promise<void> => {
     terminalListen,
     controlListen,
     onFatal: fail,
+    onWarning: (message) => logger.warn(message),
   });
   logger.info({ address: server.address, pid: server.terminals.state.main.pid }, 'ready');
   let ending = false;

@@ -100,6 +100,11 @@ export const prepareCli = async (config: SupervisorConfig, layout: Layout): Prom
         resume: cli.resumeArgs === null ? null : { idFile: layout.conversationInside, args: cli.resumeArgs },
       },
       shell: { command: '/bin/bash', args: [], env: { ...env, PS1: prompt }, cwd: inside.workspace },
+      // In the home, because it has to outlive this sandbox and is written from within it.
+      recording:
+        config.recording === undefined
+          ? null
+          : { directory: `${inside.home}/.local/state/sac/recordings`, ...config.recording },
     },
   };
 };

@@ -10,6 +10,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import websocket, { type WebSocket } from '@fastify/websocket';
 import { bounds } from './constants.ts';
 import type { InnerTokens } from './inner-token.ts';
+import { RecordReader } from './recording/record-reader.ts';
+import type { Records } from './recording/records.ts';
 import type { Terminal } from './terminal.ts';
 import type { Terminals } from './terminals.ts';
 import type { Viewer, ViewerLink } from './viewer.ts';
@@ -29,20 +31,28 @@ interface Attached {
   readonly viewer: Viewer;
 }
 
+export interface ConnectionParts {
+  readonly terminals: Terminals;
+  /** Null: this sandbox keeps no record. */
+  readonly records: Records | null;
+  readonly tokens: InnerTokens;
+}
+
 /** One WebSocket: waits for the hello, then passes frames between the socket and a terminal. */
 class Connection implements ViewerLink {
   readonly #socket: WebSocket;
-  readonly #terminals: Terminals;
+  readonly #parts: ConnectionParts;
   readonly #claims: InnerClaims;
   readonly #helloTimer: NodeJS.Timeout;
   #attached: Attached | null = null;
+  #reader: RecordReader | null = null;
   #violations = 0;
   #lastSeenMs = performance.now();
   #inputPaused = false;
 
-  constructor(socket: WebSocket, terminals: Terminals, claims: InnerClaims) {
+  constructor(socket: WebSocket, parts: ConnectionParts, claims: InnerClaims) {
     this.#socket = socket;
-    this.#terminals = terminals;
+    this.#parts = parts;
     this.#claims = claims;
     this.#helloTimer = setTimeout(
       () => this.close(closeCodes.refused, `no hello within ${bounds.helloTimeoutMs} ms`),
@@ -86,8 +96,9 @@ class Connection implements ViewerLink {
   }
 
   readonly #sent = (): void => {
-    if (this.#attached !== null && this.#socket.bufferedAmount === 0)
-      this.#attached.terminal.drained(this.#attached.viewer);
+    if (this.#socket.bufferedAmount > 0) return;
+    this.#attached?.terminal.drained(this.#attached.viewer);
+    this.#reader?.drained();
   };
 
   #received(data: Buffer, isBinary: boolean): void {
@@ -100,6 +111,7 @@ class Connection implements ViewerLink {
     const decoded = decodeClientFrame(data);
     if (!decoded.ok) this.#refused(decoded.error.code, decoded.error.message);
     else if (this.#attached !== null) this.#pass(this.#attached, decoded.message);
+    else if (this.#reader !== null) this.#read(this.#reader, decoded.message);
     else if (decoded.message.type === 'hello') this.#attach(decoded.message.hello);
     else this.close(closeCodes.refused, `${decoded.message.type} before the hello`);
   }
@@ -109,9 +121,17 @@ class Connection implements ViewerLink {
     if (problem !== null) this.#violation(problem);
   }
 
+  #read(reader: RecordReader, message: ClientMessage): void {
+    const problem =
+      message.type === 'recordingRequest'
+        ? reader.ask(message.request)
+        : `${message.type}: this connection only reads a recording`;
+    if (problem !== null) this.#violation(problem);
+  }
+
   #refused(code: string, message: string): void {
     if (code === 'too_long') this.close(closeCodes.frameTooBig, message);
-    else if (this.#attached === null) this.close(closeCodes.refused, message);
+    else if (this.#attached === null && this.#reader === null) this.close(closeCodes.refused, message);
     else this.#violation(message);
   }
 
@@ -123,7 +143,12 @@ class Connection implements ViewerLink {
 
   #attach(hello: Hello): void {
     clearTimeout(this.#helloTimer);
-    const terminal = this.#terminals.find(this.#claims.terminal);
+    if (hello.sac?.recording === true) {
+      // The record outlives its terminal, so none has to be there.
+      this.#reader = new RecordReader(this, this.#parts.records, this.#claims.terminal);
+      return;
+    }
+    const terminal = this.#parts.terminals.find(this.#claims.terminal);
     if (terminal === null) {
       this.close(closeCodes.gone, `there is no terminal ${this.#claims.terminal}`);
     } else if (terminal.viewerCount >= bounds.viewersPerTerminal) {
@@ -146,11 +171,7 @@ class Connection implements ViewerLink {
 }
 
 /** Serves `/ws` to whoever holds an inner token. */
-export const registerConnections = async (
-  app: FastifyInstance,
-  terminals: Terminals,
-  tokens: InnerTokens,
-): Promise<void> => {
+export const registerConnections = async (app: FastifyInstance, parts: ConnectionParts): Promise<void> => {
   const connections = new Set<Connection>();
   await app.register(websocket, {
     options: {
@@ -184,12 +205,12 @@ export const registerConnections = async (
   app.get('/ws', { websocket: true }, (socket, request) => {
     // Without a listener an error of the protocol (a frame too big, a compressed one) would end the process.
     socket.on('error', () => undefined);
-    const token = tokens.redeem(request.headers.authorization);
+    const token = parts.tokens.redeem(request.headers.authorization);
     if (!token.ok) {
       socket.close(token.closeCode, reasonOf(token.reason));
       return;
     }
-    const connection = new Connection(socket, terminals, token.claims);
+    const connection = new Connection(socket, parts, token.claims);
     connections.add(connection);
     socket.on('close', () => connections.delete(connection));
   });

@@ -16,6 +16,8 @@ export const bounds = {
   replayFrameBytes: 64 * 1024,
   /** Below `unacknowledgedBytes`, because a snapshot counts as one unacknowledged whole. */
   snapshotBytes: 448 * 1024,
+  /** A screen at the start of a recorded segment: the last lines above it are enough. */
+  keyframeBytes: 48 * 1024,
   snapshotTimeoutMs: 20_000,
   modelBatchBytes: 64 * 1024,
   modelBatchMs: 10,

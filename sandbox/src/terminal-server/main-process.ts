@@ -1,8 +1,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import type { ExitStatus } from '@sac/contracts';
 import type { LaunchCommand, LaunchSpec, ResumeSpec } from '../launch-spec.ts';
-import type { Screens } from './screen/screens.ts';
-import { Terminal } from './terminal.ts';
+import { Terminal, type TerminalParts } from './terminal.ts';
 
 /** How often and how fast a CLI that keeps ending is started again. */
 export const restartPolicy = {
@@ -52,7 +51,7 @@ export interface MainState {
 /** Keeps the CLI running in the terminal `main`. Every start is a new terminal with a new stream. */
 export class MainProcess {
   readonly #spec: LaunchSpec['main'];
-  readonly #screens: Screens;
+  readonly #parts: TerminalParts;
   readonly #onChange: () => void;
   #terminal: Terminal | null = null;
   #restarts = 0;
@@ -64,9 +63,9 @@ export class MainProcess {
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(spec: LaunchSpec['main'], screens: Screens, onChange: () => void) {
+  constructor(spec: LaunchSpec['main'], parts: TerminalParts, onChange: () => void) {
     this.#spec = spec;
-    this.#screens = screens;
+    this.#parts = parts;
     this.#onChange = onChange;
     this.#start();
   }
@@ -109,7 +108,7 @@ export class MainProcess {
   #start(): void {
     this.#timer = null;
     this.#terminal?.close(1012, 'started again');
-    this.#terminal = new Terminal('main', withResume(this.#spec, this.#spec.resume), this.#screens, {
+    this.#terminal = new Terminal('main', withResume(this.#spec, this.#spec.resume), this.#parts, {
       onChange: this.#onChange,
       onEnd: (exit, output) => this.#ended(exit, output),
     });

@@ -6,6 +6,7 @@ import { registerConnections } from './connections.ts';
 import { registerControl } from './control.ts';
 import { InnerTokens } from './inner-token.ts';
 import { removeStaleSocket } from './listen.ts';
+import { Records } from './recording/records.ts';
 import { Screens } from './screen/screens.ts';
 import { Terminals } from './terminals.ts';
 
@@ -15,6 +16,8 @@ export interface TerminalServerOptions {
   readonly controlListen: ListenOptions;
   /** Something broke that only a new process can mend. */
   readonly onFatal: (error: Error) => void;
+  /** Something is given up that nobody has to mend at once, with the reason. */
+  readonly onWarning: (message: string) => void;
 }
 
 export interface TerminalServer {
@@ -56,16 +59,18 @@ const closeApp = async (app: FastifyInstance): Promise<void> => {
 /** Starts `main` and serves viewers and the sidecar. */
 export const createTerminalServer = async (options: TerminalServerOptions): Promise<TerminalServer> => {
   const screens = new Screens(options.onFatal);
-  const terminals = new Terminals(options.spec, screens);
+  const records = options.spec.recording === null ? null : new Records(options.spec.recording, options.onWarning);
+  const terminals = new Terminals(options.spec, { screens, records });
   const viewers = createApp();
   const control = createApp();
   const close = async (): Promise<void> => {
     await terminals.close(closeCodes.goingAway, 'the sandbox is ending');
+    await records?.close();
     await Promise.all([closeApp(viewers), closeApp(control)]);
     await screens.close();
   };
   try {
-    await registerConnections(viewers, terminals, new InnerTokens(options.spec));
+    await registerConnections(viewers, { terminals, records, tokens: new InnerTokens(options.spec) });
     await registerControl(control, terminals, options.spec.workspaceDir);
     await listen(control, options.controlListen);
     await listen(viewers, options.terminalListen);

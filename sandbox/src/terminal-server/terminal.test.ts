@@ -85,10 +85,15 @@ describe('loss of the screen worker', () => {
   };
 
   it('is mended from the tail; one that keeps dying is reported', { timeout: 60_000 }, async () => {
-    const terminal = new Terminal('main', launch('echo before; read line; echo "after $line"; sleep 100'), screens, {
-      onChange: () => undefined,
-      onEnd: () => undefined,
-    });
+    const terminal = new Terminal(
+      'main',
+      launch('echo before; read line; echo "after $line"; sleep 100'),
+      { screens, records: null },
+      {
+        onChange: () => undefined,
+        onEnd: () => undefined,
+      },
+    );
     await untilShown(terminal, 'before');
     breakWorker();
     await untilShown(terminal, 'before');

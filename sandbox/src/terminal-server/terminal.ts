@@ -5,12 +5,21 @@ import type { LaunchCommand } from '../launch-spec.ts';
 import { Coalescer } from './coalescer.ts';
 import { bounds } from './constants.ts';
 import { Pty } from './pty.ts';
+import type { Recorder } from './recording/recorder.ts';
+import type { Records } from './recording/records.ts';
 import { isTerminalReport } from './reports.ts';
 import type { ScreenText } from './screen/screen-model.ts';
 import type { Screen, Screens, Snapshot } from './screen/screens.ts';
 import { Tail } from './tail.ts';
 import type { Viewer, ViewerIdentity, ViewerLink } from './viewer.ts';
 import { Viewers, type ViewedTerminal } from './viewers.ts';
+
+/** What all terminals of a sandbox share. */
+export interface TerminalParts {
+  readonly screens: Screens;
+  /** Null: this sandbox keeps no record. */
+  readonly records: Records | null;
+}
 
 export interface TerminalEvents {
   /** Title, viewers or exit changed. */
@@ -40,6 +49,7 @@ export class Terminal implements ViewedTerminal {
   readonly #pty: Pty;
   readonly #screen: Screen;
   readonly #viewers: Viewers;
+  readonly #recorder: Recorder | null;
   readonly #coalescer = new Coalescer((bytes) => this.#flushed(bytes));
   readonly #heldViewers = new Set<Viewer>();
   readonly #gone = Promise.withResolvers<void>();
@@ -60,17 +70,25 @@ export class Terminal implements ViewedTerminal {
   #releaseTimer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(name: string, launch: LaunchCommand, screens: Screens, events: TerminalEvents) {
+  constructor(name: string, launch: LaunchCommand, parts: TerminalParts, events: TerminalEvents) {
     this.name = name;
     this.#events = events;
     this.#command = basename(launch.command);
     this.#viewers = new Viewers(this);
-    this.#screen = screens.open(startSize, {
+    this.#screen = parts.screens.open(startSize, {
       onTitle: (title) => this.#setTitle(title),
       onReply: (data, offset) => this.#answer(data, offset),
       onParsed: (offset) => this.#parsed(offset),
       onLost: () => this.#rebuildModel(),
     });
+    this.#recorder =
+      parts.records?.record({
+        terminal: name,
+        stream: this.stream,
+        size: startSize,
+        keyframe: () => this.#snapshot(bounds.keyframeBytes),
+        onStopped: () => this.#viewers.announce(),
+      }) ?? null;
     this.#pty = new Pty(launch, startSize, {
       onData: (bytes) => this.#coalescer.push(bytes),
       onExit: (status) => this.#exited(status),
@@ -87,6 +105,10 @@ export class Terminal implements ViewedTerminal {
       viewers: this.#viewers.count,
       exit: this.exit,
     };
+  }
+
+  get recorded(): boolean {
+    return this.#recorder?.isRecording ?? false;
   }
 
   get viewerCount(): number {
@@ -157,12 +179,8 @@ export class Terminal implements ViewedTerminal {
     return this.#finalText ?? this.#screen.screen();
   }
 
-  async takeSnapshot(): Promise<Snapshot> {
-    this.#coalescer.flush();
-    if (this.#ending === null) return this.#screen.snapshot();
-    await this.#ending;
-    if (this.#final === null) throw new Error(`terminal ${this.name}: its last screen could not be kept`);
-    return this.#final;
+  takeSnapshot(): Promise<Snapshot> {
+    return this.#snapshot(bounds.snapshotBytes);
   }
 
   /** HUP now, KILL after the grace time. */
@@ -176,6 +194,7 @@ export class Terminal implements ViewedTerminal {
     this.end();
     this.#coalescer.flush();
     this.#viewers.close(code, reason);
+    void this.#recorder?.close();
     this.#screen.close();
     for (const timer of [this.#sizeTimer, this.#titleTimer, this.#foregroundTimer, this.#releaseTimer])
       if (timer !== null) clearTimeout(timer);
@@ -196,6 +215,14 @@ export class Terminal implements ViewedTerminal {
 
   viewersChanged(): void {
     this.#events.onChange();
+  }
+
+  async #snapshot(maxBytes: number): Promise<Snapshot> {
+    this.#coalescer.flush();
+    if (this.#ending === null) return this.#screen.snapshot(maxBytes);
+    await this.#ending;
+    if (this.#final === null) throw new Error(`terminal ${this.name}: its last screen could not be kept`);
+    return this.#final;
   }
 
   #typed(viewer: Viewer, data: Uint8Array): string | null {
@@ -222,6 +249,7 @@ export class Terminal implements ViewedTerminal {
     this.tail.append(bytes);
     this.#screen.write(bytes);
     this.#viewers.broadcast(bytes, from, this.tail.end);
+    this.#recorder?.output(bytes);
     this.#checkModelLag();
     this.#foregroundTimer ??= setTimeout(() => this.#lookAtForeground(), bounds.foregroundIntervalMs);
   }
@@ -302,6 +330,7 @@ export class Terminal implements ViewedTerminal {
     this.tail.resize(size);
     this.#screen.resize(size, this.tail.nextSequence);
     this.#pty.resize(size);
+    this.#recorder?.resized(size);
     this.#viewers.advanceAll();
   }
 
@@ -313,6 +342,7 @@ export class Terminal implements ViewedTerminal {
     if (this.#closed) return;
     this.#releaseHeldViewers();
     this.#ending = this.#keepLastScreen(status);
+    void this.#recorder?.exited(status);
     this.#viewers.finish();
     this.#releaseTimer = setTimeout(() => this.tail.release(), bounds.endedTailMs);
   }
@@ -322,7 +352,7 @@ export class Terminal implements ViewedTerminal {
     let output = '';
     try {
       const [snapshot, screen, text] = await Promise.all([
-        this.#screen.snapshot(),
+        this.#screen.snapshot(bounds.snapshotBytes),
         this.#screen.screen(),
         this.#screen.text(),
       ]);

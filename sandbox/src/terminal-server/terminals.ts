@@ -2,8 +2,7 @@ import type { Terminal as TerminalInfo } from '@sac/contracts';
 import type { LaunchSpec } from '../launch-spec.ts';
 import { bounds } from './constants.ts';
 import { MainProcess, type MainState } from './main-process.ts';
-import type { Screens } from './screen/screens.ts';
-import { Terminal } from './terminal.ts';
+import { Terminal, type TerminalParts } from './terminal.ts';
 
 export interface SandboxState {
   readonly terminals: readonly TerminalInfo[];
@@ -15,17 +14,17 @@ const SHELL_NUMBER = /^shell-([0-9]+)$/;
 /** All terminals of the sandbox: `main` from the start, shells as people ask for them. */
 export class Terminals {
   readonly #spec: LaunchSpec;
-  readonly #screens: Screens;
+  readonly #parts: TerminalParts;
   readonly #shells = new Map<string, Terminal>();
   readonly #listeners = new Set<() => void>();
   readonly #main: MainProcess;
   #announced = false;
   #closed = false;
 
-  constructor(spec: LaunchSpec, screens: Screens) {
+  constructor(spec: LaunchSpec, parts: TerminalParts) {
     this.#spec = spec;
-    this.#screens = screens;
-    this.#main = new MainProcess(spec.main, screens, () => this.#changed());
+    this.#parts = parts;
+    this.#main = new MainProcess(spec.main, parts, () => this.#changed());
   }
 
   get state(): SandboxState {
@@ -44,7 +43,7 @@ export class Terminals {
   openShell(): Terminal | null {
     if (this.#shells.size + 1 >= bounds.terminalsPerSandbox && !this.#forgetOldestEnded()) return null;
     const name = this.#freeName();
-    const shell = new Terminal(name, this.#spec.shell, this.#screens, {
+    const shell = new Terminal(name, this.#spec.shell, this.#parts, {
       onChange: () => this.#changed(),
       onEnd: () => this.#changed(),
     });

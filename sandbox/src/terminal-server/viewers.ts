@@ -13,6 +13,7 @@ export interface ViewedTerminal {
   readonly title: string;
   readonly foreground: string | null;
   readonly exit: ExitStatus | null;
+  readonly recorded: boolean;
   takeSnapshot(): Promise<Snapshot>;
   /** All who watch are behind (or no longer): the PTY has to wait (or may go on). */
   setViewersBehind(behind: boolean): void;
@@ -286,6 +287,7 @@ export class Viewers {
       viewers,
       foreground: this.#terminal.foreground,
       exit: this.#terminal.exit,
+      recorded: this.#terminal.recorded,
     });
   }
 }

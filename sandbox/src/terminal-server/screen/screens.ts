@@ -183,9 +183,10 @@ export class Screen {
     this.#screens.post({ kind: 'open', id: this.#id, place });
   }
 
-  async snapshot(): Promise<Snapshot> {
+  /** `maxBytes`: scrollback is left out from the top until it fits; the screen itself is always whole. */
+  async snapshot(maxBytes: number): Promise<Snapshot> {
     this.#post();
-    return this.#screens.ask(this.#id, { what: 'snapshot', maxBytes: bounds.snapshotBytes });
+    return this.#screens.ask(this.#id, { what: 'snapshot', maxBytes });
   }
 
   async screen(): Promise<ScreenText> {

@@ -12,6 +12,9 @@ export interface HarnessOptions {
   readonly main?: string;
   readonly shell?: string;
   readonly resume?: LaunchSpec['main']['resume'];
+  readonly recording?: LaunchSpec['recording'];
+  /** Of an earlier server, whose files this one finds; not deleted by `stop`. */
+  readonly directory?: string;
 }
 
 export interface ControlResponse {
@@ -23,14 +26,18 @@ const PROMPTLESS = 'PS1= exec bash --norc --noprofile --noediting';
 
 /** A terminal server with real PTYs on sockets in a directory of its own. */
 export class Harness {
-  readonly directory = mkdtempSync(join(tmpdir(), 'sac-terminal-'));
+  readonly directory: string;
+  readonly warnings: string[] = [];
   readonly spec: LaunchSpec;
   readonly url: string;
   readonly controlPath: string;
   readonly #clients: TestClient[] = [];
   #server: TerminalServer | null = null;
+  readonly #ownsDirectory: boolean;
 
   constructor(options: HarnessOptions = {}) {
+    this.directory = options.directory ?? mkdtempSync(join(tmpdir(), 'sac-terminal-'));
+    this.#ownsDirectory = options.directory === undefined;
     this.spec = {
       agentUid: 'agent-1',
       generation: 7,
@@ -38,6 +45,7 @@ export class Harness {
       workspaceDir: this.directory,
       main: { ...this.#run(options.main ?? PROMPTLESS), resume: options.resume ?? null },
       shell: this.#run(options.shell ?? PROMPTLESS),
+      recording: options.recording ?? null,
     };
     this.url = `ws+unix:${join(this.directory, 'terminal.sock')}:/ws`;
     this.controlPath = join(this.directory, 'control.sock');
@@ -52,6 +60,7 @@ export class Harness {
       onFatal: (error) => {
         throw error;
       },
+      onWarning: (message) => harness.warnings.push(message),
     });
     return harness;
   }
@@ -100,7 +109,7 @@ export class Harness {
   async stop(): Promise<void> {
     for (const client of this.#clients) client.cut();
     await this.#server?.close();
-    rmSync(this.directory, { recursive: true, force: true });
+    if (this.#ownsDirectory) rmSync(this.directory, { recursive: true, force: true });
   }
 
   #run(script: string): LaunchCommand {
