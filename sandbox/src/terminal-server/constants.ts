@@ -42,6 +42,8 @@ export const bounds = {
   endedTailMs: 60_000,
   toleratedViolations: 16,
   connections: 1_024,
+  /** With those that have said nothing yet; what is more is closed at once. */
+  sockets: 2_048,
   usedTokens: 20_000,
   tokenLifetimeSeconds: 300,
   clockToleranceSeconds: 5,

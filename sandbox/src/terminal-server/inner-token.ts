@@ -11,6 +11,8 @@ const refused = (closeCode: number, reason: string): TokenResult => ({ ok: false
 
 const TERMINAL_NAME = /^(main|shell-[1-9][0-9]?)$/;
 const MAX_NAME_CHARACTERS = 256;
+/** No token passes for longer than this, however long it says it lives. */
+const REMEMBERED_MS = (bounds.tokenLifetimeSeconds + 2 * bounds.clockToleranceSeconds) * 1_000;
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_CHARACTERS;
 
@@ -32,7 +34,7 @@ const claimsOf = (payload: string | jsonwebtoken.JwtPayload): (InnerClaims & Lif
 export class InnerTokens {
   readonly #spec: Pick<LaunchSpec, 'agentUid' | 'generation'>;
   readonly #key: string;
-  /** Used token id → when it expires anyway, in seconds since 1970. */
+  /** Used token id → when it was used. By the clock that never steps: the other one may come past a moment twice. */
   readonly #used = new Map<string, number>();
 
   constructor(spec: Pick<LaunchSpec, 'agentUid' | 'generation' | 'terminalKey'>) {
@@ -75,8 +77,11 @@ export class InnerTokens {
     if (claims.expiresAtSeconds > now + bounds.tokenLifetimeSeconds) {
       return refused(closeCodes.ticket, `the token lives longer than ${bounds.tokenLifetimeSeconds} s`);
     }
-    for (const [jti, expiresAt] of this.#used)
-      if (expiresAt + bounds.clockToleranceSeconds < now) this.#used.delete(jti);
+    const nowMs = performance.now();
+    for (const [jti, usedAtMs] of this.#used) {
+      if (nowMs - usedAtMs < REMEMBERED_MS) break;
+      this.#used.delete(jti);
+    }
     if (this.#used.has(claims.jti))
       return refused(closeCodes.ticket, 'the token was used before; ask for a new ticket');
     if (this.#used.size >= bounds.usedTokens)
@@ -84,7 +89,7 @@ export class InnerTokens {
         closeCodes.tryLater,
         `more than ${bounds.usedTokens} connections within ${bounds.tokenLifetimeSeconds} s`,
       );
-    this.#used.set(claims.jti, claims.expiresAtSeconds);
+    this.#used.set(claims.jti, nowMs);
     const { expiresAtSeconds: _, ...inner } = claims;
     return { ok: true, claims: inner };
   }

@@ -42,6 +42,8 @@ const native = loadNative();
 const READ_BUFFER_BYTES = 64 * 1024;
 const KEEP_USER = -1;
 const RETRY_FIRST_MS = 2;
+/** A program that reads makes room within microseconds; only one that does not is asked by the clock. */
+const RETRIES_AT_ONCE = 16;
 const RETRY_MAX_MS = 50;
 
 /**
@@ -89,6 +91,8 @@ export class Pty {
   #wasHigh = false;
   #retryMs = RETRY_FIRST_MS;
   #retryTimer: NodeJS.Timeout | null = null;
+  #retriesAtOnce = 0;
+  #retryImmediate: NodeJS.Immediate | null = null;
   #paused = false;
   #exit: ExitStatus | null = null;
   #closed = false;
@@ -148,7 +152,7 @@ export class Pty {
     if (data.length === 0) return true;
     this.#input.push(data);
     this.#queuedBytes += data.length;
-    if (this.#retryTimer === null) this.#writeQueued();
+    if (this.#retryTimer === null && this.#retryImmediate === null) this.#writeQueued();
     if (this.#queuedBytes > bounds.inputHighWaterBytes) this.#wasHigh = true;
     return true;
   }
@@ -195,13 +199,14 @@ export class Pty {
 
   #writeQueued(): void {
     this.#retryTimer = null;
+    this.#retryImmediate = null;
     try {
       for (let head = this.#input[0]; head !== undefined && !this.#closed; head = this.#input[0]) {
         const written = writeSync(this.#fd, head);
         this.#queuedBytes -= written;
         if (written === head.length) this.#input.shift();
         else this.#input[0] = head.subarray(written);
-        if (written > 0) this.#retryMs = RETRY_FIRST_MS;
+        if (written > 0) this.#wroteSome();
       }
     } catch (error) {
       if (codeOf(error) === 'EAGAIN') this.#retryLater();
@@ -213,14 +218,26 @@ export class Pty {
     }
   }
 
+  #wroteSome(): void {
+    this.#retryMs = RETRY_FIRST_MS;
+    this.#retriesAtOnce = 0;
+  }
+
   #retryLater(): void {
+    if (this.#retriesAtOnce < RETRIES_AT_ONCE) {
+      this.#retriesAtOnce++;
+      this.#retryImmediate = setImmediate(() => this.#writeQueued());
+      return;
+    }
     this.#retryTimer = setTimeout(() => this.#writeQueued(), this.#retryMs);
     this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MAX_MS);
   }
 
   #dropInput(): void {
     if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    if (this.#retryImmediate !== null) clearImmediate(this.#retryImmediate);
     this.#retryTimer = null;
+    this.#retryImmediate = null;
     this.#input.length = 0;
     this.#queuedBytes = 0;
   }
@@ -234,9 +251,9 @@ export class Pty {
       return;
     }
     this.#stream.resume();
-    const deadline = Date.now() + bounds.exitDrainTotalMs;
+    const deadline = performance.now() + bounds.exitDrainTotalMs;
     this.#drainTimer = setInterval(() => {
-      if (!this.#readSinceTick || Date.now() > deadline) this.#stream.destroy();
+      if (!this.#readSinceTick || performance.now() > deadline) this.#stream.destroy();
       this.#readSinceTick = false;
     }, bounds.exitDrainMs);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isTerminalReport, mayAsk } from './reports.ts';
+import { holdsClipboard, isTerminalReport, mayAsk } from './reports.ts';
 
 describe('answers of an emulator', () => {
   it.each([
@@ -13,6 +13,8 @@ describe('answers of an emulator', () => {
     '\x1b]11;rgb:1e1e/1e1e/1e1e\x1b\\',
     '\x1b]10;rgb:ff/ff/ff\x07',
     '\x1bP1$r0m\x1b\\',
+    '\x1b]52;c;\x07',
+    '\x1b]52;;\x1b\\',
     '\x1bP>|xterm.js(6.0.0)\x1b\\',
   ])('%j', (text) => {
     expect(isTerminalReport(Buffer.from(text))).toBe(true);
@@ -46,6 +48,7 @@ describe('questions to an emulator', () => {
     '\x1b[>0q',
     '\x1b[14t',
     '\x1b]11;?\x07',
+    '\x1b]52;c;?\x07',
     '\x1bP$qm\x1b\\',
     '\x1bZ',
   ])('%j', (text) => {
@@ -54,4 +57,14 @@ describe('questions to an emulator', () => {
   it.each(['plain', '\x1b[31mred\x1b[m', '\x1b[2J\x1b[H', '\x1b]2;title\x07', '\x1b[?2004h'])('not %j', (text) => {
     expect(mayAsk(Buffer.from(text))).toBe(false);
   });
+});
+
+describe('the clipboard of a person', () => {
+  it.each(['\x1b]52;c;c2VjcmV0\x07', '\x1b]52;;c2VjcmV0\x1b\\', `\x1b]52;p;${'QUJD'.repeat(1_000)}\x07`])(
+    'given away by %j',
+    (text) => expect(holdsClipboard(Buffer.from(text))).toBe(true),
+  );
+  it.each(['', '\x1b]52;c;\x07', '\x1b]52;c;?\x07', 'plain', '\x1b[52;c'])('not given away by %j', (text) =>
+    expect(holdsClipboard(Buffer.from(text))).toBe(false),
+  );
 });

@@ -2,6 +2,7 @@ import type { AddressInfo, ListenOptions } from 'node:net';
 import { closeCodes } from '@sac/contracts';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { LaunchSpec } from '../launch-spec.ts';
+import { bounds } from './constants.ts';
 import { registerConnections } from './connections.ts';
 import { registerControl } from './control.ts';
 import { InnerTokens } from './inner-token.ts';
@@ -29,15 +30,19 @@ export interface TerminalServer {
 }
 
 const REQUEST_TIMEOUT_MS = 120_000;
+const SILENCE_CHECK_MS = 1_000;
 const createApp = (): FastifyInstance =>
   fastify({
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Who connects and says nothing gives the place to somebody else soon.
+    http: { headersTimeout: bounds.helloTimeoutMs, connectionsCheckingInterval: SILENCE_CHECK_MS },
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   });
 
 const listen = async (app: FastifyInstance, options: ListenOptions): Promise<void> => {
   await app.ready();
+  app.server.maxConnections = bounds.sockets;
   removeStaleSocket(options);
   await new Promise<void>((resolve, reject) => {
     app.server.once('error', reject);

@@ -7,7 +7,7 @@ import { bounds } from './constants.ts';
 import { Pty } from './pty.ts';
 import type { Recorder } from './recording/recorder.ts';
 import type { Records } from './recording/records.ts';
-import { isTerminalReport } from './reports.ts';
+import { holdsClipboard, isTerminalReport } from './reports.ts';
 import type { ScreenText } from './screen/screen-model.ts';
 import type { Screen, Screens, Snapshot } from './screen/screens.ts';
 import { Tail } from './tail.ts';
@@ -51,7 +51,6 @@ export class Terminal implements ViewedTerminal {
   readonly #viewers: Viewers;
   readonly #recorder: Recorder | null;
   readonly #coalescer = new Coalescer((bytes) => this.#flushed(bytes));
-  readonly #heldViewers = new Set<Viewer>();
   readonly #gone = Promise.withResolvers<void>();
   #ending: Promise<void> | null = null;
   #final: Snapshot | null = null;
@@ -92,7 +91,7 @@ export class Terminal implements ViewedTerminal {
     this.#pty = new Pty(launch, startSize, {
       onData: (bytes) => this.#coalescer.push(bytes),
       onExit: (status) => this.#exited(status),
-      onInputDrained: () => this.#releaseHeldViewers(),
+      onInputDrained: () => this.#viewers.releaseInput(),
     });
     this.pid = this.#pty.pid;
   }
@@ -127,7 +126,6 @@ export class Terminal implements ViewedTerminal {
   }
 
   detach(viewer: Viewer): void {
-    this.#heldViewers.delete(viewer);
     this.#viewers.leave(viewer);
   }
 
@@ -228,19 +226,11 @@ export class Terminal implements ViewedTerminal {
   #typed(viewer: Viewer, data: Uint8Array): string | null {
     if (viewer.mode !== 'control') return 'input: refused in view mode';
     if (this.exit !== null) return null;
-    if (isTerminalReport(data) && !this.#viewers.mayAnswer(viewer)) return null;
+    if (holdsClipboard(data) || (isTerminalReport(data) && !this.#viewers.mayAnswer(viewer))) return null;
     viewer.lastActiveMs = performance.now();
     if (!this.input(data)) return `input: more than ${bounds.inputQueueBytes} bytes wait for the program to read them`;
-    if (this.#pty.queuedInputBytes > bounds.inputHighWaterBytes) {
-      this.#heldViewers.add(viewer);
-      viewer.link.pauseInput();
-    }
+    if (this.#pty.queuedInputBytes > bounds.inputHighWaterBytes) this.#viewers.holdInput();
     return null;
-  }
-
-  #releaseHeldViewers(): void {
-    for (const viewer of this.#heldViewers) viewer.link.resumeInput();
-    this.#heldViewers.clear();
   }
 
   #flushed(bytes: Buffer): void {
@@ -340,7 +330,7 @@ export class Terminal implements ViewedTerminal {
     this.foreground = null;
     this.#gone.resolve();
     if (this.#closed) return;
-    this.#releaseHeldViewers();
+    this.#viewers.releaseInput();
     this.#ending = this.#keepLastScreen(status);
     void this.#recorder?.exited(status);
     this.#viewers.finish();

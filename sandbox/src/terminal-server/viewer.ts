@@ -50,6 +50,8 @@ export class Viewer implements Candidate {
   phase: ViewerPhase = 'waiting';
   paused = false;
   stateDue = false;
+  /** Its input is not read at the moment, because the program does not read. */
+  inputHeld = false;
   wishedSize: Size | null;
   /** Answers of its emulator to questions before this offset were given by somebody else. */
   answersFrom = Infinity;
@@ -57,6 +59,7 @@ export class Viewer implements Candidate {
   #acknowledged = 0;
   #snapshotBytes = 0;
   #snapshotEnd = 0;
+  #acknowledgesLate = false;
   #size: Size;
   #nextEvent = 0;
 
@@ -87,8 +90,13 @@ export class Viewer implements Candidate {
     return this.#size;
   }
 
+  /**
+   * What it still has to process. Its word is not enough: what waits in our own socket buffer it cannot have
+   * processed. Acknowledgements that wait behind a flood of its input say nothing, so only the buffer counts then.
+   */
   get unacknowledgedBytes(): number {
-    return this.extended ? this.#sent - this.#acknowledged + this.#snapshotBytes : this.link.bufferedBytes;
+    if (!this.extended || this.#acknowledgesLate) return this.link.bufferedBytes;
+    return Math.max(this.#sent - this.#acknowledged + this.#snapshotBytes, this.link.bufferedBytes);
   }
 
   get room(): number {
@@ -103,9 +111,25 @@ export class Viewer implements Candidate {
   /** False: the offset lies beyond what was sent. It then counts as all of it. */
   acknowledge(offset: number): boolean {
     if (offset > this.#acknowledged) this.#acknowledged = Math.min(offset, this.#sent);
+    if (this.#sent - this.#acknowledged < bounds.unacknowledgedBytes) this.#acknowledgesLate = this.inputHeld;
     // A snapshot is acknowledged by its end, where the counted bytes begin.
     if (offset >= this.#snapshotEnd) this.#snapshotBytes = 0;
     return offset <= this.#sent;
+  }
+
+  holdInput(): void {
+    if (this.inputHeld) return;
+    this.inputHeld = true;
+    this.#acknowledgesLate = true;
+    this.link.pauseInput();
+  }
+
+  /** False: it was not held. */
+  releaseInput(): boolean {
+    if (!this.inputHeld) return false;
+    this.inputHeld = false;
+    this.link.resumeInput();
+    return true;
   }
 
   /** Goes on exactly after the last byte the client had. */

@@ -90,6 +90,18 @@ export class Viewers {
     this.#checkPace();
   }
 
+  /**
+   * The program does not read: from now on nobody's input is. All at once, because what each one has under way
+   * must still fit into the queue.
+   */
+  holdInput(): void {
+    for (const viewer of this.#all) viewer.holdInput();
+  }
+
+  releaseInput(): void {
+    for (const viewer of this.#all) if (viewer.releaseInput()) this.progress(viewer);
+  }
+
   take(viewer: Viewer): boolean {
     return this.#ownership.take(viewer);
   }
