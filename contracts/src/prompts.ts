@@ -3,6 +3,8 @@ import { Empty, Id, nullable, oneOf, strict, Timestamp } from './primitives.ts';
 import { route } from './route.ts';
 
 export const PROMPT_MAX_BYTES = 65_536;
+/** Prompts of one agent that wait or are being delivered. */
+export const PROMPT_QUEUE_MAX = 50;
 export const UPLOAD_MAX_BYTES = 100 * 1024 * 1024;
 
 export const promptStates = ['queued', 'delivering', 'delivered', 'failed', 'unknown', 'cancelled'] as const;
@@ -13,6 +15,8 @@ export const Prompt = strict({
   clientRequestId: Type.String(),
   text: Type.String(),
   state: oneOf(promptStates),
+  /** Place in the queue: prompts still open are delivered in this order, smallest first. */
+  position: Type.Integer({ minimum: 0 }),
   /** Why it failed or cannot be decided, for a person. */
   reason: nullable(Type.String()),
   createdAt: Timestamp,
@@ -63,6 +67,32 @@ export const promptRoutes = {
     params: promptParams,
     summary: 'Take back a prompt that is not delivered yet, or dismiss a failed or undecided one',
     errors: ['not_found', 'conflict'],
+  }),
+  /** Names queued prompts in the order wanted; the others follow in the order they had. */
+  reorderPrompts: route({
+    method: 'PUT',
+    path: '/api/agents/:agentId/prompts/order',
+    access: 'user',
+    tag,
+    status: 200,
+    params,
+    summary: 'Change the order of the prompts that wait; one that was handed to the agent before stays in front',
+    body: strict({ promptIds: Type.Array(Id, { minItems: 1, maxItems: PROMPT_QUEUE_MAX, uniqueItems: true }) }),
+    response: strict({ prompts: Type.Array(Prompt) }),
+    errors: ['not_found'],
+  }),
+  /** `settledAt` is what the person saw, so that a repeated request never sends a prompt twice. */
+  retryPrompt: route({
+    method: 'POST',
+    path: '/api/agents/:agentId/prompts/:promptId/retry',
+    access: 'user',
+    tag,
+    status: 200,
+    params: promptParams,
+    summary: 'Send a failed or undecided prompt once more, in its old place of the queue',
+    body: strict({ settledAt: Timestamp }),
+    response: Prompt,
+    errors: ['not_found', 'conflict', 'limit_reached'],
   }),
   interrupt: route({
     method: 'POST',

@@ -87,6 +87,8 @@ export interface PromptsTable {
   client_request_id: string;
   text: string;
   state: Generated<Prompt['state']>;
+  /** Place in the queue once somebody moved it; before that its id is. */
+  position: Int8 | null;
   reason: string | null;
   conversation_id: string | null;
   created_at: DefaultTimestamp;

@@ -34,6 +34,8 @@ const bodies: Partial<Record<Name, object>> = {
   updateAgent: { name: 'stolen' },
   openSession: {},
   sendPrompt: { clientRequestId: 'request-2', text: 'hello' },
+  reorderPrompts: { promptIds: ['1'] },
+  retryPrompt: { settledAt: new Date().toISOString() },
   createTicket: { mode: 'control' },
   testConnection: { cli: 'claude-code', provider: agentBody().provider },
 };

@@ -38,6 +38,7 @@ const prompt = (id: string, state: Prompt['state']): Prompt => ({
   clientRequestId: `request-${id}`,
   text: 'x',
   state,
+  position: Number(id),
   reason: null,
   createdAt: '2026-11-21T10:00:00.000Z',
   settledAt: null,

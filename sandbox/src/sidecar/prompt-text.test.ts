@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { boxShowsPrompt, holdsPrompt, inputBoxText, isBuiltIn } from './prompt-text.ts';
+import { boxShowsPrompt, holdsPrompt, inputBoxText, isBuiltIn, isPrompt, submittable } from './prompt-text.ts';
 
 const screen = (...lines: string[]) => ({ lines, cursor: { x: 0, y: 0 } });
 
@@ -9,12 +9,26 @@ describe('holdsPrompt', () => {
     ['a  b\n', 'a\tb'],
     ['<pasted_content id="1">\nline one\nline two\n</pasted_content>', 'line one\r\nline two  '],
     ['left over text hello', 'hello'],
+    ['ab c', 'a\u0007b\u000b c\u0000'],
+    ['caf\u00e9', 'cafe\u0301'],
+    ['\ufffd', '\ud800'],
   ])('%j holds %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(true));
   it.each([
     ['hello', 'hello you'],
     ['', 'x'],
     ['x', '  '],
+    ['banana split', 'banana'],
   ])('%j does not hold %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(false));
+});
+
+it('isPrompt takes nothing but the prompt itself', () => {
+  expect(isPrompt('<pasted_content id="1">go</pasted_content>', ' go')).toBe(true);
+  expect(isPrompt('banana', 'a')).toBe(false);
+});
+
+it('submittable keeps Enter from being escaped', () => {
+  expect(submittable('C:\\')).toBe('C:\\ ');
+  expect(submittable('C:\\ is a disk')).toBe('C:\\ is a disk');
 });
 
 describe('inputBoxText', () => {

@@ -1,26 +1,39 @@
 import type { Screen } from './control-client.ts';
 
 /**
- * A prompt as it can be compared with what a CLI says it received: large pastes arrive wrapped, tabs become
- * spaces, trailing white space goes.
+ * A prompt as it can be compared with what a CLI says it received: control characters are not pasted, characters
+ * arrive composed, large pastes wrapped, tabs become spaces, trailing white space goes.
  */
 const normalisePrompt = (text: string): string =>
   text
+    .toWellFormed()
+    .replace(/[^\P{Cc}\t\r\n]/gu, '')
+    .normalize('NFC')
     .replace(/<\/?pasted_content\b[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
 
-/** Whether a received prompt is, or holds, the one that was sent (text left in the box may stand before it). */
-export const holdsPrompt = (received: string, sent: string): boolean => {
-  const [whole, part] = [normalisePrompt(received), normalisePrompt(sent)];
-  return part !== '' && (whole === part || whole.endsWith(part) || whole.includes(part));
+/** Whether a received prompt is the one that was sent. */
+export const isPrompt = (received: string, sent: string): boolean => {
+  const text = normalisePrompt(sent);
+  return text !== '' && normalisePrompt(received) === text;
 };
 
-const BOX_LINE = /^\s*[│┃|]?\s*[❯›>]\s?(.*?)\s*[│┃|]?\s*$/u;
+/** Whether a received prompt is the one that was sent, or ends with it: text left in the box may stand before it. */
+export const holdsPrompt = (received: string, sent: string): boolean => {
+  const text = normalisePrompt(sent);
+  return text !== '' && normalisePrompt(received).endsWith(text);
+};
+
+/** A backslash before Enter makes a new line instead of sending; white space at the end is no part of a prompt. */
+export const submittable = (text: string): string => (text.endsWith('\\') ? `${text} ` : text);
+
+/** `*` is Gemini's prompt while nothing asks for permission. */
+const BOX_LINE = /^\s*[│┃|]?\s*[❯›>*]\s?(.*?)\s*[│┃|]?\s*$/u;
 const PLACEHOLDER = /^(?:Ask Codex to do anything|Type your message or @path\/to\/file|Try ".*)$/;
 
 /** What stands in the input box of a CLI's screen, null when no box can be made out. Only ever used to tell empty from not empty. */
-export const inputBoxText = (screen: Screen): string | null => {
+export const inputBoxText = (screen: Pick<Screen, 'lines'>): string | null => {
   for (let row = screen.lines.length - 1; row >= 0; row -= 1) {
     const found = BOX_LINE.exec(screen.lines[row] ?? '');
     if (found === null) continue;

@@ -1,8 +1,7 @@
 import { readTailBelow } from './safe-file.ts';
-import { holdsPrompt } from './prompt-text.ts';
+import { isPrompt } from './prompt-text.ts';
 
 const MAX_TRANSCRIPT_BYTES = 8 * 1024 * 1024;
-const CLOCK_TOLERANCE_MS = 1_000;
 
 /** Claude's name for a project folder: every character that is not a letter or digit becomes a dash. */
 const projectFolder = (workspace: string): string => workspace.replace(/[^A-Za-z0-9]/g, '-');
@@ -35,9 +34,10 @@ const lineHoldsPrompt = (line: string, text: string, sinceMs: number): boolean =
     typeof record === 'object' && record !== null && 'timestamp' in record
       ? Date.parse(String(record.timestamp))
       : Number.NaN;
-  if (!(written >= sinceMs - CLOCK_TOLERANCE_MS)) return false;
+  // The same text may have been sent just before: what is older than this attempt is another one.
+  if (!(written >= sinceMs)) return false;
   const prompt = promptTextOf(record);
-  return prompt !== null && holdsPrompt(prompt, text);
+  return prompt !== null && isPrompt(prompt, text);
 };
 
 /** Whether Claude's transcript says that a prompt was taken since `sinceMs`. False also when it cannot be read. */

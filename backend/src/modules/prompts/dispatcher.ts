@@ -7,7 +7,7 @@ import { inTransaction } from '../../db/transaction.ts';
 import { COMMAND_RESULTS_CHANNEL, COMMANDS_CHANNEL, notify } from '../agents/channels.ts';
 import { abandonCommand, insertCommand, lockStaleCommands, readdressPromptCommand } from '../commands/command-queue.ts';
 import { publishEvent } from '../events/publish.ts';
-import { movePrompt, presentPrompt } from './repository.ts';
+import { movePrompt, presentPrompt, queuePlace } from './repository.ts';
 
 /** Tells the owner's browsers what became of a prompt. */
 export const publishPrompt = (trx: Transaction<Tables>, ownerId: string, row: PromptRow): Promise<void> =>
@@ -104,7 +104,7 @@ export const dispatchNextPrompt = (db: Database, agentId: string, generation: nu
       .where('agent_id', '=', agentId)
       .where('state', 'in', ['queued', 'delivering'])
       .orderBy('state') // 'delivering' sorts before 'queued'
-      .orderBy('id')
+      .orderBy(queuePlace)
       .executeTakeFirst();
     if (next?.state !== 'queued') return false;
     const row = await movePrompt(trx, { agentId, promptId: next.id, from: ['queued'], to: 'delivering' });

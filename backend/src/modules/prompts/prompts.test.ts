@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Agent, Prompt } from '@sac/contracts';
+import { PROMPT_QUEUE_MAX, type Agent, type Prompt } from '@sac/contracts';
 import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../test/agents.ts';
 import { connectSidecar, done, type TestSidecar } from '../../../test/sidecar.ts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
-import { MAX_QUEUED_PROMPTS } from './service.ts';
 
 let fixture: AgentsFixture;
 let ada: AuthenticatedUser;
@@ -67,9 +66,25 @@ describe('sending a prompt', () => {
   });
 
   it('bounds the queue, also under a flood', async () => {
-    const results = await Promise.allSettled(Array.from({ length: MAX_QUEUED_PROMPTS + 10 }, () => send('x')));
-    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(MAX_QUEUED_PROMPTS);
+    const results = await Promise.allSettled(Array.from({ length: PROMPT_QUEUE_MAX + 10 }, () => send('x')));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(PROMPT_QUEUE_MAX);
     expect(results.find((result) => result.status === 'rejected')?.reason).toMatchObject({ code: 'limit_reached' });
+  });
+
+  it.each([
+    ['white space', ' \n\t ', /nothing but white space/],
+    ['control characters', '\u0007\u001b', /nothing but white space/],
+    ['a NUL', 'a\0b', /NUL/],
+  ])('refuses %s and says why', async (_name, text, message) => {
+    await expect(send(text)).rejects.toMatchObject({
+      code: 'invalid_request',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  it('is the same prompt again when half a character was sent twice', async () => {
+    const first = await send('half \ud83d', 'request-half');
+    expect(await send('half \ud83d', 'request-half')).toEqual(first);
   });
 
   it('waits while the agent is asleep and never wakes it', async () => {
@@ -197,6 +212,109 @@ describe('taking a prompt back', () => {
     await report('ready');
     await pause();
     expect(sidecar.commands).toHaveLength(1);
+  });
+});
+
+describe('the order of the queue', () => {
+  const reorder = async (...prompts: Prompt[]) => {
+    const body = { promptIds: prompts.map(({ id }) => id) };
+    const answer = await fixture.call('reorderPrompts', ada, { ...params(), body });
+    return answer.prompts.map(({ text }) => text);
+  };
+
+  it('is what the person makes it; what is not named follows, new ones come last', async () => {
+    const [one, two, three] = [await send('one'), await send('two'), await send('three')];
+    expect(await reorder(three, one)).toEqual(['three', 'one', 'two']);
+    expect(await reorder(three, one)).toEqual(['three', 'one', 'two']);
+    await send('four');
+    expect((await list()).map(({ text }) => text)).toEqual(['three', 'one', 'two', 'four']);
+    expect(await reorder(two)).toEqual(['two', 'three', 'one', 'four']);
+    const events = (await fixture.events(ada)).flatMap((event) =>
+      event.type === 'prompt' && event.prompt.agentId === agent.id ? [event.prompt] : [],
+    );
+    const places = new Map(events.map(({ text, position }) => [text, position]));
+    expect([...places].sort(([, a], [, b]) => a - b).map(([text]) => text)).toEqual(['two', 'three', 'one', 'four']);
+    await run();
+    const sidecar = await connect();
+    await report('ready');
+    for (let count = 1; count <= 4; count += 1) {
+      await received(sidecar, count);
+      await sidecar.answer(sidecar.commands[count - 1]?.id ?? '', done);
+    }
+    expect(sidecar.commands.map((command) => command.kind === 'prompt' && command.text)).toEqual([
+      'two',
+      'three',
+      'one',
+      'four',
+    ]);
+  });
+
+  it('leaves in front what a sandbox may have begun with, so that it is never sent twice', async () => {
+    const [one, two] = [await send('one'), await send('two')];
+    await run();
+    const sidecar = await connect();
+    await report('ready');
+    await received(sidecar, 1);
+    expect(await reorder(two, one)).toEqual(['one', 'two']);
+    await fixture.call('sleepAgent', ada, params());
+    await vi.waitFor(async () => expect(await states()).toEqual(['queued', 'queued']));
+    expect(await reorder(two, one)).toEqual(['one', 'two']);
+  });
+
+  it('names only prompts of this agent', async () => {
+    const one = await send('one');
+    const other = await fixture.call('createAgent', ada, { body: agentBody() });
+    const foreign = await fixture.call('sendPrompt', ada, {
+      params: { agentId: other.id },
+      body: { clientRequestId: 'request-foreign', text: 'x' },
+    });
+    await expect(reorder(one, foreign)).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('a prompt that a person has to decide about', () => {
+  const settleFirst = async (outcome: 'failed' | 'unknown'): Promise<{ sidecar: TestSidecar; prompt: Prompt }> => {
+    await send('one');
+    await send('two');
+    await run();
+    const sidecar = await connect();
+    await report('ready');
+    await received(sidecar, 1);
+    await sidecar.answer(sidecar.commands[0]?.id ?? '', { outcome, reason: 'cannot tell' });
+    await received(sidecar, 2);
+    const [prompt] = await list();
+    if (prompt === undefined) throw new Error('no prompt');
+    return { sidecar, prompt };
+  };
+  const retry = (prompt: Prompt) =>
+    fixture.call('retryPrompt', ada, {
+      params: { agentId: agent.id, promptId: prompt.id },
+      body: { settledAt: prompt.settledAt ?? new Date().toISOString() },
+    });
+
+  it.each(['failed', 'unknown'] as const)(
+    '(%s) is sent again once, in its place, however often asked',
+    async (outcome) => {
+      const { sidecar, prompt } = await settleFirst(outcome);
+      expect(await retry(prompt)).toMatchObject({ id: prompt.id, state: 'queued', reason: null });
+      await expect(retry(prompt)).rejects.toMatchObject({ code: 'conflict' });
+      await send('three');
+      await sidecar.answer(sidecar.commands[1]?.id ?? '', done);
+      await received(sidecar, 3);
+      expect(sidecar.commands[2]).toMatchObject({ text: 'one' });
+      expect(sidecar.commands[2]?.id).not.toBe(sidecar.commands[0]?.id);
+      await sidecar.answer(sidecar.commands[2]?.id ?? '', { outcome, reason: 'again' });
+      await received(sidecar, 4);
+      // The first decision, repeated by a slow network, is not a second one.
+      await expect(retry(prompt)).rejects.toMatchObject({ code: 'conflict' });
+      expect((await list())[0]).toMatchObject({ text: 'one', state: outcome, reason: 'again' });
+    },
+  );
+
+  it('is not sent again after it was taken back', async () => {
+    const { prompt } = await settleFirst('unknown');
+    await cancel(prompt);
+    await expect(retry(prompt)).rejects.toMatchObject({ code: 'conflict' });
   });
 });
 

@@ -3,16 +3,28 @@ import { sql } from 'kysely';
 import type { PromptRow } from '../../db/agent-tables.ts';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
 
+const placeOf = (row: PromptRow): number => Number(row.position ?? row.id);
+
 export const presentPrompt = (row: PromptRow): Prompt => ({
   id: row.id,
   agentId: row.agent_id,
   clientRequestId: row.client_request_id,
   text: row.text,
   state: row.state,
+  position: placeOf(row),
   reason: row.reason,
   createdAt: row.created_at.toISOString(),
   settledAt: row.settled_at?.toISOString() ?? null,
 });
+
+export const DEFAULT_LIST_LIMIT = 50;
+
+export const findPrompt = (
+  db: DatabaseOrTransaction,
+  agentId: string,
+  promptId: string,
+): Promise<PromptRow | undefined> =>
+  db.selectFrom('prompts').selectAll().where('id', '=', promptId).where('agent_id', '=', agentId).executeTakeFirst();
 
 export const findByClientRequest = (
   db: DatabaseOrTransaction,
@@ -65,17 +77,66 @@ export const movePrompt = (
     readonly from: readonly Prompt['state'][];
     readonly to: Prompt['state'];
     readonly reason?: string | null;
+    /** Only while it is settled since then. */
+    readonly settledAt?: Date;
   },
 ): Promise<PromptRow | undefined> => {
   const open = change.to === 'queued' || change.to === 'delivering';
+  const { settledAt } = change;
   return db
     .updateTable('prompts')
     .set({ state: change.to, reason: change.reason ?? null, settled_at: open ? null : sql`now()` })
     .where('id', '=', change.promptId)
     .where('agent_id', '=', change.agentId)
     .where('state', 'in', change.from)
+    .$if(settledAt !== undefined, (query) =>
+      query.where(sql<boolean>`date_trunc('milliseconds', settled_at) = ${settledAt}`),
+    )
     .returningAll()
     .executeTakeFirst();
+};
+
+/** By this, smallest first, prompts are delivered. */
+export const queuePlace = sql<string>`coalesce(position, id)`;
+
+/** What waits and was not handed to a sandbox yet, in the order of the queue; locked. */
+export const lockMovablePrompts = (db: DatabaseOrTransaction, agentId: string): Promise<PromptRow[]> =>
+  db
+    .selectFrom('prompts')
+    .selectAll()
+    .where('agent_id', '=', agentId)
+    .where('state', '=', 'queued')
+    // A sandbox may have begun with it: it has to be the next one, so that it is recognised.
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('commands')
+            .select('commands.id')
+            .whereRef('commands.prompt_id', '=', 'prompts.id')
+            .where('commands.state', '=', 'pending'),
+        ),
+      ),
+    )
+    .orderBy(queuePlace)
+    .forUpdate()
+    .execute();
+
+export const setPosition = (db: DatabaseOrTransaction, promptId: string, position: string): Promise<PromptRow> =>
+  db.updateTable('prompts').set({ position }).where('id', '=', promptId).returningAll().executeTakeFirstOrThrow();
+
+/** How many of these prompts the agent has, in whatever state. */
+export const countPrompts = async (
+  db: DatabaseOrTransaction,
+  agentId: string,
+  promptIds: readonly string[],
+): Promise<number> => {
+  const { count } = await db
+    .selectFrom('prompts')
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .where('agent_id', '=', agentId)
+    .where('id', 'in', promptIds)
+    .executeTakeFirstOrThrow();
+  return Number(count);
 };
 
 /** Open ones and the newest settled ones, oldest first. */
@@ -96,7 +157,7 @@ export const listPrompts = async (db: DatabaseOrTransaction, agentId: string, li
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();
-  return [...open, ...delivered].sort((left, right) => (BigInt(left.id) < BigInt(right.id) ? -1 : 1));
+  return [...open, ...delivered].sort((left, right) => placeOf(left) - placeOf(right));
 };
 
 export const deleteSettledPrompts = async (db: DatabaseOrTransaction, before: Date): Promise<void> => {

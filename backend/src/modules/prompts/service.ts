@@ -1,4 +1,7 @@
-import { PROMPT_MAX_BYTES, type Prompt } from '@sac/contracts';
+import { PROMPT_MAX_BYTES, PROMPT_QUEUE_MAX, type Prompt } from '@sac/contracts';
+import type { Transaction } from 'kysely';
+import type { PromptRow } from '../../db/agent-tables.ts';
+import type { Tables } from '../../db/tables.ts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
 import type { Database } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
@@ -11,18 +14,21 @@ import { abandonPromptCommand } from '../commands/command-queue.ts';
 import { requireRunning } from '../terminals/require-running.ts';
 import { publishPrompt } from './dispatcher.ts';
 import {
+  countPrompts,
   countQueued,
+  DEFAULT_LIST_LIMIT,
   findByClientRequest,
+  findPrompt,
   insertPrompt,
   listPrompts,
+  lockMovablePrompts,
   movePrompt,
   presentPrompt,
+  setPosition,
 } from './repository.ts';
 
 type Owner = Pick<AuthenticatedUser, 'id'>;
 
-/** Prompts of one agent that wait or are being delivered. */
-export const MAX_QUEUED_PROMPTS = 50;
 /** Esc is only worth something at once. */
 const INTERRUPT_TIMEOUT_MS = 10_000;
 
@@ -34,6 +40,13 @@ export interface PromptService {
     body: { readonly clientRequestId: string; readonly text: string },
   ): Promise<Prompt>;
   cancel(owner: Owner, agentId: string, promptId: string): Promise<void>;
+  /** @returns the open and newest prompts, as `list` does */
+  reorder(owner: Owner, agentId: string, promptIds: readonly string[]): Promise<{ prompts: Prompt[] }>;
+  retry(
+    owner: Owner,
+    agentId: string,
+    which: { readonly promptId: string; readonly settledAt: string },
+  ): Promise<Prompt>;
   interrupt(owner: Owner, agentId: string): Promise<void>;
 }
 
@@ -50,6 +63,34 @@ const assertSize = (text: string): void => {
   );
 };
 
+/** What would not reach a CLI, or not as it was written, is refused before it waits in a queue. */
+const assertText = (text: string): void => {
+  assertSize(text);
+  if (text.includes('\0')) throw new AppError('invalid_request', 'The prompt holds a NUL character; take it out.');
+  if (/^[\s\p{Cc}]*$/u.test(text))
+    throw new AppError('invalid_request', 'The prompt holds nothing but white space. Write what the agent should do.');
+};
+
+const assertRoom = async (trx: Transaction<Tables>, agentId: string): Promise<void> => {
+  if ((await countQueued(trx, agentId)) < PROMPT_QUEUE_MAX) return;
+  throw new AppError(
+    'limit_reached',
+    `${PROMPT_QUEUE_MAX} prompts are waiting already. Wait until some are delivered, or take some back.`,
+    { limit: PROMPT_QUEUE_MAX },
+  );
+};
+
+/** The lock makes two requests with one id, the limit, and the order exact. */
+const lockAgent = async (trx: Transaction<Tables>, owner: Owner, agentId: string): Promise<void> => {
+  await trx
+    .selectFrom('agents')
+    .select('id')
+    .where('id', '=', agentId)
+    .where('owner_id', '=', owner.id)
+    .forUpdate()
+    .execute();
+};
+
 export const createPromptService = (deps: {
   readonly db: Database;
   readonly agents: AgentService;
@@ -57,30 +98,19 @@ export const createPromptService = (deps: {
 }): PromptService => {
   const { db, agents, bus } = deps;
 
-  const send: PromptService['send'] = async (owner, agentId, { clientRequestId, text }) => {
-    assertSize(text);
+  const send: PromptService['send'] = async (owner, agentId, { clientRequestId, text: sent }) => {
+    assertText(sent);
+    // As it is stored: a repeated request must find the same text.
+    const text = sent.toWellFormed();
     return inTransaction(db, async (trx) => {
-      // The lock makes two requests with one id, and the limit, exact.
-      await trx
-        .selectFrom('agents')
-        .select('id')
-        .where('id', '=', agentId)
-        .where('owner_id', '=', owner.id)
-        .forUpdate()
-        .execute();
+      await lockAgent(trx, owner, agentId);
       await agents.own(owner, agentId, trx);
       const existing = await findByClientRequest(trx, agentId, clientRequestId);
       if (existing) {
         if (existing.text !== text) throw new AppError('conflict', 'This request id was used for another prompt.');
         return presentPrompt(existing);
       }
-      if ((await countQueued(trx, agentId)) >= MAX_QUEUED_PROMPTS) {
-        throw new AppError(
-          'limit_reached',
-          `${MAX_QUEUED_PROMPTS} prompts are waiting already. Wait until some are delivered, or take some back.`,
-          { limit: MAX_QUEUED_PROMPTS },
-        );
-      }
+      await assertRoom(trx, agentId);
       const row = await insertPrompt(trx, { agentId, authorId: owner.id, clientRequestId, text });
       await publishPrompt(trx, owner.id, row);
       await touchAgent(trx, agentId);
@@ -99,12 +129,7 @@ export const createPromptService = (deps: {
         await notify(trx, COMMANDS_CHANNEL, agentId);
         return;
       }
-      const found = await trx
-        .selectFrom('prompts')
-        .select('state')
-        .where('id', '=', promptId)
-        .where('agent_id', '=', agentId)
-        .executeTakeFirst();
+      const found = await findPrompt(trx, agentId, promptId);
       if (!found) throw notFound('This prompt');
       if (found.state !== 'cancelled') {
         throw new AppError(
@@ -114,6 +139,45 @@ export const createPromptService = (deps: {
             : 'This prompt is being delivered right now; stop the agent instead.',
         );
       }
+    });
+
+  const reorder: PromptService['reorder'] = (owner, agentId, promptIds) =>
+    inTransaction(db, async (trx) => {
+      await lockAgent(trx, owner, agentId);
+      await agents.own(owner, agentId, trx);
+      if ((await countPrompts(trx, agentId, promptIds)) < promptIds.length) throw notFound('One of these prompts');
+      const movable = await lockMovablePrompts(trx, agentId);
+      const wanted = new Map(promptIds.map((id, index) => [id, index]));
+      const rank = ({ id }: PromptRow): number => wanted.get(id) ?? promptIds.length;
+      // What is on its way meanwhile is not moved; those that are share the places they had among them.
+      const sorted = movable.toSorted((a, b) => rank(a) - rank(b));
+      for (const [index, row] of sorted.entries()) {
+        const place = movable[index]?.position ?? movable[index]?.id;
+        if (place === undefined || place === (row.position ?? row.id)) continue;
+        await publishPrompt(trx, owner.id, await setPosition(trx, row.id, place));
+      }
+      return { prompts: (await listPrompts(trx, agentId, DEFAULT_LIST_LIMIT)).map(presentPrompt) };
+    });
+
+  const retry: PromptService['retry'] = (owner, agentId, { promptId, settledAt }) =>
+    inTransaction(db, async (trx) => {
+      await lockAgent(trx, owner, agentId);
+      await agents.own(owner, agentId, trx);
+      if (!(await findPrompt(trx, agentId, promptId))) throw notFound('This prompt');
+      await assertRoom(trx, agentId);
+      const row = await movePrompt(trx, {
+        agentId,
+        promptId,
+        from: ['failed', 'unknown'],
+        to: 'queued',
+        settledAt: new Date(settledAt),
+      });
+      if (!row) {
+        throw new AppError('conflict', 'This prompt is not waiting for a decision any more; its state has changed.');
+      }
+      await publishPrompt(trx, owner.id, row);
+      await notify(trx, COMMANDS_CHANNEL, agentId);
+      return presentPrompt(row);
     });
 
   const interrupt: PromptService['interrupt'] = async (owner, agentId) => {
@@ -129,6 +193,8 @@ export const createPromptService = (deps: {
     },
     send,
     cancel,
+    reorder,
+    retry,
     interrupt,
   };
 };

@@ -12,6 +12,7 @@ const prompt = (more: Partial<Prompt>): Prompt => ({
   clientRequestId: 'c-12345678',
   text: 'hello',
   state: 'queued',
+  position: 1,
   reason: null,
   createdAt: '2026-11-21T12:00:00Z',
   settledAt: null,

@@ -55,6 +55,7 @@ const prompt = (id: string, state: Prompt['state'], clientRequestId = `c${id}`):
   clientRequestId,
   text: `text ${id}`,
   state,
+  position: Number(id),
   reason: state === 'failed' ? 'why' : null,
   createdAt: '2026-11-21T12:00:00.000Z',
   settledAt: null,

@@ -28,8 +28,7 @@ export interface QueueRow {
 
 const openStates = new Set<Prompt['state']>(['queued', 'delivering', 'unknown', 'failed']);
 
-const byId = (a: Prompt, b: Prompt): number =>
-  a.id.length === b.id.length ? (a.id < b.id ? -1 : Number(a.id > b.id)) : a.id.length - b.id.length;
+const byPlace = (a: Prompt, b: Prompt): number => a.position - b.position;
 
 const promptRow = (prompt: Prompt): QueueRow => {
   const state = prompt.state as 'queued' | 'delivering' | 'unknown' | 'failed';
@@ -66,13 +65,13 @@ const outgoingRow = (outgoing: Outgoing): QueueRow => {
   };
 };
 
-/** What is not delivered yet, oldest first: the server's prompts, then what has not reached the server. */
+/** What is not delivered yet, next one first: the server's prompts, then what has not reached the server. */
 export const queueRows = (prompts: readonly Prompt[], outgoing: readonly Outgoing[]): QueueRow[] => {
   const known = new Set(prompts.map((prompt) => prompt.clientRequestId));
   return [
     ...prompts
       .filter((prompt) => openStates.has(prompt.state))
-      .sort(byId)
+      .sort(byPlace)
       .map(promptRow),
     ...outgoing.filter((entry) => !known.has(entry.clientRequestId)).map(outgoingRow),
   ];
