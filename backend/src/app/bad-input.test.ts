@@ -14,7 +14,7 @@ import { createTestGateway, type CallInput, type TestBrowser, type TestGateway }
 
 /**
  * Every route of the contract against hostile input. The cases are made from the contract itself: a new route is
- * covered without being mentioned here, or does not compile until somebody says what it takes.
+ * covered without being mentioned here, or fails until somebody says what it takes.
  */
 let server: TestGateway;
 let ada: TestBrowser;
@@ -51,8 +51,8 @@ afterAll(() => server.close());
 type WithBody = { [N in RouteName]: Routes[N] extends { body: TSchema } ? N : never }[RouteName];
 const account = { username: 'someone', displayName: 'Some One', password: 'long enough password' };
 const secret = 'a'.repeat(43);
-/** What each route would take. */
-const valid: Record<WithBody, Record<string, unknown>> = {
+/** What routes would take, where it matters: a route whose id is checked needs a body that passes. */
+const valid: Partial<Record<RouteName, Record<string, unknown>>> = {
   redeemAdminLink: { ...account, secret },
   checkLink: { kind: 'invite', secret },
   signIn: { login: 'root', password: 'wrong wrong' },
@@ -152,7 +152,7 @@ const bodyFor = (name: RouteName, ids: Record<string, string>): Pick<CallInput, 
     return { body: Buffer.from('x'), headers: { 'content-type': 'application/octet-stream' }, query: { name: 'a' } };
   if (!('body' in routes[name])) return {};
   const takesAgent = propertiesOf((routes[name] as { body: TSchema }).body).some(([field]) => field === 'agentId');
-  return { body: { ...valid[name as WithBody], ...(takesAgent && { agentId: ids['agentId'] }) } };
+  return { body: { ...valid[name], ...(takesAgent && { agentId: ids['agentId'] }) } };
 };
 const idsOf = (name: RouteName): string[] => [
   ...[...routes[name].path.matchAll(/:(\w+)/g)].map((match) => String(match[1])),
