@@ -4,7 +4,7 @@ import type { ActivitySource } from '../profiles/profile.ts';
 import { meaningOf } from './activity.ts';
 import type { ControlClient } from './control-client.ts';
 import type { DeliveryStore } from './delivery-record.ts';
-import { boxShowsPrompt, holdsPrompt, inputBoxText, isBuiltIn } from './prompt-text.ts';
+import { boxShowsPrompt, holdsPrompt, inputBoxText, isBuiltIn, submittable } from './prompt-text.ts';
 import { Signals } from './signals.ts';
 
 type PromptCommand = Extract<SandboxCommand, { kind: 'prompt' }>;
@@ -76,10 +76,10 @@ export class PromptDelivery {
   }
 
   async #waitUntilReady(signal: AbortSignal): Promise<boolean> {
-    const deadline = Date.now() + READY_DEADLINE_MS;
+    const deadline = performance.now() + READY_DEADLINE_MS;
     while (!this.#parts.ready()) {
       signal.throwIfAborted();
-      if (Date.now() >= deadline) return false;
+      if (performance.now() >= deadline) return false;
       // The second bound covers CLIs that become ready by nothing happening.
       await this.#stateChanges.next(() => true, 1_000, signal);
     }
@@ -103,7 +103,8 @@ export class PromptDelivery {
     const confirmed = settled.then((event) => event !== null);
     try {
       await this.#emptyBox();
-      await control.paste(command.text, { submit: true, clearFirst: true });
+      const text = source === 'none' ? command.text : submittable(command.text);
+      await control.paste(text, { submit: true, clearFirst: true });
       if (source === 'none') return done;
       if (await within(confirmed, LOOK_AGAIN_MS)) return done;
       if (await this.#submitAgainOrSettled(command.text, confirmed)) return done;
@@ -125,7 +126,8 @@ export class PromptDelivery {
     confirmed: Promise<boolean>,
   ): Promise<CommandResult> {
     const { busy, control, transcriptHolds } = this.#parts;
-    while (Date.now() - startedAtMs < GIVE_UP_MS) {
+    const deadline = performance.now() + GIVE_UP_MS;
+    while (performance.now() < deadline) {
       if (await within(confirmed, LOOK_EVERY_MS)) return done;
       if (await transcriptHolds(command.text, startedAtMs)) return done;
       if (busy() && !boxShowsPrompt(inputBoxText(await control.screen()), command.text)) return done;
