@@ -11,6 +11,7 @@ import type { Keys } from '../src/config/keys.ts';
 import { createNotificationHub } from '../src/db/listen.ts';
 import type { AuthenticatedUser, Handlers } from '../src/lib/handlers.ts';
 import { internalCredential } from '../src/lib/agent-keys.ts';
+import type { RecordingSetting } from '../src/runtimes/runtime.ts';
 import { createAgentFeatures, type AgentFeatures } from '../src/modules/agent-features.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { createMemoryRuntime, type MemoryRuntime } from './memory-runtime.ts';
@@ -33,7 +34,7 @@ export interface AgentsFixture {
   readonly internal: FastifyInstance;
   readonly internalUrl: string;
   readonly uploadDir: string;
-  settings: { agentsPerUser: number; demo: { modelUrl: string } | null };
+  settings: { agentsPerUser: number; demo: { modelUrl: string } | null; recording: RecordingSetting };
   person(username: string, role?: 'admin' | 'user'): Promise<Person>;
   call<N extends keyof AgentFeatures['handlers']>(name: N, user: Person, call?: Call): ReturnType<Handlers[N]>;
   /** Events published to this person, oldest first. */
@@ -90,7 +91,11 @@ export const createAgentsFixture = async (
   const runtime = createMemoryRuntime();
   const keys: Keys = { master: randomBytes(48), accessToken: signingKey('a'), terminalTicket: signingKey('t') };
   const uploadDir = await mkdtemp(join(tmpdir(), 'sac-uploads-'));
-  const settings: AgentsFixture['settings'] = { agentsPerUser: 10, demo: options.demo ?? null };
+  const settings: AgentsFixture['settings'] = {
+    agentsPerUser: 10,
+    demo: options.demo ?? null,
+    recording: { isOn: true, totalBytes: 16 * 1024 * 1024 },
+  };
   const features = createAgentFeatures({
     db: database.db,
     notifications,
@@ -101,6 +106,7 @@ export const createAgentsFixture = async (
     allowUnisolated: false,
     uploadDir,
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),
+    recording: () => Promise.resolve(settings.recording),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },
   });
   const internal = await buildInternalServer(logger, features.registerInternalRoutes);

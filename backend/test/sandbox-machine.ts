@@ -110,6 +110,7 @@ export class SandboxMachine {
       providerToken: null,
       proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
       environment: [],
+      recording: { isOn: true, totalBytes: 16 * 1024 * 1024 },
       terminalKey: 'terminal-key-'.padEnd(43, 'x'),
       internalCredential: 'internal-credential',
       ...overrides,

@@ -88,6 +88,10 @@ export const userRoutes = {
 export const SystemSettings = strict({
   registration: oneOf(registrationModes),
   agentsPerUser: Type.Integer({ minimum: 0, maximum: 1000 }),
+  /** Terminals are recorded. Both settings apply to an agent at its next start. */
+  recording: Type.Boolean(),
+  /** Record of all terminals of one agent, in MiB. */
+  recordingMegabytes: Type.Integer({ minimum: 1, maximum: 256 }),
 });
 export type SystemSettings = Static<typeof SystemSettings>;
 

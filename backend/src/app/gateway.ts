@@ -59,6 +59,10 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     uploadDir: deps.uploadDir,
     allowUnisolated: deps.config.allowUnisolated,
     agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
+    recording: async () => {
+      const { recording, recordingMegabytes } = await people.settings.read();
+      return { isOn: recording, totalBytes: recordingMegabytes * 1024 * 1024 };
+    },
   });
   const checks = [
     databaseCheck(deps.db),

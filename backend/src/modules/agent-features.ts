@@ -5,7 +5,7 @@ import type { Keys } from '../config/keys.ts';
 import type { Database, DatabaseOrTransaction } from '../db/database.ts';
 import type { NotificationHub } from '../db/listen.ts';
 import type { Handlers } from '../lib/handlers.ts';
-import type { Runtime } from '../runtimes/runtime.ts';
+import type { RecordingSetting, Runtime } from '../runtimes/runtime.ts';
 import { agentHandlers } from './agents/routes.ts';
 import { createAgentService, type AgentService } from './agents/service.ts';
 import { openToken } from './agents/spec.ts';
@@ -35,6 +35,7 @@ export interface AgentFeaturesDeps {
   /** Directory for files on their way into a sandbox; made when it is missing. */
   readonly uploadDir: string;
   readonly agentsPerUser: (db: DatabaseOrTransaction) => Promise<number>;
+  readonly recording: () => Promise<RecordingSetting>;
   /** Intervals of background work, for tests. */
   readonly tuning?: Pick<ReconcilerDeps, 'resyncMs' | 'leadership' | 'concurrency'>;
 }

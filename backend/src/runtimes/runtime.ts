@@ -8,6 +8,12 @@ import type {
   Upstream,
 } from '@sac/contracts';
 
+/** `isOn` false: nothing new is recorded, what is there can be read. */
+export interface RecordingSetting {
+  readonly isOn: boolean;
+  readonly totalBytes: number;
+}
+
 /** Everything a runtime needs to make one sandbox. Immutable; a change is a new spec with a new `generation`. */
 export interface SandboxSpec {
   readonly agentUid: string;
@@ -24,6 +30,8 @@ export interface SandboxSpec {
   readonly providerToken: string | null;
   readonly proxy: ProxySettings;
   readonly environment: readonly { readonly name: string; readonly value: string }[];
+  /** Record of the terminals. Not in the digest: a change waits for the next start that happens anyway. */
+  readonly recording: RecordingSetting;
   /** Key of the inner terminal tokens (see contracts `InnerClaims`). */
   readonly terminalKey: string;
   /** Bearer credential for the internal listener. */

@@ -3,7 +3,7 @@ import type { AgentRow } from '../../db/agent-tables.ts';
 import type { Keys } from '../../config/keys.ts';
 import { internalCredential, keyedDigest, terminalKey } from '../../lib/agent-keys.ts';
 import { sealKeyFromMaster, unseal } from '../../lib/seal.ts';
-import type { SandboxSpec } from '../../runtimes/runtime.ts';
+import type { RecordingSetting, SandboxSpec } from '../../runtimes/runtime.ts';
 import { DEMO_TOKEN } from './validation.ts';
 
 export const PROVIDER_TOKEN = 'provider-token';
@@ -58,7 +58,7 @@ export const buildSpec = (
   source: SpecSource,
   token: StoredToken | null,
   generation: number,
-  context: SpecContext,
+  context: SpecContext & { readonly recording: RecordingSetting },
 ): SandboxSpec => ({
   agentUid: source.uid,
   generation,
@@ -71,6 +71,7 @@ export const buildSpec = (
   providerToken: openToken(source, token, context),
   proxy: source.proxy,
   environment: source.environment,
+  recording: context.recording,
   terminalKey: terminalKey(context.keys.master, source.uid, generation),
   internalCredential: internalCredential(context.keys.master, source.uid, generation),
 });

@@ -2,7 +2,7 @@ import type { AgentFailure } from '@sac/contracts';
 import type { Logger } from 'pino';
 import type { Database } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
-import type { Runtime } from '../../runtimes/runtime.ts';
+import type { RecordingSetting, Runtime } from '../../runtimes/runtime.ts';
 import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
 import type { AgentRecord } from '../agents/records.ts';
 import { buildSpec, specHashOf, type SpecContext } from '../agents/spec.ts';
@@ -35,6 +35,8 @@ export interface ActionDeps extends SpecContext {
   readonly db: Database;
   readonly runtime: Runtime;
   readonly logger: Logger;
+  /** The setting in force. */
+  readonly recording: () => Promise<RecordingSetting>;
 }
 
 /** The steps `decide` may ask for. Each may be repeated, and ended anywhere by the death of the process. */
@@ -88,7 +90,8 @@ export const createActions = (deps: ActionDeps): Actions => {
     if (!(await storeStart(record, generation))) return;
     await settleStaleCommands(db, row.id, false);
     try {
-      await runtime.ensure(buildSpec(row, record.token, generation, deps));
+      const recording = await deps.recording();
+      await runtime.ensure(buildSpec(row, record.token, generation, { ...deps, recording }));
     } catch (error) {
       if (isClosing) return; // the next process finds it missing and starts it
       logger.error({ err: error, agentUid: row.uid, generation }, 'sandbox could not be started');

@@ -91,13 +91,19 @@ describe('an agent', () => {
     expect((await update({ name: 'Renamed', icon: 'bug', description: 'x' })).status.restartRequired).toBe(false);
     expect((await update({ instructions: 'New.' })).status).toMatchObject({ restartRequired: true, state: 'ready' });
     expect((await update({ instructions: '' })).status.restartRequired).toBe(false);
+    expect(fixture.runtime.specs.get(agent.uid)?.recording).toEqual({ isOn: true, totalBytes: 16_777_216 });
+    fixture.settings.recording = { isOn: false, totalBytes: 1_048_576 };
+    expect((await get(agent)).status.restartRequired).toBe(false);
     expect((await update({ providerToken: 'other' })).status.restartRequired).toBe(true);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(fixture.runtime.calls).toEqual([]);
     expect((await fixture.call('restartAgent', ada, { params: { agentId: agent.id } })).status.state).toBe('starting');
     await ready(agent, 2);
     expect((await get(agent)).status.restartRequired).toBe(false);
-    expect(fixture.runtime.specs.get(agent.uid)?.providerToken).toBe('other');
+    expect(fixture.runtime.specs.get(agent.uid)).toMatchObject({
+      providerToken: 'other',
+      recording: fixture.settings.recording,
+    });
     await free();
   });
 
@@ -248,6 +254,7 @@ describe('a server that starts again', () => {
       runtime: fixture.runtime,
       keys: fixture.keys,
       demo: fixture.settings.demo,
+      recording: () => Promise.resolve(fixture.settings.recording),
       allowUnisolated: false,
       logger: (await import('pino')).default({ level: 'silent' }),
       notifications: { subscribe: () => () => undefined, close: () => Promise.resolve() },

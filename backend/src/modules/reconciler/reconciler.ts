@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../../db/database.ts';
 import type { NotificationHub } from '../../db/listen.ts';
 import { createWorkQueue, type WorkQueue } from '../../lib/work-queue.ts';
-import type { Runtime } from '../../runtimes/runtime.ts';
+import type { RecordingSetting, Runtime } from '../../runtimes/runtime.ts';
 import { AGENTS_CHANNEL, ALL_AGENTS } from '../agents/channels.ts';
 import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
 import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/records.ts';
@@ -18,6 +18,7 @@ export interface ReconcilerDeps extends StateDeps {
   readonly notifications: NotificationHub;
   readonly runtime: Runtime;
   readonly logger: Logger;
+  readonly recording: () => Promise<RecordingSetting>;
   /** Agents started or stopped at the same time. */
   readonly concurrency?: number;
   readonly resyncMs?: number;

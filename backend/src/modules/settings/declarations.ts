@@ -13,6 +13,8 @@ interface Declaration<K extends Key> {
 export const settingDeclarations: { readonly [K in Key]: Declaration<K> } = {
   registration: { byDefault: 'invite', whenUnreadable: 'closed' },
   agentsPerUser: { byDefault: 10, whenUnreadable: 0 },
+  recording: { byDefault: true, whenUnreadable: false },
+  recordingMegabytes: { byDefault: 16, whenUnreadable: 16 },
 };
 
 export const settingKeys = Object.keys(settingDeclarations) as Key[];

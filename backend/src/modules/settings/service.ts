@@ -24,7 +24,12 @@ export const createSettingsService = (deps: { readonly db: Database; readonly lo
   const read = async (db: DatabaseOrTransaction = deps.db): Promise<SystemSettings> => {
     const rows = await db.selectFrom('system_settings').select(['key', 'value']).execute();
     const stored = new Map(rows.map((row) => [row.key, row.value]));
-    return { registration: pick('registration', stored), agentsPerUser: pick('agentsPerUser', stored) };
+    return {
+      registration: pick('registration', stored),
+      agentsPerUser: pick('agentsPerUser', stored),
+      recording: pick('recording', stored),
+      recordingMegabytes: pick('recordingMegabytes', stored),
+    };
   };
 
   const update: SettingsService['update'] = (change, actorId, origin) =>

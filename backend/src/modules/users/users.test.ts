@@ -149,9 +149,10 @@ describe('accounts', () => {
 describe('settings', () => {
   it('have defaults, can be changed one by one, and refuse what they do not know', async () => {
     const admin = await test.admin();
-    expect((await admin.call('getSettings')).body).toEqual({ registration: 'invite', agentsPerUser: 10 });
+    const defaults = { registration: 'invite', agentsPerUser: 10, recording: true, recordingMegabytes: 16 };
+    expect((await admin.call('getSettings')).body).toEqual(defaults);
     expect((await admin.call('updateSettings', { body: { agentsPerUser: 3 } })).body).toEqual({
-      registration: 'invite',
+      ...defaults,
       agentsPerUser: 3,
     });
     for (const body of [
@@ -159,6 +160,9 @@ describe('settings', () => {
       { agentsPerUser: '3' },
       { agentsPerUser: 1.5 },
       { registration: 'maybe' },
+      { recording: 1 },
+      { recordingMegabytes: 0 },
+      { recordingMegabytes: 257 },
       { theme: 'dark' },
       [],
     ]) {
