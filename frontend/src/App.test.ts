@@ -6,14 +6,10 @@ import { credentials } from './api/client.ts';
 import { i18n } from './locales/index.ts';
 import { createAppRouter } from './router/index.ts';
 import { useAccountStore } from './stores/account.ts';
-import { stubServer, testUser } from './testing/mount-page.ts';
+import { stubServer } from './testing/mount-page.ts';
+import { signedInFixture } from './testing/signed-in.ts';
 
-const signedIn = {
-  accessToken: 'token',
-  accessTokenExpiresAt: new Date(Date.now() + 900_000).toISOString(),
-  refreshSecret: 'secret',
-  user: testUser,
-};
+const signedIn = signedInFixture();
 const until = (condition: () => boolean) => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000 });
 
 let app: VueWrapper;

@@ -105,7 +105,8 @@ export const tokens: Record<ThemeName, Readonly<Record<Token, string>>> = { dark
 
 const fonts = {
   ui: '"Inter", system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Microsoft YaHei", "Noto Sans", "Noto Sans CJK SC", sans-serif',
-  mono: 'ui-monospace, "JetBrains Mono", Menlo, "DejaVu Sans Mono", monospace',
+  // The bundled ones first: a screen looks the same whatever the viewer's system has.
+  mono: '"JetBrains Mono", "SAC Symbols", ui-monospace, Menlo, "DejaVu Sans Mono", monospace',
 } as const;
 export const monospaceFont = fonts.mono;
 
@@ -129,7 +130,7 @@ export const naiveTheme = (name: ThemeName): GlobalTheme | null => (name === 'da
 /** On a phone everything that is touched is 44 high, and inputs use 16 px so that iOS does not zoom in. */
 const phoneOverrides: GlobalThemeOverrides = {
   common: { heightSmall: '44px', heightMedium: '44px', heightLarge: '44px', heightTiny: '36px' },
-  Input: { fontSizeSmall: '16px', fontSizeMedium: '16px' },
+  Input: { fontSizeSmall: '16px', fontSizeMedium: '16px', fontSizeLarge: '16px' },
   Dropdown: { optionHeightMedium: '44px' },
 };
 

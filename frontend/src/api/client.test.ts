@@ -1,22 +1,8 @@
 import { routes } from '@sac/contracts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { signedInFixture as signedIn } from '../testing/signed-in.ts';
 import { api, credentials, urlOf } from './client.ts';
 
-const signedIn = (n: number) => ({
-  user: {
-    id: '1',
-    username: 'ana',
-    email: null,
-    displayName: 'ana',
-    role: 'user',
-    status: 'active',
-    createdAt: '2026-11-21T00:00:00Z',
-    lastActiveAt: null,
-  },
-  accessToken: `token-${n}`,
-  accessTokenExpiresAt: new Date(Date.now() + 900_000).toISOString(),
-  refreshSecret: `secret-${n}`,
-});
 const json = (body: unknown, status = 200) => Response.json(body, { status });
 const envelope = (code: string, status: number) => json({ code, message: 'Told so.', requestId: 'r-1' }, status);
 

@@ -1,19 +1,10 @@
-import type { SignedIn, User } from '@sac/contracts';
+import type { SignedIn } from '@sac/contracts';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { testUser as user } from '../testing/signed-in.ts';
 import { ApiError } from './api-error.ts';
 import { createLeaseLock, type BrowserLock } from './browser-lock.ts';
 import { Credentials, type TabChannel } from './credentials.ts';
 
-const user: User = {
-  id: '1',
-  username: 'ana',
-  email: null,
-  displayName: 'ana',
-  role: 'user',
-  status: 'active',
-  createdAt: '2026-11-21T00:00:00Z',
-  lastActiveAt: null,
-};
 const refused = () => new ApiError({ code: 'unauthenticated', message: 'no', status: 401 });
 
 /** The server's side of rotation: one current secret; anything else is reuse. */

@@ -23,7 +23,8 @@ export const describeError = (error: unknown, t: Translate): DescribedError => {
   );
   const retry = error.details?.retryAfterSeconds;
   const parts = [error.message, ...problems, ...(retry === undefined ? [] : [t('errors.retryAfter', { n: retry })])];
-  return { message: parts.join(' '), requestId: error.requestId };
+  // What was typed is wrong, and nobody has to look that up.
+  return { message: parts.join(' '), requestId: error.code === 'invalid_credentials' ? '' : error.requestId };
 };
 
 /** True for the abort of a call whose answer nobody needs any more. */

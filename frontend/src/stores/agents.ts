@@ -1,19 +1,17 @@
 import type { Agent, ServerEvent, Terminal } from '@sac/contracts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
-import type { ApiError } from '../api/api-error.ts';
 import { api } from '../api/client.ts';
 import { agentGroups } from './agent-order.ts';
 import { usePromptLists } from './prompt-lists.ts';
 import { useUnread } from './unread.ts';
+import { useLoad } from './use-load.ts';
 
 /** Own agents, kept live by the event stream, with their terminals and prompts. */
 export const useAgentsStore = defineStore('agents', () => {
   const byIdMap = shallowRef<ReadonlyMap<string, Agent>>(new Map());
   const limit = ref<number | null>(null);
   const loaded = ref(false);
-  const loading = ref(false);
-  const error = shallowRef<ApiError | null>(null);
   const terminals = shallowRef<ReadonlyMap<string, readonly Terminal[]>>(new Map());
   const prompts = usePromptLists();
   const unread = useUnread();
@@ -21,7 +19,6 @@ export const useAgentsStore = defineStore('agents', () => {
   /** Counts events, so that a list that was asked for earlier never overwrites what came since. */
   let eventCount = 0;
   const changedAt = new Map<string, number>();
-  let inFlight: Promise<void> | null = null;
 
   const groups = computed(() => agentGroups([...byIdMap.value.values()]));
   const agents = computed<readonly Agent[]>(() => groups.value.flatMap((group) => group.agents));
@@ -54,24 +51,14 @@ export const useAgentsStore = defineStore('agents', () => {
     byIdMap.value = next;
   };
 
-  const fetchAll = async (): Promise<void> => {
-    loading.value = true;
-    const askedAt = eventCount;
-    try {
-      const answer = await api.call('listAgents');
+  const { loading, error, load, forget } = useLoad(
+    async () => ({ askedAt: eventCount, answer: await api.call('listAgents') }),
+    ({ askedAt, answer }) => {
       merge(answer.agents, askedAt);
       limit.value = answer.limit;
       loaded.value = true;
-      error.value = null;
-    } catch (cause) {
-      error.value = cause as ApiError;
-    } finally {
-      loading.value = false;
-      inFlight = null;
-    }
-  };
-  /** Loads the list; never rejects, the outcome is in `loaded` and `error`. */
-  const load = (): Promise<void> => (inFlight ??= fetchAll());
+    },
+  );
 
   const setTerminals = (agentId: string, list: readonly Terminal[]): void => {
     terminals.value = new Map(terminals.value).set(agentId, list);
@@ -96,7 +83,7 @@ export const useAgentsStore = defineStore('agents', () => {
     changedAt.clear();
     loaded.value = false;
     limit.value = null;
-    error.value = null;
+    forget();
   };
 
   return {

@@ -18,10 +18,13 @@ export interface UseScreenOptions {
   readonly onLayout: () => void;
 }
 
+/** One character for each file of the bundled fonts: a glyph that was drawn with another font stays on the screen. */
+const FONT_SAMPLE = 'W─⏵';
+
 /** Cells may only be measured with the real font; when it does not come, the next best one has to do. */
 const fontReady = async (fontSize: number): Promise<void> => {
   const loading = Promise.all(
-    [400, 700].map((weight) => document.fonts.load(`${weight} ${fontSize}px ${monospaceFont}`)),
+    [400, 700].map((weight) => document.fonts.load(`${weight} ${fontSize}px ${monospaceFont}`, FONT_SAMPLE)),
   );
   const patience = new Promise((resolve) => setTimeout(resolve, FONT_WAIT_MS));
   await Promise.race([loading, patience]).catch(() => undefined);

@@ -7,6 +7,7 @@ import { createMemoryHistory, createRouter, RouterView, type Router } from 'vue-
 import { credentials } from '../api/client.ts';
 import { i18n } from '../locales/index.ts';
 import { useAccountStore } from '../stores/account.ts';
+import { signedInFixture } from './signed-in.ts';
 
 export interface SeenRequest {
   readonly method: string;
@@ -15,17 +16,6 @@ export interface SeenRequest {
 }
 /** Answers one request; undefined leaves it to the next rule. */
 export type Rule = (request: SeenRequest) => { status?: number; body?: unknown } | undefined;
-
-export const testUser = {
-  id: '1',
-  username: 'ana',
-  email: null,
-  displayName: 'Ana',
-  role: 'user' as const,
-  status: 'active' as const,
-  createdAt: '2026-11-21T00:00:00Z',
-  lastActiveAt: null,
-};
 
 /** The server as the page sees it: rules in front of an empty installation. Returns what was asked. */
 export const stubServer = (...rules: Rule[]): SeenRequest[] => {
@@ -80,12 +70,7 @@ export const mountPage = async (component: Component, props: Record<string, unkn
   });
   await router.push('/shown');
   useAccountStore();
-  credentials.accept({
-    user: testUser,
-    accessToken: 'token',
-    accessTokenExpiresAt: new Date(Date.now() + 900_000).toISOString(),
-    refreshSecret: 'secret',
-  });
+  credentials.accept(signedInFixture());
   const tree = () => h(NMessageProvider, () => h(NNotificationProvider, () => h(NDialogProvider, () => h(RouterView))));
   const page = mount(tree, {
     global: { plugins: [pinia, i18n, router] },

@@ -1,5 +1,6 @@
-import { reservedEnvNames, type Agent } from '@sac/contracts';
+import { reservedEnvNames } from '@sac/contracts';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { agentFixture } from '../../testing/agent-fixture.ts';
 import { draftKey, loadDraft, saveDraft } from './draft.ts';
 import {
   changesAppliedAtStart,
@@ -39,38 +40,7 @@ const presets: Preset[] = [
   { id: 'google', name: 'Google', hint: 'Your own API key', endpoints: [endpoint('gemini', 'https://gemini.test')] },
 ];
 
-const agent: Agent = {
-  id: '7',
-  uid: 'u7',
-  name: 'Docs site',
-  icon: 'book',
-  description: 'Keeps the pages right',
-  instructions: 'Be brief.',
-  cli: 'claude-code',
-  permissionMode: 'default',
-  provider: {
-    preset: 'anthropic',
-    protocol: 'anthropic',
-    baseUrl: 'https://api.anthropic.com',
-    models: { main: 'm', strong: null, small: null },
-  },
-  proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
-  environment: [{ name: 'A', value: '1' }],
-  hasProviderToken: true,
-  generation: 1,
-  status: {
-    state: 'ready',
-    since: '2026-11-21T12:00:00Z',
-    activity: null,
-    phases: [],
-    failure: null,
-    restartRequired: false,
-    isolated: true,
-  },
-  createdAt: '2026-11-21T12:00:00Z',
-  updatedAt: '2026-11-21T12:00:00Z',
-  lastActiveAt: null,
-};
+const agent = agentFixture({}, { description: 'Keeps the pages right', environment: [{ name: 'A', value: '1' }] });
 
 describe('presets', () => {
   it('offers only what the CLI speaks', () => {

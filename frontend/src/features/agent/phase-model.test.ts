@@ -1,6 +1,7 @@
 import type { StartPhase } from '@sac/contracts';
 import { describe, expect, it } from 'vitest';
-import { phaseRows } from './phase-model.ts';
+import { agentFixture } from '../../testing/agent-fixture.ts';
+import { failedPhaseRows, phaseRows } from './phase-model.ts';
 
 const at = Date.parse('2026-11-21T12:00:10Z');
 const phase = (change: Partial<StartPhase>): StartPhase => ({
@@ -45,6 +46,21 @@ describe('phaseRows', () => {
     expect(phaseRows([early, empty], at)).toMatchObject([
       { percent: 1, remainingMs: null },
       { percent: null, remainingMs: null },
+    ]);
+  });
+});
+
+describe('failedPhaseRows', () => {
+  it('shows what was under way as failed, for as long as it took, and nothing that never began', () => {
+    const phases = [
+      phase({ name: 'scheduling', state: 'done', startedAt: '2026-11-21T12:00:00Z', durationMs: 400 }),
+      phase({ name: 'ready', state: 'active', startedAt: '2026-11-21T12:00:04Z' }),
+      phase({ name: 'starting' }),
+    ];
+    const rows = failedPhaseRows(agentFixture({ state: 'failed', since: '2026-11-21T12:00:10Z', phases }));
+    expect(rows.map(({ name, state, elapsedMs }) => [name, state, elapsedMs])).toEqual([
+      ['scheduling', 'done', 400],
+      ['ready', 'failed', 6000],
     ]);
   });
 });

@@ -43,6 +43,12 @@ export const phaseRows = (phases: readonly StartPhase[], now: number): PhaseRow[
     };
   });
 
+/** What had begun when the start failed, as it stood then: nothing of it is under way any more. */
+export const failedPhaseRows = (agent: Agent): PhaseRow[] =>
+  phaseRows(agent.status.phases, Date.parse(agent.status.since))
+    .filter((row) => row.state !== 'pending')
+    .map((row) => (row.state === 'active' ? { ...row, state: 'failed' } : row));
+
 export const activePhase = (agent: Agent): StartPhaseName | null =>
   agent.status.phases.find((phase) => phase.state === 'active')?.name ?? null;
 

@@ -55,7 +55,12 @@ export default {
 
   cliTitle: 'Agent',
   cliHint: 'What runs in the sandbox.',
-  cliNotInstalled: 'downloaded at the first start',
+  cliNotInstalled: 'Downloaded at the first start.',
+  'cli_claude-code': 'Speaks the Anthropic protocol; most complete here.',
+  cli_codex: 'Needs a provider with the OpenAI Responses protocol.',
+  cli_gemini: 'Needs a provider with the Gemini protocol.',
+  cli_opencode: 'Uses about 1 GB of memory and needs some seconds to start.',
+  cli_shell: 'A login shell without a model. Whether a command is running is not shown.',
   cliChange:
     'Another program starts its own conversation. The one of {before} stays in the workspace and continues when you change back.',
 

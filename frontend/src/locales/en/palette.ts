@@ -15,6 +15,8 @@ export default {
   keys: {
     palette: 'Search or jump to',
     paletteTerminal: 'The same while the terminal has the focus',
+    searchTerminal: 'Search the terminal',
+    settings: 'Settings of the agent',
     rail: 'Collapse or expand the sidebar',
     agents: 'Agent above or below',
     help: 'This list',

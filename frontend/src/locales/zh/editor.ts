@@ -54,7 +54,12 @@ export default {
 
   cliTitle: '程序',
   cliHint: '在沙箱中运行的程序。',
-  cliNotInstalled: '首次启动时下载',
+  cliNotInstalled: '首次启动时下载。',
+  'cli_claude-code': '使用 Anthropic 协议；此处支持最完整。',
+  cli_codex: '需要支持 OpenAI Responses 协议的服务商。',
+  cli_gemini: '需要支持 Gemini 协议的服务商。',
+  cli_opencode: '约占 1 GB 内存，启动需要几秒钟。',
+  cli_shell: '不带模型的登录 Shell。不显示命令是否在运行。',
   cliChange: '另一个程序会开始自己的对话。{before} 的对话留在工作区，换回来时继续。',
 
   permissionTitle: '权限',

@@ -15,6 +15,8 @@ export default {
   keys: {
     palette: '搜索或跳转',
     paletteTerminal: '终端获得焦点时同上',
+    searchTerminal: '在终端中搜索',
+    settings: '智能体设置',
     rail: '收起或展开侧栏',
     agents: '上一个或下一个智能体',
     help: '显示此列表',
