@@ -107,3 +107,93 @@ describe('the server', () => {
     expect((await fetch(`${model.url}/v1/nothing`)).status).toBe(404);
   });
 });
+
+describe('other protocols', () => {
+  let model: DemoModel;
+  beforeAll(async () => {
+    model = await startDemoModel({ port: 0 });
+  });
+  afterAll(() => model.close());
+
+  const stream = async (path: string, body: object): Promise<Record<string, unknown>[]> => {
+    const response = await fetch(`${model.url}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    expect(response.headers.get('content-type')).toContain('text/event-stream');
+    const text = await response.text();
+    return [...text.matchAll(/^data: (.+)$/gm)].map((match) => JSON.parse(String(match[1])) as Record<string, unknown>);
+  };
+  const said = (text: string) => ({ type: 'message', role: 'user', content: [{ type: 'input_text', text }] });
+
+  it('OpenAI Responses: a call, its result, the closing words', async () => {
+    const input = [
+      { role: 'developer', content: 'be good' },
+      said('<environment_context>cwd</environment_context>'),
+      said('[[say: First]] [[write: a b.txt | text]]'),
+    ];
+    const first = await stream('/v1/responses', { model: 'm', input, stream: true });
+    expect(first.map(({ type }) => type)).toEqual([
+      'response.created',
+      'response.output_item.added',
+      'response.output_text.delta',
+      'response.output_item.done',
+      'response.output_item.added',
+      'response.output_item.done',
+      'response.completed',
+    ]);
+    const { item } = first[5] as { item: { name: string; arguments: string } };
+    expect(item.name).toBe('exec_command');
+    expect((JSON.parse(item.arguments) as { cmd: string }).cmd).toContain(`> 'a b.txt'`);
+    const answered = [
+      ...input,
+      { type: 'reasoning' },
+      { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'First' }] },
+      { type: 'function_call', call_id: 'c', name: 'exec_command' },
+      { type: 'function_call_output', call_id: 'c', output: 'fine' },
+    ];
+    const last = await stream('/v1/responses', { model: 'm', input: answered, stream: true });
+    expect(last.at(-1)).toMatchObject({
+      response: { status: 'completed', output: [{ content: [{ text: 'Done. The tool said: fine' }] }] },
+    });
+  });
+
+  it('Gemini: a call, its result, the closing words', async () => {
+    const path = '/v1beta/models/m:streamGenerateContent?alt=sse';
+    const contents = [
+      { role: 'user', parts: [{ text: '<session_context>x</session_context>' }, { text: '[[bash: ls]]' }] },
+    ];
+    const parts = (events: Record<string, unknown>[]) =>
+      events.flatMap(
+        (event) => (event as { candidates: { content: { parts: object[] } }[] }).candidates[0]?.content.parts,
+      );
+    expect(parts(await stream(path, { contents }))).toMatchObject([
+      { functionCall: { name: 'run_shell_command', args: { command: 'ls' } } },
+      { text: '' },
+    ]);
+    const answered = [
+      ...contents,
+      { role: 'model', parts: [{ functionCall: { name: 'run_shell_command' } }] },
+      { role: 'user', parts: [{ functionResponse: { response: { output: 'a.txt' } } }] },
+    ];
+    const text = parts(await stream(path, { contents: answered })).map((part) => (part as { text: string }).text);
+    expect(text.join('')).toBe('Done. The tool said: a.txt');
+    const whole = await fetch(`${model.url}/v1beta/models/m:generateContent`, {
+      method: 'POST',
+      body: JSON.stringify({
+        contents,
+        generationConfig: { responseJsonSchema: { properties: { title: { type: 'string' } } } },
+      }),
+    });
+    expect(await whole.json()).toMatchObject({
+      candidates: [{ finishReason: 'STOP', content: { parts: [{ text: '{"title":"Demo conversation"}' }] } }],
+    });
+  });
+
+  it('both: scripted errors have their status', async () => {
+    const input = [said('[[status: 429]]')];
+    const contents = [{ role: 'user', parts: [{ text: '[[status: 503]]' }] }];
+    const post = (path: string, body: object) =>
+      fetch(`${model.url}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    expect((await post('/v1/responses', { input })).status).toBe(429);
+    expect((await post('/v1beta/models/m:streamGenerateContent', { contents })).status).toBe(503);
+    expect((await post('/v1beta/models/m:nothing', { contents })).status).toBe(404);
+  });
+});

@@ -46,7 +46,8 @@ export interface MessagesRequest {
 }
 
 /** What the CLI writes around a person's words: reminders, echoes of local commands, slash-command headers. */
-const INJECTED = /<(system-reminder|local-command-\w+|command-(?:name|message|args))>[\s\S]*?<\/\1>/g;
+const INJECTED =
+  /<(system-reminder|session_context|environment_context|local-command-\w+|command-(?:name|message|args))>[\s\S]*?<\/\1>/g;
 const PASTED = /<\/?pasted_content[^>]*>/g;
 const INTERRUPTED = /\[Request interrupted by user[^\]]*\]/;
 
@@ -108,3 +109,24 @@ function located(prompt: string, after: readonly RequestMessage[]): Located {
     lastToolResult: last === undefined ? null : textOf(last.content),
   };
 }
+
+/** One server-sent event of a streamed answer. */
+export interface StreamEvent {
+  readonly event?: string;
+  readonly data: object;
+}
+
+/** A text in the pieces it is streamed in. */
+export const wordsOf = (text: string): string[] => text.match(/\S+\s*|\s+/g) ?? [];
+
+export const roughTokens = (value: unknown): number => Math.max(1, Math.ceil((JSON.stringify(value) ?? '').length / 4));
+
+const quoted = (word: unknown): string => `'${String(word).replaceAll("'", "'\\''")}'`;
+
+/** A scripted tool call as a shell command, for CLIs whose only tool is a shell; null for tools that are none. */
+export const shellFor = (name: string, input: ToolUseBlock['input']): string | null => {
+  const path = quoted(input['file_path']);
+  if (name === 'Bash') return String(input['command']);
+  if (name === 'Write') return `mkdir -p "$(dirname ${path})" && printf %s ${quoted(input['content'])} > ${path}`;
+  return name === 'Read' ? `cat ${path}` : null;
+};

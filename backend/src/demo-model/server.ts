@@ -2,7 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answer, randomId, type Answer } from './answer.ts';
-import type { AnswerBlock, MessagesRequest } from './messages.ts';
+import { fromGemini, geminiAnswer, geminiEvents, geminiParts, type GeminiRequest } from './gemini.ts';
+import { roughTokens, wordsOf, type AnswerBlock, type MessagesRequest, type StreamEvent } from './messages.ts';
+import { fromResponses, responsesEvents, type ResponsesRequest } from './responses.ts';
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const PING_INTERVAL_MS = 500;
@@ -21,7 +23,10 @@ export interface DemoModelOptions {
   readonly onRequest?: (request: { readonly method: string; readonly path: string; readonly body: unknown }) => void;
 }
 
-/** Starts the scripted model on 127.0.0.1: enough of the Anthropic Messages API for Claude Code and opencode. */
+/**
+ * Starts the scripted model on 127.0.0.1: enough of the Anthropic Messages API for Claude Code and opencode, of
+ * the OpenAI Responses API for Codex and of the Gemini API for Gemini CLI.
+ */
 export async function startDemoModel(options: DemoModelOptions): Promise<DemoModel> {
   const server = createServer((request, response) => {
     response.on('error', () => response.destroy());
@@ -55,6 +60,12 @@ async function handle(request: IncomingMessage, response: ServerResponse, option
   if (method === 'POST' && pathname === '/v1/messages/count_tokens') {
     return sendJson(response, 200, { input_tokens: roughTokens(body) });
   }
+  if (method === 'POST' && pathname === '/v1/responses') {
+    const asked = fromResponses(body as ResponsesRequest);
+    return sendStream(response, asked, responsesEvents);
+  }
+  const gemini = /^\/v1beta\/models\/([^/]+):(\w+)$/.exec(pathname);
+  if (method === 'POST' && gemini) return sendGemini(response, gemini, body as GeminiRequest);
   if (method === 'GET' && pathname === '/v1/models') return sendJson(response, 200, modelList());
   if (method === 'HEAD' || pathname === '/' || pathname === '/api/hello')
     return sendJson(response, 200, { message: 'hello' });
@@ -110,8 +121,6 @@ async function sendAnswer(response: ServerResponse, request: MessagesRequest): P
   });
 }
 
-const roughTokens = (value: unknown): number => Math.max(1, Math.ceil((JSON.stringify(value) ?? '').length / 4));
-
 const envelope = (request: MessagesRequest, blocks: readonly AnswerBlock[]) => ({
   id: randomId('msg_'),
   type: 'message',
@@ -164,7 +173,7 @@ async function sendBlock(send: Send, index: number, block: AnswerBlock, wordMs: 
   const delta = (data: Record<string, unknown>): void => send('content_block_delta', { index, delta: data });
   if (block.type === 'text') {
     send('content_block_start', { index, content_block: { type: 'text', text: '' } });
-    for (const word of block.text.match(/\S+\s*|\s+/g) ?? []) {
+    for (const word of wordsOf(block.text)) {
       delta({ type: 'text_delta', text: word });
       if (wordMs > 0) await sleep(wordMs);
     }
@@ -179,4 +188,38 @@ async function sendBlock(send: Send, index: number, block: AnswerBlock, wordMs: 
       delta({ type: 'input_json_delta', partial_json: json.slice(at, at + 40) });
   }
   send('content_block_stop', { index });
+}
+
+type Message = Extract<Answer, { kind: 'message' }>;
+type Events = (request: MessagesRequest, decided: Message) => AsyncIterable<StreamEvent>;
+
+/** Streams an answer in a protocol whose events are made elsewhere. */
+async function sendStream(response: ServerResponse, request: MessagesRequest, events: Events): Promise<void> {
+  const decided = answer(request);
+  if (decided.kind === 'error') return sendError(response, decided.httpStatus, 'Scripted error.');
+  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
+  const closed = (): boolean => response.destroyed || response.writableEnded;
+  while (decided.hang && !closed()) {
+    response.write(': still here\n\n');
+    await sleep(PING_INTERVAL_MS);
+  }
+  for await (const { event, data } of events(request, decided)) {
+    if (closed()) return;
+    response.write(`${event === undefined ? '' : `event: ${event}\n`}data: ${JSON.stringify(data)}\n\n`);
+  }
+  response.end();
+}
+
+async function sendGemini(
+  response: ServerResponse,
+  [, model = '', action]: RegExpExecArray,
+  body: GeminiRequest,
+): Promise<void> {
+  const request = fromGemini(body, model);
+  if (action === 'countTokens') return sendJson(response, 200, { totalTokens: roughTokens(body) });
+  if (action === 'streamGenerateContent') return sendStream(response, request, geminiEvents);
+  if (action !== 'generateContent') return sendError(response, 404, `The demo model has no action ${action ?? ''}.`);
+  const decided = answer(request);
+  if (decided.kind === 'error') return sendError(response, decided.httpStatus, 'Scripted error.');
+  sendJson(response, 200, geminiAnswer(request, decided, geminiParts(decided)));
 }

@@ -72,7 +72,7 @@ export const codex: CliProfile = {
       resumeArgs: ['resume', '{id}'],
       seed: [{ kind: 'text', path: '.codex/AGENTS.md', content: spec.instructions }],
       runFiles: [],
-      activity: 'hooks',
+      activity: 'quiet-hooks',
     };
   },
 };

@@ -1,4 +1,5 @@
 import type { ProviderProtocol } from '@sac/contracts';
+import { HOOK_SOCKET_VARIABLE } from '../hooks/tell.ts';
 import { cliFile, type CliProfile, type PreparedCli, type ProfileSpec } from './profile.ts';
 
 const TOKEN_VARIABLE = 'SAC_PROVIDER_TOKEN';
@@ -42,9 +43,25 @@ const providerConfig = ({ provider, providerToken }: ProfileSpec) => {
   };
 };
 
+/**
+ * With plugins, every start installs this package from npm into `~/.config/opencode` and waits for it: seconds of
+ * work, and minutes without a network. Our plugins need nothing of it, so the folder says that it is there.
+ */
+const PLUGIN_TYPES = { '@opencode-ai/plugin': '1.18.33' };
+const settled: PreparedCli['seed'] = [
+  {
+    kind: 'json-merge',
+    path: '.config/opencode/package-lock.json',
+    members: { packages: { '': { dependencies: PLUGIN_TYPES } } },
+  },
+  { kind: 'text', path: '.config/opencode/node_modules/.settled', content: 'See package-lock.json.' },
+];
+
 export const opencode: CliProfile = {
   prepare(spec, paths): PreparedCli {
+    const plugin = (name: string): string => `file://${new URL(`${name}.js`, `file://${paths.hookScript}`).pathname}`;
     const config = {
+      plugin: [plugin('opencode-activity')],
       autoupdate: false,
       share: 'disabled',
       permission: permissions[spec.permissionMode],
@@ -55,16 +72,20 @@ export const opencode: CliProfile = {
       args: [],
       env: {
         OPENCODE_CONFIG: `${paths.run}/opencode.json`,
+        OPENCODE_TUI_CONFIG: `${paths.run}/opencode-tui.json`,
+        [HOOK_SOCKET_VARIABLE]: `${paths.run}/hooks.sock`,
         OPENCODE_DISABLE_AUTOUPDATE: '1',
         // Its model list comes from the internet and delays the start where there is none; the models are configured.
         OPENCODE_DISABLE_MODELS_FETCH: '1',
         ...(spec.providerToken === null ? {} : { [TOKEN_VARIABLE]: spec.providerToken }),
       },
-      // It has no hooks that would tell an id: the latest conversation of this workspace goes on.
-      resumeArgs: ['--continue'],
-      seed: [{ kind: 'text', path: '.config/opencode/AGENTS.md', content: spec.instructions }],
-      runFiles: [{ name: 'opencode.json', content: JSON.stringify(config) }],
-      activity: 'none',
+      resumeArgs: ['--session', '{id}'],
+      seed: [{ kind: 'text', path: '.config/opencode/AGENTS.md', content: spec.instructions }, ...settled],
+      runFiles: [
+        { name: 'opencode.json', content: JSON.stringify(config) },
+        { name: 'opencode-tui.json', content: JSON.stringify({ plugin: [plugin('opencode-ready')] }) },
+      ],
+      activity: 'hooks',
     };
   },
 };

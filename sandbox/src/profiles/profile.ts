@@ -28,9 +28,10 @@ export type SeedFile =
 
 /**
  * How the sidecar learns what the CLI does. `claude`: hooks and its live state file; `hooks`: hooks alone;
- * `none`: only whether the process runs.
+ * `quiet-hooks`: hooks that say nothing before the first prompt, so that readiness is known from the terminal's
+ * modes; `none`: only whether the process runs.
  */
-export type ActivitySource = 'claude' | 'hooks' | 'none';
+export type ActivitySource = 'claude' | 'hooks' | 'quiet-hooks' | 'none';
 
 export interface PreparedCli {
   readonly command: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HookEvent } from '../hooks/hook-event.ts';
-import { ActivityTracker, oneLine, QUIET_READY_MS } from './activity.ts';
+import { ActivityTracker, oneLine, QUIET_READY_MS, SETTLE_MS } from './activity.ts';
 import type { ControlState } from './control-client.ts';
 
 const running: ControlState['main'] = {
@@ -122,11 +122,47 @@ describe('the process', () => {
     expect(tracker.current(5_000).state).toBe('starting');
   });
 
-  it('of a CLI whose hooks are silent before the first prompt is ready after a while', () => {
-    const tracker = new ActivityTracker('hooks');
-    tracker.setMain(running, 0);
-    expect(tracker.current(QUIET_READY_MS - 1).state).toBe('starting');
-    expect(tracker.current(QUIET_READY_MS).state).toBe('ready');
+  describe('of a CLI whose hooks are silent before the first prompt', () => {
+    const quiet = () => {
+      const tracker = new ActivityTracker('quiet-hooks');
+      tracker.setMain(running, 0);
+      return tracker;
+    };
+
+    it('is ready a moment after it asked for marked pastes, and again after a restart', () => {
+      const tracker = quiet();
+      tracker.pasteMode(true, 8_000);
+      tracker.pasteMode(true, 8_300);
+      expect(tracker.current(8_000 + SETTLE_MS - 1).state).toBe('starting');
+      expect(tracker.current(8_000 + SETTLE_MS).state).toBe('ready');
+      tracker.setMain({ ...running, pid: 21 }, 20_000);
+      expect(tracker.current(20_000 + SETTLE_MS).state).toBe('starting');
+    });
+
+    it('is ready after a while when it never asks', () => {
+      const tracker = quiet();
+      tracker.pasteMode(true, 1_000);
+      tracker.pasteMode(false, 1_300);
+      expect(tracker.current(QUIET_READY_MS - 1).state).toBe('starting');
+      expect(tracker.current(QUIET_READY_MS).state).toBe('ready');
+    });
+
+    it('takes no prompt in the first moment after its start, but shows that it is there', () => {
+      const tracker = new ActivityTracker('hooks');
+      tracker.setMain(running, 0);
+      expect(tracker.current(QUIET_READY_MS - 1).state).toBe('starting');
+      tracker.hook(hook('SessionStart', { source: 'startup' }), 8_000);
+      expect(tracker.current(8_000).state).toBe('ready');
+      expect(tracker.readyForPrompt(8_000 + SETTLE_MS - 1)).toBe(false);
+      expect(tracker.readyForPrompt(8_000 + SETTLE_MS)).toBe(true);
+    });
+
+    it('is asked about only until it speaks', () => {
+      const tracker = quiet();
+      expect(tracker.isUnheard).toBe(true);
+      tracker.hook(hook('UserPromptSubmit'), 5_000);
+      expect(tracker.isUnheard).toBe(false);
+    });
   });
 
   it('of a shell is ready at once', () => {

@@ -6,8 +6,10 @@ import type { ControlState } from './control-client.ts';
 
 export type Activity = Pick<SandboxReport['activity'], 'state' | 'text'>;
 
-/** A CLI whose hooks do not fire before the first prompt counts as ready after this long. */
-export const QUIET_READY_MS = 4_000;
+/** A CLI that said it has started, or asked for pastes to be marked, takes them after this long. */
+export const SETTLE_MS = 1_000;
+/** One that never does counts as ready after this long. */
+export const QUIET_READY_MS = 60_000;
 const MAX_TEXT_CHARACTERS = 200;
 
 type Turn = 'unknown' | 'idle' | 'working' | 'waiting';
@@ -44,6 +46,8 @@ export class ActivityTracker {
   readonly #source: ActivitySource;
   #main: ControlState['main'] | null = null;
   #mainSeenAt = 0;
+  #pasteAskedAt: number | null = null;
+  #startedAt: number | null = null;
   #turn: Turn = 'unknown';
   #text: string | null = null;
   #backgroundTasks = 0;
@@ -64,6 +68,8 @@ export class ActivityTracker {
     this.#main = main;
     if (same) return;
     this.#mainSeenAt = nowMs;
+    this.#pasteAskedAt = null;
+    this.#startedAt = null;
     this.#turn = 'unknown';
     this.#text = null;
     this.#backgroundTasks = 0;
@@ -73,6 +79,7 @@ export class ActivityTracker {
     this.#lastHookAt = nowMs;
     switch (meaningOf(event.event)) {
       case 'SessionStart':
+        this.#startedAt ??= nowMs;
         // A compaction restarts the session in the middle of a turn.
         if (event.source !== 'compact') this.#set('idle', null);
         break;
@@ -129,14 +136,25 @@ export class ActivityTracker {
     return oneLine(waitingFor ?? 'input needed');
   }
 
+  /** Nothing is known of the CLI but that it runs, and its hooks will not tell before the first prompt. */
+  get isUnheard(): boolean {
+    return this.#source === 'quiet-hooks' && this.#turn === 'unknown' && this.#main?.running === true;
+  }
+
+  /** Whether the CLI asked its terminal for bracketed paste: the sign that it reads its input itself. */
+  pasteMode(isOn: boolean, nowMs: number): void {
+    this.#pasteAskedAt = isOn ? (this.#pasteAskedAt ?? nowMs) : null;
+  }
+
   #set(turn: Turn, text: string | null): void {
     this.#turn = turn;
     this.#text = text;
   }
 
-  /** True when a prompt may be pasted: the CLI waits for one. */
+  /** True when a prompt may be pasted: the CLI waits for one, and its input box has had time to come up. */
   readyForPrompt(nowMs: number): boolean {
-    return this.current(nowMs).state === 'ready';
+    const isSettled = this.#source === 'claude' || this.#startedAt === null || nowMs - this.#startedAt >= SETTLE_MS;
+    return isSettled && this.current(nowMs).state === 'ready';
   }
 
   current(nowMs: number): Activity {
@@ -160,7 +178,8 @@ export class ActivityTracker {
 
   /** No word from the CLI yet: whether it may be taken as ready all the same. */
   #readyUnheard(nowMs: number): boolean {
-    if (this.#source === 'claude') return false;
-    return this.#source === 'none' || nowMs - this.#mainSeenAt >= QUIET_READY_MS;
+    if (this.#source === 'claude' || this.#source === 'none') return this.#source === 'none';
+    if (this.#pasteAskedAt !== null && nowMs - this.#pasteAskedAt >= SETTLE_MS) return true;
+    return nowMs - this.#mainSeenAt >= QUIET_READY_MS;
   }
 }

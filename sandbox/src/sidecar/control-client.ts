@@ -24,6 +24,7 @@ export type ControlState = Static<typeof ControlState>;
 const Screen = Type.Object({
   lines: Type.Array(Type.String(), { maxItems: 1_000 }),
   cursor: Type.Object({ x: Type.Integer(), y: Type.Integer() }),
+  modes: Type.Object({ bracketedPaste: Type.Boolean() }),
 });
 export type Screen = Static<typeof Screen>;
 

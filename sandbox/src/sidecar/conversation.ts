@@ -9,8 +9,6 @@ const CONVERSATION_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 /** A CLI that ends sooner than this with a resumed conversation did not like it. */
 const SHORT_LIFE_MS = 10_000;
 const MAX_SHORT_LIVES = 2;
-/** Stands for an id that is not known. */
-const LATEST = 'latest';
 
 /**
  * Remembers which conversation the CLI is in, for the next start. An id is only written down once a prompt was
@@ -33,14 +31,7 @@ export class Conversation {
   }
 
   get id(): string | null {
-    return this.#id === LATEST ? null : this.#id;
-  }
-
-  /** For a CLI that tells no id but can take up its latest conversation. @throws when it cannot be written */
-  async rememberLatest(): Promise<void> {
-    if (this.#id !== null) return;
-    this.#id = LATEST;
-    await writeAtomically(this.#path, LATEST, 0o644);
+    return this.#id;
   }
 
   /** Returns whether the id changed. @throws when it cannot be written */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandResult, SandboxCommand } from '@sac/contracts';
 import type { HookEvent } from '../hooks/hook-event.ts';
 import type { ActivitySource } from '../profiles/profile.ts';
@@ -16,6 +17,9 @@ const LOOK_AGAIN_MS = 700;
 const SETTLE_MS = 4_000;
 const GIVE_UP_MS = 25_000;
 const LOOK_EVERY_MS = 1_000;
+/** CLIs other than Claude Code may take a return that comes together with a paste for a line of it. */
+const SUBMIT_APART_MS = 150;
+const MAX_RETURNS = 5;
 const CTRL_U = '\u0015';
 const MAX_CLEAR_KEYS = 400;
 const LEAST_CLEARED_LINES = 10;
@@ -103,8 +107,10 @@ export class PromptDelivery {
     const confirmed = settled.then((event) => event !== null);
     try {
       await this.#emptyBox();
+      const apart = source === 'hooks' || source === 'quiet-hooks';
       const text = source === 'none' ? command.text : submittable(command.text);
-      await control.paste(text, { submit: true, clearFirst: true });
+      await control.paste(text, { submit: !apart, clearFirst: true });
+      if (apart) await delay(SUBMIT_APART_MS).then(() => control.keys('\r'));
       if (source === 'none') return done;
       if (await within(confirmed, LOOK_AGAIN_MS)) return done;
       if (await this.#submitAgainOrSettled(command.text, confirmed)) return done;
@@ -126,11 +132,15 @@ export class PromptDelivery {
     confirmed: Promise<boolean>,
   ): Promise<CommandResult> {
     const { busy, control, transcriptHolds } = this.#parts;
+    let returns = 0;
     const deadline = performance.now() + GIVE_UP_MS;
     while (performance.now() < deadline) {
       if (await within(confirmed, LOOK_EVERY_MS)) return done;
       if (await transcriptHolds(command.text, startedAtMs)) return done;
-      if (busy() && !boxShowsPrompt(inputBoxText(await control.screen()), command.text)) return done;
+      const inBox = boxShowsPrompt(inputBoxText(await control.screen()), command.text);
+      if (busy() && !inBox) return done;
+      // A loaded machine draws the text late, and the return that came before it was lost.
+      if (inBox && !busy() && (returns += 1) <= MAX_RETURNS) await control.keys('\r');
     }
     return unknown('The agent did not confirm this prompt. Look at the terminal before sending it again.');
   }

@@ -20,16 +20,12 @@ import { transcriptHoldsPrompt } from './transcript.ts';
 
 const LOOK_BUSY_MS = 300;
 const LOOK_IDLE_MS = 1_000;
-/** After this long somebody has surely spoken with a CLI that tells nothing of it. */
-const SPOKEN_WITH_MS = 60_000;
 const MAX_OUTPUT_CHARACTERS = 8_192;
 
 export interface SidecarParts {
   readonly config: SupervisorConfig;
   readonly layout: Layout;
   readonly activity: ActivitySource;
-  /** The CLI tells no conversation id, but continues its latest one when asked. */
-  readonly resumesLatest: boolean;
   readonly log: (message: string, fields?: LogFields) => void;
   /** Called with every state of the terminal server, null when it is away. */
   readonly onControlState: (state: ControlState | null) => void;
@@ -190,15 +186,9 @@ export class Sidecar {
         this.#tracker.claudeState(state);
       }
     }
-    if (
-      this.#parts.resumesLatest &&
-      main?.running === true &&
-      main.startedAt !== null &&
-      Date.now() - Date.parse(main.startedAt) > SPOKEN_WITH_MS
-    ) {
-      await this.#conversation
-        .rememberLatest()
-        .catch((error: unknown) => this.#parts.log('conversation could not be noted', { reason: String(error) }));
+    if (this.#tracker.isUnheard) {
+      const screen = await this.#control.screen().catch(() => null);
+      this.#tracker.pasteMode(screen?.modes.bracketedPaste ?? false, Date.now());
     }
     this.#changed();
   }

@@ -69,7 +69,6 @@ export class Supervisor {
         config: this.#config,
         layout: this.#layout,
         activity: prepared.cli.activity,
-        resumesLatest: prepared.cli.resumeArgs?.every((argument) => !argument.includes('{id}')) ?? false,
         log: (message, fields) => this.#log.write(message, fields),
         onControlState: (state) => this.#onControlState(state),
       });

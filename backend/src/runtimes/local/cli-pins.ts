@@ -62,7 +62,7 @@ export const cliPins: Readonly<Record<InstallableCli, CliPin>> = {
     minEntryBytes: 1_000_000,
     command: 'opencode',
     finishScript: 'postinstall.mjs',
-    note: 'Uses about 1 GB of memory. It has no hooks: whether it is working is not shown.',
+    note: 'Uses about 1 GB of memory and needs some seconds to start.',
   },
 };
 

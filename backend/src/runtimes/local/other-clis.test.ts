@@ -1,54 +1,114 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { CliName, ProviderProtocol } from '@sac/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SandboxMachine } from '../../../test/sandbox-machine.ts';
 import { startDemoModel, type DemoModel } from '../../demo-model/server.ts';
+import type { SandboxSpec } from '../runtime.ts';
 
+/** The real CLIs in real sandboxes against the scripted model, each in its provider's protocol. */
 const MINUTE = 60_000;
+const TEST_MS = 90_000;
 let machine: SandboxMachine;
 let model: DemoModel;
+const requests: { path: string; body: string }[] = [];
 
 beforeAll(async () => {
-  model = await startDemoModel({ port: 0 });
+  model = await startDemoModel({
+    port: 0,
+    onRequest: ({ path, body }) => requests.push({ path, body: JSON.stringify(body) }),
+  });
   machine = await SandboxMachine.start();
-});
+  const clis = ['codex', 'gemini', 'opencode'] as const;
+  for (const cli of clis) await machine.catalog.ensureInstalled(cli, () => undefined, AbortSignal.timeout(5 * MINUTE));
+}, 16 * MINUTE);
 afterAll(async () => {
   await machine.close();
   await model.close();
 });
 
-const cases: readonly { cli: CliName; protocol: ProviderProtocol; prompt: RegExp; answers: RegExp | null }[] = [
-  { cli: 'codex', protocol: 'openai-responses', prompt: /Ask Codex to do anything[\s\S]*\/workspace/, answers: null },
-  { cli: 'gemini', protocol: 'gemini', prompt: /Type your message/, answers: null },
-  { cli: 'opencode', protocol: 'anthropic', prompt: /Ask anything/, answers: /You wrote: hello/ },
-];
+const start = async (cli: CliName, protocol: ProviderProtocol, changes: Partial<SandboxSpec>): Promise<SandboxSpec> => {
+  machine.gateway.reset();
+  const baseUrl = protocol === 'openai-responses' ? `${model.url}/v1` : model.url;
+  const models = { main: 'demo-model-1', strong: null, small: null };
+  const spec = machine.spec({
+    cli,
+    instructions: 'Answer in rhymes.',
+    providerToken: 'canary-token',
+    provider: { preset: 'custom', protocol, baseUrl, models },
+    ...changes,
+  });
+  await machine.runtime.ensure(spec);
+  await machine.state(spec.agentUid, 'running');
+  await ready();
+  return spec;
+};
+const ready = () => machine.gateway.report(({ activity }) => activity.state === 'ready', MINUTE);
+const prompt = async (text: string): Promise<void> => {
+  const id = machine.gateway.send({ kind: 'prompt', promptId: '1', text });
+  expect(await machine.gateway.result(id, MINUTE)).toEqual({ outcome: 'done', reason: null });
+};
 
-/** The model server speaks only the Anthropic protocol: of the other two it is checked that they take a prompt. */
-describe.each(cases)('$cli', ({ cli, protocol, prompt, answers }) => {
+const cases = [
+  { cli: 'codex', protocol: 'openai-responses', path: '/v1/responses', tool: /^Bash: echo made/ },
+  {
+    cli: 'gemini',
+    protocol: 'gemini',
+    path: '/v1beta/models/demo-model-1:streamGenerateContent',
+    tool: /^run_shell_command: echo made/,
+  },
+  { cli: 'opencode', protocol: 'anthropic', path: '/v1/messages', tool: /^bash: echo made/ },
+] as const;
+
+describe.each(cases)('$cli', ({ cli, protocol, path, tool }) => {
+  let spec: SandboxSpec;
+
   it(
-    'reaches its prompt without a dialog and takes a prompt',
+    'starts without a dialog, answers, runs a tool and tells what it does',
     async () => {
-      await machine.catalog.ensureInstalled(cli, () => undefined, AbortSignal.timeout(5 * MINUTE));
-      const baseUrl = protocol === 'openai-responses' ? `${model.url}/v1` : model.url;
-      const spec = machine.spec({
-        cli,
-        instructions: 'Be brief.',
-        providerToken: 'token',
-        provider: { preset: 'custom', protocol, baseUrl, models: { main: 'demo-model-1', strong: null, small: null } },
-      });
-      await machine.runtime.ensure(spec);
-      await machine.state(spec.agentUid, 'running');
-      const screen = await machine.screenShows(spec.agentUid, prompt, 2 * MINUTE);
+      spec = await start(cli, protocol, { permissionMode: 'bypass' });
+      // Sent at once: a CLI that says it is ready must take it.
+      await prompt('hello');
+      const screen = await machine.screenShows(spec.agentUid, /You wrote: hello/, MINUTE);
       expect(screen).not.toMatch(/trust|sign in|log in|theme|update available/i);
-      await machine.gateway.report(({ activity }) => activity.state === 'ready');
-      const result = await machine.gateway.result(
-        machine.gateway.send({ kind: 'prompt', promptId: '1', text: 'hello' }),
-        MINUTE,
-      );
-      expect(result).toEqual({ outcome: 'done', reason: null });
-      if (answers !== null) await machine.screenShows(spec.agentUid, answers, MINUTE);
-      else await machine.gateway.report(({ conversationId }) => conversationId !== null);
+      // Some ask for a title of the conversation as well.
+      const asked = requests.filter((request) => request.path === path && request.body.includes('hello'));
+      expect(asked.some(({ body }) => body.includes('Answer in rhymes.'))).toBe(true);
+      await ready();
+
+      await prompt('[[bash: echo made > /workspace/made.txt; sleep 1]]');
+      const { conversationId } = await machine.gateway.report(({ activity }) => tool.test(activity.text ?? ''));
+      expect(conversationId).not.toBeNull();
+      await ready();
+      expect(await readFile(join(machine.places(spec.agentUid).paths.workspace, 'made.txt'), 'utf8')).toBe('made\n');
+      await machine.runtime.stop(spec.agentUid, { graceMs: 2_000 });
+    },
+    TEST_MS,
+  );
+
+  it(
+    'continues its conversation after a restart',
+    async () => {
+      await start(cli, protocol, { ...spec, generation: 2, permissionMode: 'default' });
+      const before = requests.length;
+      await prompt('still there?');
+      await machine.screenShows(spec.agentUid, /You wrote: still there/, MINUTE);
+      const asked = requests.slice(before).filter(({ body }) => body.includes('still there?'));
+      expect(asked.some(({ body }) => body.includes('made.txt'))).toBe(true);
+      await ready();
+      // The only one of them that tells of its questions through a plugin of ours.
+      if (cli === 'opencode') await asksForPermission(spec);
       await machine.runtime.stop(spec.agentUid, { graceMs: 0 });
     },
-    8 * MINUTE,
+    TEST_MS,
   );
 });
+
+const asksForPermission = async ({ agentUid }: SandboxSpec): Promise<void> => {
+  await prompt('[[bash: echo asked]]');
+  const question = 'allow bash: echo asked?';
+  await machine.gateway.report(({ activity }) => activity.state === 'waiting' && activity.text === question);
+  await machine.screenShows(agentUid, /Permission required/);
+  await machine.type(agentUid, '\r');
+  await ready();
+};
