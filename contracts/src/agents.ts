@@ -85,7 +85,12 @@ export const isReservedEnvName = (name: string): boolean => {
 };
 
 const Url = Type.String({ minLength: 8, maxLength: 500, pattern: '^https?://[^\\s\\u0000-\\u001f]+$' });
-const ModelName = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\s\\u0000-\\u001f\\u007f]+$' });
+/** Some CLIs take it as an argument, where a leading dash would make it an option. */
+const ModelName = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[^\\s\\u0000-\\u001f\\u007f-][^\\s\\u0000-\\u001f\\u007f]*$',
+});
 
 /** Where the CLI sends its model requests. Absent for the shell profile. */
 export const ModelProvider = strict({

@@ -19,6 +19,8 @@ const fastifyErrors: Record<string, readonly [ErrorCode, string]> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'The body must be sent as application/json.'],
   FST_ERR_BAD_URL: ['invalid_request', 'The address is not a valid URL.'],
   FST_ERR_MAX_PARAM_LENGTH: ['not_found', 'There is nothing at this address.'],
+  // Ways out of the site's folder, and dot files in it.
+  FST_STATIC_FORBIDDEN_PATH: ['not_found', 'There is nothing at this address.'],
   FST_ERR_ASYNC_CONSTRAINT: ['not_found', 'There is nothing at this address.'],
 };
 

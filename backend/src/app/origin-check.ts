@@ -11,6 +11,10 @@ const refused = (what: string, value: string): AppError => {
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** Of two hosts we would look at the first, and a proxy before us perhaps at the second. */
+const isHostGivenTwice = ({ rawHeaders }: FastifyRequest['raw']): boolean =>
+  rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length > 1;
+
 /**
  * Two checks against pages of other sites. The Host must be ours: a name that an attacker's DNS points at
  * this server (DNS rebinding) would otherwise be "same origin" to the browser. And a request that changes
@@ -29,6 +33,7 @@ export const createOriginCheck = (publicOrigins: readonly string[]) => {
   /** Throws AppError `origin_not_allowed`. */
   return (request: FastifyRequest): void => {
     const host = (request.headers.host ?? '').toLowerCase();
+    if (isHostGivenTwice(request.raw)) throw new AppError('invalid_request', 'The header Host is given twice.');
     if (!hosts.has(host)) throw refused('The host', host);
     const { origin } = request.headers;
     if (safeMethods.has(request.method) || origin === undefined) return;
