@@ -12,6 +12,8 @@ export interface HarnessOptions {
   readonly main?: string;
   readonly shell?: string;
   readonly resume?: LaunchSpec['main']['resume'];
+  /** Listen on a free TCP port of the loopback address instead of a socket file. */
+  readonly tcp?: boolean;
   readonly recording?: LaunchSpec['recording'];
   /** Of an earlier server, whose files this one finds; not deleted by `stop`. */
   readonly directory?: string;
@@ -29,7 +31,6 @@ export class Harness {
   readonly directory: string;
   readonly warnings: string[] = [];
   readonly spec: LaunchSpec;
-  readonly url: string;
   readonly controlPath: string;
   readonly #clients: TestClient[] = [];
   #server: TerminalServer | null = null;
@@ -47,7 +48,6 @@ export class Harness {
       shell: this.#run(options.shell ?? PROMPTLESS),
       recording: options.recording ?? null,
     };
-    this.url = `ws+unix:${join(this.directory, 'terminal.sock')}:/ws`;
     this.controlPath = join(this.directory, 'control.sock');
   }
 
@@ -55,7 +55,8 @@ export class Harness {
     const harness = new Harness(options);
     harness.#server = await createTerminalServer({
       spec: harness.spec,
-      terminalListen: { path: join(harness.directory, 'terminal.sock') },
+      terminalListen:
+        options.tcp === true ? { host: '127.0.0.1', port: 0 } : { path: join(harness.directory, 'terminal.sock') },
       controlListen: { path: harness.controlPath },
       onFatal: (error) => {
         throw error;
@@ -68,6 +69,19 @@ export class Harness {
   get server(): TerminalServer {
     if (this.#server === null) throw new Error('the harness was not started');
     return this.#server;
+  }
+
+  /** Port it listens on. @throws Error when it listens on a socket file */
+  get port(): number {
+    const { address } = this.server;
+    if (address === null || typeof address === 'string') throw new Error('the harness listens on a socket file');
+    return address.port;
+  }
+
+  get url(): string {
+    return typeof this.server.address === 'string'
+      ? `ws+unix:${this.server.address}:/ws`
+      : `ws://127.0.0.1:${this.port}/ws`;
   }
 
   token(options: Partial<TokenOptions> = {}): string {
