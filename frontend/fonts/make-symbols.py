@@ -45,6 +45,13 @@ def box(pen, left, bottom, right, top):
     polygon(pen, [(left, bottom), (left, top), (right, top), (right, bottom)])
 
 
+def frame(pen, left, bottom, right, top, thickness=50):
+    box(pen, left, bottom, right, top)
+    inner = [(left + thickness, bottom + thickness), (right - thickness, bottom + thickness),
+             (right - thickness, top - thickness), (left + thickness, top - thickness)]
+    polygon(pen, inner)  # the other way round, so that it is a hole
+
+
 def disc(pen, x, y, radius):
     """Eight quadratic curves; TrueType outlines have no others."""
     k = 0.41421356
@@ -74,6 +81,7 @@ def drawn():
         0x23F8: lambda pen: (box(pen, 130, 110, 240, 620), box(pen, 360, 110, 470, 620)),
         0x23F9: lambda pen: box(pen, 80, 145, 520, 585),
         0x23FA: lambda pen: disc(pen, 300, 365, 230),
+        0x29C9: lambda pen: (frame(pen, 60, 90, 400, 430), frame(pen, 200, 300, 540, 640)),
     }
     shapes.update({0x2800 + bits: lambda pen, bits=bits: braille(pen, bits) for bits in range(256)})
     return shapes

@@ -139,6 +139,7 @@ export const useTerminal = (options: UseTerminalOptions) => {
     loadError: view.loadError,
     load: view.load,
     reconnect: () => connection.reconnect(),
+    nudge: () => connection.nudge(),
     takeOwnership: () => connection.takeOwnership(),
     focus: () => view.screen.value?.focus(),
   };

@@ -162,7 +162,7 @@ export const useAgentEditor = (options: EditorOptions): AgentEditor => {
     server.report({ ...problems, ...taken });
     const atFields = other.length === 0 && (Object.keys(problems).length > 0 || error.code === 'name_taken');
     const message = atFields ? t('editor.problems') : error.message;
-    failure.value = { message, details: other, requestId: error.requestId, atFields };
+    failure.value = { message, details: other, requestId: atFields ? '' : error.requestId, atFields };
   };
 
   const submit = async (): Promise<Agent | null> => {
