@@ -16,11 +16,14 @@ export interface HookEvent {
   readonly reason: string | null;
   readonly notification: string | null;
   readonly backgroundTasks: number | null;
+  /** As the CLI sees it. */
+  readonly transcriptPath?: string | null;
 }
 
 export const MAX_HOOK_LINE_BYTES = 512 * 1024;
 const MAX_PROMPT_CHARACTERS = 200_000;
 const MAX_TEXT_CHARACTERS = 200;
+const MAX_PATH_CHARACTERS = 1_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 const isFields = (value: unknown): value is Fields =>
@@ -73,6 +76,7 @@ export const toHookEvent = (cli: string, input: unknown): HookEvent | null => {
     reason: text(input['reason']),
     notification: text(input['notification_type']),
     backgroundTasks: countOf(input['background_tasks']),
+    transcriptPath: text(input['transcript_path'], MAX_PATH_CHARACTERS),
   };
 };
 
@@ -99,9 +103,10 @@ export const parseHookLine = (line: string): HookEvent | null => {
     reason,
     notification,
     backgroundTasks,
+    transcriptPath = null,
   } = value;
   if (typeof cli !== 'string' || typeof event !== 'string') return null;
-  const texts = [sessionId, subagentId, prompt, toolName, toolDetail, source, reason, notification];
+  const texts = [sessionId, subagentId, prompt, toolName, toolDetail, source, reason, notification, transcriptPath];
   if (!texts.every(stringOrNull)) return null;
   if (backgroundTasks !== null && typeof backgroundTasks !== 'number') return null;
   return value as unknown as HookEvent;

@@ -7,7 +7,15 @@ import {
   type ProfileSpec,
 } from './profile.ts';
 
-const hookEvents = ['SessionStart', 'SessionEnd', 'UserPromptSubmit', 'PreToolUse', 'PostToolUse', 'Stop'] as const;
+const hookEvents = [
+  'SessionStart',
+  'SessionEnd',
+  'UserPromptSubmit',
+  'PreToolUse',
+  'PostToolUse',
+  'PermissionRequest',
+  'Stop',
+] as const;
 /** Name of the variable that holds the provider token; only its name stands on the command line. */
 const TOKEN_VARIABLE = 'SAC_PROVIDER_TOKEN';
 

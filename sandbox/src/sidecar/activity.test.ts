@@ -113,6 +113,16 @@ describe("Claude's state file", () => {
   });
 });
 
+it('an interruption that Codex notes ends the turn, an older one does not', () => {
+  const tracker = new ActivityTracker('quiet-hooks');
+  tracker.setMain(running, 0);
+  tracker.hook(hook('UserPromptSubmit'), 5_000);
+  tracker.interrupted(4_999);
+  expect(tracker.current(6_000).state).toBe('working');
+  tracker.interrupted(5_500);
+  expect(tracker.current(6_000).state).toBe('ready');
+});
+
 describe('the process', () => {
   it('is starting until the CLI speaks, and again after a restart', () => {
     const { tracker, after } = claude();

@@ -136,6 +136,15 @@ export class ActivityTracker {
     return oneLine(waitingFor ?? 'input needed');
   }
 
+  /** The CLI noted outside its hooks that the turn was interrupted at `atMs`; older than its last word it says nothing. */
+  interrupted(atMs: number): void {
+    if (this.isBusy && atMs >= this.#lastHookAt) this.#set('idle', null);
+  }
+
+  get isBusy(): boolean {
+    return this.#turn === 'working' || this.#turn === 'waiting';
+  }
+
   /** Nothing is known of the CLI but that it runs, and its hooks will not tell before the first prompt. */
   get isUnheard(): boolean {
     return this.#source === 'quiet-hooks' && this.#turn === 'unknown' && this.#main?.running === true;

@@ -7,6 +7,7 @@ import type { LogFields } from '../supervisor/log.ts';
 import { ActivityTracker, meaningOf } from './activity.ts';
 import { Backoff } from './backoff.ts';
 import { readClaudeState } from './claude-state.ts';
+import { readCodexAbort } from './codex-transcript.ts';
 import { CommandRunner } from './commands.ts';
 import { ControlClient, type ControlState } from './control-client.ts';
 import { Conversation } from './conversation.ts';
@@ -54,6 +55,7 @@ export class Sidecar {
   };
   /** From the state file: known before any hook told it. */
   #claudeSession: string | null = null;
+  #transcriptPath: string | null = null;
   #tasks: Promise<unknown>[] = [];
 
   constructor(parts: SidecarParts) {
@@ -154,6 +156,7 @@ export class Sidecar {
   #onHook(event: HookEvent): void {
     if (event.cli !== this.#parts.config.cli) return;
     this.#tracker.hook(event, Date.now());
+    if (event.subagentId === null) this.#transcriptPath = event.transcriptPath ?? this.#transcriptPath;
     this.#interrupter.hook(event);
     this.#delivery.hook(event);
     this.#conversation.hook(event).then(
@@ -186,11 +189,21 @@ export class Sidecar {
         this.#tracker.claudeState(state);
       }
     }
+    await this.#lookAtQuietCli();
+    this.#changed();
+  }
+
+  /** What a CLI with few hooks does not tell: that it reads input, and that a turn was interrupted. */
+  async #lookAtQuietCli(): Promise<void> {
+    if (this.#parts.activity !== 'quiet-hooks') return;
     if (this.#tracker.isUnheard) {
       const screen = await this.#control.screen().catch(() => null);
       this.#tracker.pasteMode(screen?.modes.bracketedPaste ?? false, Date.now());
     }
-    this.#changed();
+    if (!this.#tracker.isBusy || this.#transcriptPath === null) return;
+    const home = { inside: this.#parts.layout.inside.home, host: this.#parts.layout.host.home };
+    const abortedAtMs = await readCodexAbort(this.#transcriptPath, home);
+    if (abortedAtMs !== null) this.#tracker.interrupted(abortedAtMs);
   }
 
   #changed(): void {
