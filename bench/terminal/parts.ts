@@ -42,8 +42,8 @@ export interface Relay {
 export const startWsProxy = async (core: number | null): Promise<Relay> => {
   const running = await Measured.start({
     command: process.execPath,
-    // Another build can be measured in its place.
-    args: [process.env['SAC_BENCH_WS_PROXY'] ?? fileOf('../../backend/dist/ws-proxy.js')],
+    // Started as `sac` starts it; another build can be measured in its place.
+    args: ['--max-semi-space-size=2', process.env['SAC_BENCH_WS_PROXY'] ?? fileOf('../../backend/dist/ws-proxy.js')],
     env: { SAC_TERMINAL_TICKET_KEYS: `${KEY_ID}:${TICKET_KEY}`, SAC_PUBLIC_URL: ORIGIN, SAC_WS_LISTEN: '127.0.0.1:0' },
     core,
     ready: LISTENING,

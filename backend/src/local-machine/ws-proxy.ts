@@ -27,6 +27,8 @@ export interface WsProxyOptions {
 
 const RECORD = /^ws-proxy-\d+\.json$/;
 const STOP_GRACE_MS = 3_000;
+/** Little garbage comes of relaying; the default lets it grow to a third of what each connection needs. */
+const NODE_ARGS = ['--max-semi-space-size=2'];
 /** As many ids as one message may carry. */
 const REVOCATION_BATCH = 1_000;
 
@@ -93,6 +95,7 @@ export class WsProxy {
     this.child = new SupervisedChild({
       name: 'ws-proxy',
       script: options.script,
+      nodeArgs: NODE_ARGS,
       env: { SAC_LOG_LEVEL: options.logLevel },
       logFile: options.logFile,
       logger: options.logger,

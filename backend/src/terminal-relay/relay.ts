@@ -217,17 +217,18 @@ export class Relay {
     link.socket.setKeepAlive(true, this.#limits.keepAliveMs);
     const openedAtMs = performance.now();
     const facts = this.#factsOf(ticket, request);
+    // What the closure below holds is held for as long as the terminal is open: no token, no request.
+    const { sub } = ticket;
     const splice = new Splice({
       client,
-      clientHead: head,
-      upstream: link,
+      upstream: { socket: link.socket, source: link.source },
       pacer: this.#pacer,
-      share: this.#pacer.join(ticket.sub),
+      share: this.#pacer.join(sub),
       metrics: this.metrics,
       nowMs: () => performance.now(),
       onClosed: () => {
         release();
-        this.#pacer.leave(ticket.sub);
+        this.#pacer.leave(sub);
         this.#splices.delete(splice);
         this.metrics.connectionsOpen -= 1;
         const durationMs = Math.round(performance.now() - openedAtMs);
@@ -241,7 +242,7 @@ export class Relay {
     this.metrics.connectionsOpen += 1;
     this.metrics.connectionsOpened += 1;
     this.#logger.info(facts, 'terminal connection opened');
-    splice.start();
+    splice.start(head, link);
   }
 
   #refuse(request: UpgradeRequest, client: Socket, error: unknown): void {

@@ -11,9 +11,7 @@ const NOTHING = Buffer.alloc(0);
 
 export interface SpliceOptions {
   readonly client: Socket;
-  /** Bytes the client sent behind its request. */
-  readonly clientHead: Buffer;
-  readonly upstream: UpstreamLink;
+  readonly upstream: Pick<UpstreamLink, 'socket' | 'source'>;
   readonly pacer: FloodPacer;
   readonly share: PersonShare;
   readonly metrics: RelayMetrics;
@@ -49,16 +47,19 @@ export class Splice {
     this.#echo = new EchoTimer(metrics.echo);
   }
 
-  /** The client's socket must not have been read from before. */
-  start(): void {
-    const { client, clientHead, upstream } = this.#options;
+  /**
+   * The client's socket must not have been read from before. `clientHead`: bytes that came behind its request;
+   * `response`: the head it gets; `rest`: bytes that came behind that.
+   */
+  start(clientHead: Buffer, { response, rest }: Pick<UpstreamLink, 'response' | 'rest'>): void {
+    const { client, upstream } = this.#options;
     this.#join(client, upstream.socket);
     this.#join(upstream.socket, client);
     client.on('data', this.#onClientData);
     if (clientHead.length > 0) this.#onClientData(clientHead);
-    client.write(upstream.response);
-    upstream.setReader(this.#onUpstreamChunk);
-    if (upstream.rest.length > 0 && !this.#onUpstreamChunk(upstream.rest)) return;
+    client.write(response);
+    upstream.source.reader = this.#onUpstreamChunk;
+    if (rest.length > 0 && !this.#onUpstreamChunk(rest)) return;
     upstream.socket.resume();
   }
 
@@ -101,7 +102,7 @@ export class Splice {
       return false;
     }
     const mayReadOn = pacer.mayReadOn(this.#output, chunk.byteLength, atMs);
-    upstream.buffer.adapt(this.#output.floods);
+    upstream.source.buffer.adapt(this.#output.floods);
     return mayReadOn;
   };
 

@@ -9,15 +9,14 @@ import { targetsOf, type Target } from './upstream-target.ts';
 /** Takes one chunk, which is only valid during the call. False stops reading until `socket.resume()`. */
 export type ChunkReader = (chunk: Uint8Array) => boolean;
 
-/** A connection to a terminal server that has answered 101, not reading until `setReader` and `socket.resume()`. */
+/** A connection to a terminal server that has answered 101, not reading until it gets a reader and `socket.resume()`. */
 export interface UpstreamLink {
   readonly socket: Socket;
+  readonly source: { readonly buffer: ReadBuffer; reader: ChunkReader };
   /** Response head for the client. */
   readonly response: string;
   /** First bytes after the head. */
   readonly rest: Buffer;
-  readonly buffer: ReadBuffer;
-  setReader(reader: ChunkReader): void;
 }
 
 export class UpstreamError extends Error {
@@ -55,6 +54,25 @@ const requestHead = (authority: string, key: string, bearer: string): string =>
     '',
   ].join('\r\n');
 
+/** What a socket is read into, and who takes it; all that stays of the attempt while the connection lives. */
+class Source {
+  readonly buffer = new ReadBuffer();
+  reader: ChunkReader = () => true;
+}
+
+const ignore = (): void => undefined;
+
+/** A function of its own: its closures live as long as the socket and must hold nothing but the source. */
+const connectTo = (target: Target, source: Source): Socket =>
+  connect({
+    ...target.options,
+    noDelay: true,
+    onread: {
+      buffer: () => source.buffer.current,
+      callback: (byteCount, read) => source.reader(read.subarray(0, byteCount)),
+    },
+  }).on('error', ignore);
+
 /** Settles once; whatever happens first (answer, error, end, deadline, abort) decides, and a failure ends the socket. */
 const openTarget = (
   target: Target,
@@ -63,49 +81,39 @@ const openTarget = (
 ): Promise<UpstreamLink> =>
   new Promise((resolve, reject) => {
     const headReader = new ResponseHeadReader();
-    const settle = (): void => {
-      clearTimeout(deadline);
-      signal.removeEventListener('abort', onAbort);
-    };
+    const source = new Source();
+    const socket = connectTo(target, source);
     const fail = (failure: UpstreamFailure, message: string, cause?: unknown): void => {
       settle();
       socket.destroy();
       reject(new UpstreamError(failure, message, { cause }));
     };
-    let reader: ChunkReader = (chunk) => {
+    source.reader = (chunk) => {
       const result = headReader.push(chunk);
       if (result.kind === 'incomplete') return true;
-      settle();
       if (result.kind === 'refused') fail('refused', `The terminal server answered ${result.status}.`);
       else if (result.kind === 'malformed')
         fail('malformed', 'The terminal server did not answer as a WebSocket server does.');
-      else
-        resolve({
-          socket,
-          response: result.response,
-          rest: result.rest,
-          buffer,
-          setReader: (next) => {
-            reader = next;
-          },
-        });
+      else {
+        settle();
+        resolve({ socket, source, response: result.response, rest: result.rest });
+      }
       return false;
     };
-    const buffer = new ReadBuffer();
-    const socket = connect({
-      ...target.options,
-      noDelay: true,
-      onread: { buffer: () => buffer.current, callback: (byteCount, read) => reader(read.subarray(0, byteCount)) },
-    });
     const deadline = setTimeout(
       () => fail('timeout', `The terminal server did not answer within ${timeoutMs} ms.`),
       timeoutMs,
     );
     const onAbort = (): void => fail('aborted', 'The attempt was given up.', signal.reason);
+    const onError = (error: Error): void => fail('connect', 'The terminal server cannot be reached.', error);
+    const onClose = (): void => fail('connect', 'The terminal server hung up before it answered.');
+    const settle = (): void => {
+      clearTimeout(deadline);
+      signal.removeEventListener('abort', onAbort);
+      socket.off('error', onError).off('close', onClose);
+    };
     signal.addEventListener('abort', onAbort, { once: true });
-    // These stay for the socket's life as its error handling: rejecting a settled promise does nothing.
-    socket.on('error', (error) => fail('connect', 'The terminal server cannot be reached.', error));
-    socket.once('close', () => fail('connect', 'The terminal server hung up before it answered.'));
+    socket.on('error', onError).once('close', onClose);
     socket.write(head);
   });
 
