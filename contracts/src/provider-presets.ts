@@ -7,6 +7,9 @@ const onlyModel = (name: string) => ({ main: name, strong: null, small: null });
 /**
  * Model providers with the endpoints their own documentation states. `custom` is no preset: there the person
  * gives protocol and address. A name changed by a provider is corrected in the agent; nothing depends on this list.
+ *
+ * A comment beside `source` says how the address was checked: "read there" when a stored copy of that very page
+ * shows it, else where it was read. None was tried with a real key.
  */
 export const providerPresets: readonly ProviderPreset[] = [
   {
@@ -17,6 +20,7 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'anthropic',
         baseUrl: 'https://api.anthropic.com',
+        // Not in a stored copy; it is the address Claude Code uses without a setting, and many clients default to it.
         source: 'https://platform.claude.com/docs/en/api/overview',
         models: cliDefaults,
       },
@@ -30,12 +34,14 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'anthropic',
         baseUrl: 'https://openrouter.ai/api',
+        // The stored copy is cut before the address; setup guides that quote this page give it.
         source: 'https://openrouter.ai/docs/guides/coding-agents/claude-code-integration',
         models: cliDefaults,
       },
       {
         protocol: 'openai-responses',
         baseUrl: 'https://openrouter.ai/api/v1',
+        // Read there, with the model.
         source: 'https://openrouter.ai/docs/guides/coding-agents/codex-cli',
         models: onlyModel('openai/gpt-5.3-codex'),
       },
@@ -49,6 +55,7 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'anthropic',
         baseUrl: 'https://api.z.ai/api/anthropic',
+        // No stored copy of this page; notes that summarise it give the address.
         source: 'https://docs.z.ai/devpack/tool/claude',
         models: cliDefaults,
       },
@@ -62,7 +69,8 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'anthropic',
         baseUrl: 'https://open.bigmodel.cn/api/anthropic',
-        source: 'https://docs.bigmodel.cn/cn/coding-plan/tool/claude',
+        // Read there.
+        source: 'https://docs.bigmodel.cn/cn/coding-plan/tool',
         models: cliDefaults,
       },
     ],
@@ -75,7 +83,8 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'anthropic',
         baseUrl: 'https://dashscope-intl.aliyuncs.com/apps/anthropic',
-        source: 'https://www.alibabacloud.com/help/doc-detail/2980295.html',
+        // Read there, with the models. Newer pages prefer a host per workspace and say that this one stays.
+        source: 'https://www.alibabacloud.com/help/en/model-studio/claude-code',
         models: { main: 'qwen3.5-plus', strong: 'qwen3-max', small: 'qwen-flash' },
       },
     ],
@@ -88,6 +97,7 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'anthropic',
         baseUrl: 'https://dashscope.aliyuncs.com/apps/anthropic',
+        // Read there; the main model is named by a newer version of the page.
         source: 'https://help.aliyun.com/zh/model-studio/anthropic-api-messages',
         models: { main: 'qwen3.7-plus', strong: 'qwen3-max', small: 'qwen-flash' },
       },
@@ -101,6 +111,7 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'anthropic',
         baseUrl: 'https://api.moonshot.ai/anthropic',
+        // No stored copy of a page of the provider; others quote its API overview (platform.kimi.ai/docs/api/overview).
         source: 'https://platform.moonshot.ai/docs/guide/agent-support',
         models: { main: 'kimi-k2.5', strong: 'kimi-k2.5', small: 'kimi-k2.5' },
       },
@@ -114,6 +125,7 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'anthropic',
         baseUrl: 'https://api.moonshot.cn/anthropic',
+        // No stored copy of a page of the provider; users in its forum and setup guides give the address.
         source: 'https://platform.moonshot.cn/docs/guide/agent-support',
         models: { main: 'kimi-k2.5', strong: 'kimi-k2.5', small: 'kimi-k2.5' },
       },
@@ -127,6 +139,7 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'openai-responses',
         baseUrl: 'https://api.openai.com/v1',
+        // No stored copy of this page; docs/config.md of github.com/openai/codex gives the address.
         source: 'https://platform.openai.com/docs/api-reference/responses',
         models: cliDefaults,
       },
@@ -140,6 +153,7 @@ export const providerPresets: readonly ProviderPreset[] = [
       {
         protocol: 'gemini',
         baseUrl: 'https://generativelanguage.googleapis.com',
+        // The stored copy names the methods; the host is the default of Google's own clients.
         source: 'https://ai.google.dev/api',
         models: cliDefaults,
       },
