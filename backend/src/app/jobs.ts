@@ -1,5 +1,5 @@
 import type { BackgroundJob } from '../db/background-jobs.ts';
-import { deleteEndedRows } from '../modules/auth/repository.ts';
+import { deleteEndedRows, endExpiredSessions } from '../modules/auth/repository.ts';
 import { deleteOldEvents } from '../modules/events/repository.ts';
 
 const MINUTE_MS = 60_000;
@@ -15,5 +15,12 @@ export const accountJobs: readonly BackgroundJob[] = [
     intervalMs: 5 * MINUTE_MS,
     run: (trx) => deleteOldEvents(trx, new Date(Date.now() - EVENT_RETENTION_MS)),
   },
-  { name: 'auth', intervalMs: HOUR_MS, run: (trx) => deleteEndedRows(trx, new Date(Date.now() - ENDED_RETENTION_MS)) },
+  {
+    name: 'auth',
+    intervalMs: HOUR_MS,
+    run: async (trx) => {
+      await endExpiredSessions(trx);
+      await deleteEndedRows(trx, new Date(Date.now() - ENDED_RETENTION_MS));
+    },
+  },
 ];

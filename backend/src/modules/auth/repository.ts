@@ -1,7 +1,7 @@
 import { sql, type Insertable } from 'kysely';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
 import type { AuthSessionRow, AuthSessionsTable, NewUser, UserRow } from '../../db/tables.ts';
-import { AUTH_CHANNEL, endedPayloads } from './channel.ts';
+import { AUTH_CHANNEL, endedPayloads, type EndedSessions } from './channel.ts';
 
 export type RevokeReason =
   'signed_out' | 'signed_out_elsewhere' | 'reuse' | 'password_changed' | 'account_changed' | 'too_many';
@@ -197,10 +197,26 @@ export const revokeAuthSessions = async (
     update = update.where('id', 'not in', newest);
   }
   const authSessionIds = (await update.returning('id').execute()).map(({ id }) => id);
-  for (const payload of endedPayloads({ userId: filter.userId, authSessionIds })) {
-    await sql`select pg_notify(${AUTH_CHANNEL}, ${payload})`.execute(db);
-  }
+  await announceEnd(db, { userId: filter.userId, authSessionIds });
   return authSessionIds.length;
+};
+
+const announceEnd = async (db: DatabaseOrTransaction, ended: EndedSessions): Promise<void> => {
+  for (const payload of endedPayloads(ended)) await sql`select pg_notify(${AUTH_CHANNEL}, ${payload})`.execute(db);
+};
+
+/** Ends browser sessions whose time is over: nobody asks for them any more, but a terminal may still be open. */
+export const endExpiredSessions = async (db: DatabaseOrTransaction): Promise<void> => {
+  const ended = await db
+    .updateTable('auth_sessions')
+    .set({ revoked_at: sql<Date>`now()` })
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '<=', sql<Date>`now()`)
+    .returning(['id', 'user_id'])
+    .execute();
+  for (const [userId, rows] of Map.groupBy(ended, (row) => row.user_id)) {
+    await announceEnd(db, { userId, authSessionIds: rows.map(({ id }) => id) });
+  }
 };
 
 /** Browser sessions that were ended since then, newest first; for who may have missed being told. */
