@@ -242,6 +242,17 @@ describe('a provider that does not', () => {
     expect((await test(url)).ok).toBe(false);
   });
 
+  it('answers 10 MB of good JSON: says that it was too much, and how much', async () => {
+    const body = JSON.stringify({ data: [{ id: 'm' }], padding: 'x'.repeat(10 * 1024 * 1024) });
+    const url = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+    });
+    expect(await test(url, { models: { main: 'm' } })).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('more than 1 MiB') as string,
+    });
+  });
+
   it('is not there', async () => {
     const server = net.createServer();
     const port = await listen(server);

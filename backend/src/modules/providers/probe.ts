@@ -1,5 +1,5 @@
 import type { ConnectionTest, ProviderProtocol, ProxySettings } from '@sac/contracts';
-import { safeFetch, type BoundedAnswer } from './safe-fetch.ts';
+import { MAX_ANSWER_BYTES, safeFetch, type BoundedAnswer } from './safe-fetch.ts';
 
 export interface ProbeTarget {
   readonly protocol: ProviderProtocol;
@@ -127,7 +127,12 @@ const postTo = (
   };
 };
 
-const notJson = (url: URL): Result => failed(`${url.host} does not answer with JSON. Check the base URL.`);
+const notJson = (url: URL, { truncated }: BoundedAnswer): Result =>
+  failed(
+    truncated
+      ? `${url.host} answers with more than ${MAX_ANSWER_BYTES / 1024 / 1024} MiB; the rest was not read. Check the base URL.`
+      : `${url.host} does not answer with JSON. Check the base URL.`,
+  );
 
 /** One token of output: the cheapest question that goes through authentication, address and model name. */
 const askOneToken = async (target: ProbeTarget, model: string, signal: AbortSignal): Promise<Result> => {
@@ -147,7 +152,7 @@ const askOneToken = async (target: ProbeTarget, model: string, signal: AbortSign
   }
   if (answer.status >= 400)
     return failed(`The provider refuses a request for ${model} (status ${answer.status}).${ownWords(answer)}`);
-  if (!isRecord(parseJson(answer.text))) return notJson(url);
+  if (!isRecord(parseJson(answer.text))) return notJson(url, answer);
   return { ok: true, message: `The provider answers and accepts the token; ${model} works.`, unknownModels: [] };
 };
 
@@ -161,7 +166,7 @@ const askNothing = async (target: ProbeTarget, signal: AbortSignal): Promise<Res
     return failed(
       `${url.host} does not know ${url.pathname} (status 404). The base URL is probably wrong.${ownWords(answer)}`,
     );
-  if (!isRecord(parseJson(answer.text))) return notJson(url);
+  if (!isRecord(parseJson(answer.text))) return notJson(url, answer);
   return {
     ok: true,
     message: 'The provider answers and accepts the token. No model name is set, so none was tried.',

@@ -30,7 +30,7 @@ export class AddressRefused extends Error {
   }
 }
 
-const MAX_ANSWER_BYTES = 1024 * 1024;
+export const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /**
  * Resolves once; the connection goes to exactly the addresses that were checked, so a name that changes
