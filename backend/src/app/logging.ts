@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 /** Paths that hold secrets wherever an object of ours carries them; `*` is one level. */
@@ -56,10 +57,28 @@ const serializeError = (err: unknown, depth = 0): unknown => {
   };
 };
 
+/**
+ * The log goes to a descriptor, line by line and at once. A line that cannot be written, as on a full disk, is lost, and
+ * what logs it goes on: pino's own writer would throw into whoever logs and end the process.
+ */
+export const logDestination = (fd: number): DestinationStream => {
+  let torn = false;
+  return {
+    write: (line) => {
+      const text = torn ? `\n${line}` : line;
+      try {
+        torn = writeSync(fd, text) < Buffer.byteLength(text);
+      } catch {
+        torn = true; // a part of it may have been written
+      }
+    },
+  };
+};
+
 /** JSON lines with secrets masked; every process of the product logs through this. */
 export const createLogger = (
   options: { readonly level: string; readonly name?: string },
-  destination?: DestinationStream,
+  destination: DestinationStream = logDestination(process.stdout.fd),
 ): Logger => {
   const settings = {
     level: options.level,
@@ -69,5 +88,5 @@ export const createLogger = (
     redact: { paths: redactedPaths, censor: '[redacted]' },
     serializers: { err: (err: unknown) => serializeError(err) },
   };
-  return destination === undefined ? pino(settings) : pino(settings, destination);
+  return pino(settings, destination);
 };

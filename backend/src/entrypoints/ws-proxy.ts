@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { homedir } from 'node:os';
 import process from 'node:process';
-import { pino } from 'pino';
+import { createLogger } from '../app/logging.ts';
 import { ConfigError, loadConfig } from '../config/config.ts';
 import { findInstallation } from '../config/installation.ts';
 import { parseSigningKeys } from '../config/keys.ts';
 import { serveParent } from '../terminal-relay/child.ts';
 import { clientAddressBehind } from '../terminal-relay/client-address.ts';
-import { createListener } from '../terminal-relay/listener.ts';
+import { createListener, LISTEN_BACKLOG } from '../terminal-relay/listener.ts';
 import { encodeTicketKeys } from '../terminal-relay/messages.ts';
 import { Relay } from '../terminal-relay/relay.ts';
 
@@ -15,7 +15,7 @@ import { Relay } from '../terminal-relay/relay.ts';
 const CHILD_DRAIN_MS = 1_000;
 const STANDALONE_DRAIN_MS = 20_000;
 
-const logger = pino({ name: 'ws-proxy', level: process.env['SAC_LOG_LEVEL'] || 'info' });
+const logger = createLogger({ name: 'ws-proxy', level: process.env['SAC_LOG_LEVEL'] || 'info' });
 
 const exitAfter = (work: Promise<void>): void => {
   work.then(
@@ -73,7 +73,7 @@ const runStandalone = async (): Promise<void> => {
     logger,
   );
   const server = createListener(relay, clientAddressBehind(config.trustedProxies));
-  server.listen(config.wsListen.port, config.wsListen.host);
+  server.listen({ port: config.wsListen.port, host: config.wsListen.host, backlog: LISTEN_BACKLOG });
   await once(server, 'listening');
   logger.info({ address: server.address() }, 'ws-proxy is listening');
   let stopping = false;

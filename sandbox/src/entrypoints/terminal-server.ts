@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { readLaunchSpec, type LaunchSpec } from '../launch-spec.ts';
@@ -6,7 +6,15 @@ import { parseListen } from '../terminal-server/listen.ts';
 import { createTerminalServer } from '../terminal-server/server.ts';
 
 /** Runs in the sandbox: `node terminal-server.js --spec <file>`; sockets come from SAC_TERMINAL_LISTEN and SAC_CONTROL_LISTEN. */
-const logger = pino({ name: 'terminal-server' });
+/** A full disk must not end the terminals: pino's own writer would throw into whoever logs. */
+const writeLine = (line: string): void => {
+  try {
+    writeSync(process.stdout.fd, line);
+  } catch {
+    // The line is lost.
+  }
+};
+const logger = pino({ name: 'terminal-server' }, { write: writeLine });
 
 const fail = (error: unknown): never => {
   logger.fatal({ err: error }, 'the terminal server cannot go on');
