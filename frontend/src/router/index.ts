@@ -39,6 +39,12 @@ const pages: RouteRecordRaw[] = [
     props: true,
   },
   {
+    path: 'agents/:agentId(\\d+)/recordings/:terminal(main|shell-[1-9][0-9]?)',
+    name: 'recording',
+    component: () => import('../features/recording/RecordingPage.vue'),
+    props: true,
+  },
+  {
     path: 'settings',
     component: () => import('../features/account/SettingsLayout.vue'),
     redirect: { name: 'profile' },

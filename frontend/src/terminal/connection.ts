@@ -219,11 +219,11 @@ export class TerminalConnection {
     if (this.#flow.extended !== null) this.#update({ resumable: this.#flow.extended });
   }
 
-  #onState({ owner, viewers, columns, rows, exit }: StatePayload): void {
+  #onState({ owner, viewers, columns, rows, exit, recorded = false }: StatePayload): void {
     const gained = owner && !this.#status.owner;
     const size = { columns, rows };
     this.#sizeOffer.noteOwner(owner);
-    this.#update({ owner, viewers, exit, size });
+    this.#update({ owner, viewers, exit, size, recorded });
     if (gained) this.#sizeOffer.offerInsteadOf(size);
     else if (owner) this.#sizeOffer.offer();
   }

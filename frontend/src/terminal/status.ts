@@ -31,6 +31,8 @@ export interface TerminalStatus {
   /** Size of the PTY; null until the server has said it. */
   readonly size: Size | null;
   readonly title: string;
+  /** What it shows is being written down. */
+  readonly recorded: boolean;
   /** False with a stock ttyd: what is missed while away is not sent again. */
   readonly resumable: boolean;
 }
@@ -46,5 +48,6 @@ export const initialStatus: TerminalStatus = {
   viewers: [],
   size: null,
   title: '',
+  recorded: false,
   resumable: true,
 };
