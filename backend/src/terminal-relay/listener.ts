@@ -6,6 +6,12 @@ import { refusalResponse, refuse, type Refusal } from './refusal.ts';
 import type { Relay } from './relay.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** How often silent clients are looked for. */
+const CHECK_INTERVAL_MS = 1_000;
+/** Sockets besides the terminals: handshakes, probes, and clients that have not said anything yet. */
+const MAX_OTHER_SOCKETS = 6_000;
+/** A burst of returning clients waits in the kernel instead of being sent away. */
+export const LISTEN_BACKLOG = 4_096;
 const MAX_HEADER_BYTES = 16_384;
 
 const malformed: Refusal = {
@@ -59,17 +65,23 @@ const serveRequest = (relay: Relay, request: IncomingMessage, response: ServerRe
  * HTTP server of a stand-alone ws-proxy: upgrades go to the relay; besides that only health and metrics. Not
  * listening yet. It is shared with nobody: a WebSocket framework on the same server would answer foreign upgrades.
  */
-export const createListener = (relay: Relay, clientAddress: ClientAddress): Server => {
+export const createListener = (
+  relay: Relay,
+  clientAddress: ClientAddress,
+  handshakeTimeoutMs: number = HANDSHAKE_TIMEOUT_MS,
+): Server => {
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HANDSHAKE_TIMEOUT_MS,
-      requestTimeout: HANDSHAKE_TIMEOUT_MS,
-      keepAliveTimeout: HANDSHAKE_TIMEOUT_MS,
+      headersTimeout: handshakeTimeoutMs,
+      requestTimeout: handshakeTimeoutMs,
+      keepAliveTimeout: handshakeTimeoutMs,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
       noDelay: true,
     },
     (request, response) => serveRequest(relay, request, response),
   );
+  server.maxConnections = relay.maxConnections + MAX_OTHER_SOCKETS;
   server.on('upgrade', (request, socket, head) => {
     if (socket instanceof Socket) relay.handleUpgrade(toUpgradeRequest(request, clientAddress), socket, head);
     else socket.destroy();

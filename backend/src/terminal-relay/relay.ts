@@ -77,6 +77,11 @@ export class Relay {
     return this.#splices.size;
   }
 
+  /** Terminals at a time. */
+  get maxConnections(): number {
+    return this.#limits.maxConnections;
+  }
+
   /** False from the start of draining. */
   get accepting(): boolean {
     return !this.#draining;

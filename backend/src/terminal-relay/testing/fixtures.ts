@@ -10,7 +10,7 @@ import jwt from 'jsonwebtoken';
 import { pino } from 'pino';
 import { WebSocket, WebSocketServer } from 'ws';
 import { clientAddressBehind } from '../client-address.ts';
-import { createListener } from '../listener.ts';
+import { createListener, LISTEN_BACKLOG } from '../listener.ts';
 import { encodeTicketKeys, type RelayConfig } from '../messages.ts';
 import { Relay } from '../relay.ts';
 
@@ -106,7 +106,11 @@ export interface Proxy {
   readonly logLines: string[];
 }
 
-export const startProxy = async (cleanup: Cleanup, config: Partial<RelayConfig> = {}): Promise<Proxy> => {
+export const startProxy = async (
+  cleanup: Cleanup,
+  config: Partial<RelayConfig> = {},
+  handshakeTimeoutMs?: number,
+): Promise<Proxy> => {
   const logLines: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => void logLines.push(line) });
   const relay = new Relay(
@@ -118,8 +122,8 @@ export const startProxy = async (cleanup: Cleanup, config: Partial<RelayConfig> 
     },
     logger,
   );
-  const server = createListener(relay, clientAddressBehind([]));
-  server.listen(0, '127.0.0.1');
+  const server = createListener(relay, clientAddressBehind([]), handshakeTimeoutMs);
+  server.listen({ port: 0, host: '127.0.0.1', backlog: LISTEN_BACKLOG });
   await once(server, 'listening');
   cleanup.add(() => {
     relay.destroy();
