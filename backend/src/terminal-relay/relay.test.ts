@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-
+import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -389,6 +389,34 @@ describe('a malformed request', () => {
       ),
     );
     await openClient(cleanup, proxy.port, { ticket: ticket() });
+  });
+});
+
+/** Timers of established connections between two ports: kind (2 = keepalive) and seconds left, as the kernel has them. */
+const timersOf = (localPort: number | null, remotePort: number | null): { kind: number; seconds: number }[] =>
+  readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local = '', remote = '', state]) => {
+      const matches = (address: string, port: number | null): boolean =>
+        port === null || address.endsWith(`:${port.toString(16).toUpperCase().padStart(4, '0')}`);
+      return state === '01' && matches(local, localPort) && matches(remote, remotePort);
+    })
+    .map(([, , , , , timer = '']) => {
+      const [kind = '', ticks = ''] = timer.split(':');
+      return { kind: parseInt(kind, 16), seconds: parseInt(ticks, 16) / 100 };
+    });
+
+describe('half-open connections', () => {
+  it('are found by keepalive, on both sides', async () => {
+    const { farEnd, proxy, ticket } = await start();
+    await openClient(cleanup, proxy.port, { ticket: ticket() });
+    const farPort = farEnd.upstream.kind === 'tcp' ? farEnd.upstream.port : 0;
+    for (const timers of [timersOf(proxy.port, null), timersOf(null, farPort)]) {
+      expect(timers).toHaveLength(1);
+      expect(timers[0]?.kind).toBe(2);
+      expect(timers[0]?.seconds).toBeLessThanOrEqual(30);
+    }
   });
 });
 
