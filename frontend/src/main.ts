@@ -1,5 +1,7 @@
 import './styles/fonts.css';
 import './styles/global.css';
+import './styles/helpers.css';
+import './styles/parts.css';
 import { createPinia } from 'pinia';
 import { createApp } from 'vue';
 import App from './App.vue';
