@@ -11,6 +11,7 @@ const ESC = '\u001b';
 const CTRL_C = '\u0003';
 const LOOK_EVERY_MS = 100;
 const STOP_DEADLINE_MS = 3_000;
+const MAX_ATTEMPTS = 4;
 /** Time in which the CLI puts an unanswered prompt back into its box. */
 const REDRAW_MS = 1_000;
 
@@ -38,7 +39,7 @@ export class Interrupter {
   async interrupt(signal: AbortSignal): Promise<void> {
     const { cli, control } = this.#parts;
     if (cli === 'shell') return control.keys(CTRL_C);
-    if (cli === 'opencode') return this.#twice();
+    if (cli === 'opencode') return this.#twice(signal);
     // With nothing to stop, Esc would open menus (twice: rewind) or drop a draft.
     if (!this.#busy()) return;
     await control.keys(ESC);
@@ -53,11 +54,15 @@ export class Interrupter {
     return state === 'working' || state === 'waiting';
   }
 
-  /** opencode asks for a second Esc. */
-  async #twice(): Promise<void> {
-    await this.#parts.control.keys(ESC);
-    await delay(200);
-    await this.#parts.control.keys(ESC);
+  /** opencode asks for a second Esc, and takes neither in the first moments of a turn. */
+  async #twice(signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS && this.#busy(); attempt += 1) {
+      await this.#parts.control.keys(ESC);
+      await delay(200, undefined, { signal });
+      await this.#parts.control.keys(ESC);
+      for (let waitedMs = 0; waitedMs < STOP_DEADLINE_MS && this.#busy(); waitedMs += LOOK_EVERY_MS)
+        await delay(LOOK_EVERY_MS, undefined, { signal });
+    }
   }
 
   /** Esc before any output puts the prompt back into the box, where the next one would be appended to it. */

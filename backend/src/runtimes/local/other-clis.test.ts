@@ -49,22 +49,40 @@ const prompt = async (text: string): Promise<void> => {
   expect(await machine.gateway.result(id, MINUTE)).toEqual({ outcome: 'done', reason: null });
 };
 
+/** `question`: a prompt that makes the CLI ask for permission, and what the sandbox says of it. */
 const cases = [
-  { cli: 'codex', protocol: 'openai-responses', path: '/v1/responses', tool: /^Bash: echo made/ },
+  {
+    cli: 'codex',
+    protocol: 'openai-responses',
+    path: '/v1/responses',
+    tool: /^Bash: echo made/,
+    // It asks only for what shall run outside its own sandbox.
+    question: [
+      '[[tool: exec_command {"cmd":"echo asked","sandbox_permissions":"require_escalated","justification":"a test"}]]',
+      'allow Bash: echo asked?',
+    ],
+  },
   {
     cli: 'gemini',
     protocol: 'gemini',
     path: '/v1beta/models/demo-model-1:streamGenerateContent',
     tool: /^run_shell_command: echo made/,
+    question: ['[[bash: touch asked]]', 'run_shell_command: touch asked'],
   },
-  { cli: 'opencode', protocol: 'anthropic', path: '/v1/messages', tool: /^bash: echo made/ },
+  {
+    cli: 'opencode',
+    protocol: 'anthropic',
+    path: '/v1/messages',
+    tool: /^bash: echo made/,
+    question: ['[[bash: echo asked]]', 'allow bash: echo asked?'],
+  },
 ] as const;
 
-describe.each(cases)('$cli', ({ cli, protocol, path, tool }) => {
+describe.each(cases)('$cli', ({ cli, protocol, path, tool, question }) => {
   let spec: SandboxSpec;
 
   it(
-    'starts without a dialog, answers, runs a tool and tells what it does',
+    'starts without a dialog, answers, runs a tool, is stopped, and tells what it does',
     async () => {
       spec = await start(cli, protocol, { permissionMode: 'bypass' });
       // Sent at once: a CLI that says it is ready must take it.
@@ -81,34 +99,42 @@ describe.each(cases)('$cli', ({ cli, protocol, path, tool }) => {
       expect(conversationId).not.toBeNull();
       await ready();
       expect(await readFile(join(machine.places(spec.agentUid).paths.workspace, 'made.txt'), 'utf8')).toBe('made\n');
+
+      await prompt('[[slow: 600 100]]');
+      await machine.gateway.report(({ activity }) => activity.state === 'working');
+      machine.gateway.send({ kind: 'interrupt' });
+      await ready();
       await machine.runtime.stop(spec.agentUid, { graceMs: 2_000 });
     },
     TEST_MS,
   );
 
   it(
-    'continues its conversation after a restart',
+    'continues its conversation after a restart, and says when it asks',
     async () => {
       await start(cli, protocol, { ...spec, generation: 2, permissionMode: 'default' });
       const before = requests.length;
-      await prompt('still there?');
-      await machine.screenShows(spec.agentUid, /You wrote: still there/, MINUTE);
+      // Some send the words of the stopped turn again, in one message with these: the last ones count.
+      await prompt('still there? [[final: Still here.]]');
+      await machine.screenShows(spec.agentUid, /^\W*Still here\.\s*$/m, MINUTE);
       const asked = requests.slice(before).filter(({ body }) => body.includes('still there?'));
       expect(asked.some(({ body }) => body.includes('made.txt'))).toBe(true);
       await ready();
-      // The only one of them that tells of its questions through a plugin of ours.
-      if (cli === 'opencode') await asksForPermission(spec);
+      await prompt(question[0]);
+      await machine.gateway.report(({ activity }) => activity.state === 'waiting' && activity.text === question[1]);
+      await answered(spec.agentUid);
       await machine.runtime.stop(spec.agentUid, { graceMs: 0 });
     },
     TEST_MS,
   );
 });
 
-const asksForPermission = async ({ agentUid }: SandboxSpec): Promise<void> => {
-  await prompt('[[bash: echo asked]]');
-  const question = 'allow bash: echo asked?';
-  await machine.gateway.report(({ activity }) => activity.state === 'waiting' && activity.text === question);
-  await machine.screenShows(agentUid, /Permission required/);
-  await machine.type(agentUid, '\r');
-  await ready();
+/** The dialog may take no key in its first moments. */
+const answered = async (agentUid: string): Promise<void> => {
+  const deadline = performance.now() + 30_000;
+  while (machine.gateway.last?.activity.state !== 'ready') {
+    if (performance.now() > deadline) throw new Error(await machine.screen(agentUid));
+    if (machine.gateway.last?.activity.state === 'waiting') await machine.type(agentUid, '\r');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
 };
