@@ -4,11 +4,12 @@
  */
 import { TerminalClient, type Route } from '../terminal/terminal-client.ts';
 
+/** Fifty of them: 140 MB/s, what as many `yes` brought through ttyd on two cores. */
+const FLOOD = 'flood:2800000';
+
 const clients = process.argv
   .slice(2)
-  .map(
-    (text) => new TerminalClient({ route: JSON.parse(text) as Route, authToken: 'flood', onOutput: () => undefined }),
-  );
+  .map((text) => new TerminalClient({ route: JSON.parse(text) as Route, authToken: FLOOD, onOutput: () => undefined }));
 
 process.on('SIGTERM', () => {
   console.log(`bytes ${clients.reduce((sum, client) => sum + client.outputBytes, 0)}`);

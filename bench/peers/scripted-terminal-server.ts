@@ -2,7 +2,7 @@
  * A far end without a PTY: answers the upgrade and plays the script named by `AuthToken` in the hello. Frames are as
  * small as a PTY makes them (4,095 bytes of output, one write each) and made once. Prints its port.
  *
- * - `flood`: output for as long as the viewer takes it.
+ * - `flood`: output for as long as the viewer takes it; `flood:<bytes per second>`: at most so much.
  * - `paced:<bytes>:<intervalMs>:<durationMs>`: so many bytes each interval, for so long; then says the total in a title.
  * - `echo`: what is typed comes back.
  */
@@ -49,6 +49,23 @@ const flood = (socket: Socket): void => {
   go();
 };
 
+const FLOOD_TICK_MS = 4;
+
+/** As much as a program that writes without end gets through a PTY when many do; what the viewer does not take is not made up for. */
+const limitedFlood = (socket: Socket, bytesPerSecond: number): void => {
+  let offset = 0;
+  let dueBytes = 0;
+  const timer = setInterval(() => {
+    dueBytes = Math.min(dueBytes + (bytesPerSecond * FLOOD_TICK_MS) / 1_000, bytesPerSecond / 10);
+    while (dueBytes >= PTY_READ_BYTES && socket.writableLength === 0 && !socket.destroyed) {
+      socket.write(cachedFrame(offset, PTY_READ_BYTES));
+      offset += PTY_READ_BYTES;
+      dueBytes -= PTY_READ_BYTES;
+    }
+  }, FLOOD_TICK_MS);
+  socket.once('close', () => clearInterval(timer));
+};
+
 interface Pace {
   readonly byteCount: number;
   readonly intervalMs: number;
@@ -77,8 +94,10 @@ const play = (socket: Socket, script: string): void => {
   const [name, byteCount = 0, intervalMs = 0, durationMs = 0] = script
     .split(':')
     .map((part, index) => (index === 0 ? part : Number(part))) as [string, number, number, number];
-  if (name === 'flood') flood(socket);
-  else if (name === 'paced') paced(socket, { byteCount, intervalMs, durationMs });
+  if (name === 'flood') {
+    if (byteCount > 0) limitedFlood(socket, byteCount);
+    else flood(socket);
+  } else if (name === 'paced') paced(socket, { byteCount, intervalMs, durationMs });
 };
 
 const serveFrames = (socket: Socket): FrameReader => {

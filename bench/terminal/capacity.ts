@@ -79,7 +79,7 @@ export const measureCapacity = async ({ relay, farEnd, count, seconds }: Capacit
   await sleep(500);
   const cpuBefore = process.cpuSeconds;
   const fromMs = performance.now();
-  await sleep((seconds - 2) * 1_000 - openMs);
+  await sleep(Math.max(1_000, (seconds - 2) * 1_000 - openMs));
   const cores = (process.cpuSeconds - cpuBefore) / ((performance.now() - fromMs) / 1_000);
   const residentBytes = process.residentBytes - residentBefore;
   const expected = Math.ceil((seconds * 1_000) / INTERVAL_MS) * PIECE_BYTES;

@@ -9,6 +9,7 @@ export const settings = {
   floods: 50,
   terminals: quick ? 300 : 1_500,
   capacitySeconds: quick ? 5 : 15,
+  inputFloodBytes: quick ? 100_000_000 : 1_000_000_000,
   stallSeconds: quick ? 5 : 60,
   /** The relay has a core for itself; all else shares the other one. */
   relayCore: 1,

@@ -1,5 +1,6 @@
 import type { Figure } from '../figures.ts';
 import { timesOf, typeKeys } from './echo.ts';
+import { floodInput } from './input-flood.ts';
 import { startScripted, startTerminalServer, startWsProxy } from './parts.ts';
 import { Stack } from './processes.ts';
 import { settings } from './settings.ts';
@@ -7,7 +8,7 @@ import { stallViewer } from './stalled.ts';
 
 const ECHO = ['/bin/sh', '-c', 'stty raw -echo; exec cat'];
 
-/** A viewer that stops reading a flood: what the proxy holds for it, and whether a typist notices. */
+/** A viewer that stops reading a flood, and a client that sends without end: what the proxy holds for them. */
 export const stalledFigures = async (): Promise<Figure[]> => {
   const stack = new Stack();
   try {
@@ -21,6 +22,7 @@ export const stalledFigures = async (): Promise<Figure[]> => {
       typeKeys(relay, server, settings.keys),
     );
     const beside = timesOf(stall.result);
+    const flood = await floodInput(relay, farEnd, settings.inputFloodBytes);
     const conditions = `a flooded viewer stops reading for ${settings.stallSeconds} s`;
     return [
       {
@@ -38,6 +40,14 @@ export const stalledFigures = async (): Promise<Figure[]> => {
         digits: 2,
         atMost: Math.max(5, alone.p95Ms * 2),
         conditions: `${conditions}; before ${alone.p95Ms.toFixed(2)} ms`,
+      },
+      {
+        name: 'proxy memory for a flood of input, highest',
+        value: flood.growthBytes / 1_024 ** 2,
+        unit: 'MiB more',
+        digits: 1,
+        atMost: 16,
+        conditions: `${settings.inputFloodBytes / 1e6} MB by one client, ${flood.megabytesPerSecond.toFixed(0)} MB/s; garbage between collections included`,
       },
     ];
   } finally {
