@@ -11,6 +11,8 @@ describe('holdsPrompt', () => {
     ['left over text hello', 'hello'],
     ['ab c', 'a\u0007b\u000b c\u0000'],
     ['caf\u00e9', 'cafe\u0301'],
+    ['zerowidth 👩👧', 'zero\u200bwidth 👩\u200d👧\ufeff'],
+    ['<bash-input>ls -la</bash-input>', '!ls -la'],
     ['\ufffd', '\ud800'],
   ])('%j holds %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(true));
   it.each([

@@ -1,13 +1,18 @@
 import type { Screen } from './control-client.ts';
 
+/** What `!` in front makes of a prompt in Claude's transcript. */
+const SHELL_INPUT = /^<bash-input>([\s\S]*)<\/bash-input>$/;
+
 /**
- * A prompt as it can be compared with what a CLI says it received: control characters are not pasted, characters
- * arrive composed, large pastes wrapped, tabs become spaces, trailing white space goes.
+ * A prompt as it can be compared with what a CLI says it received: control characters are not pasted, invisible
+ * ones go, others arrive composed, large pastes wrapped, tabs become spaces, trailing white space goes.
  */
 const normalisePrompt = (text: string): string =>
   text
     .toWellFormed()
+    .replace(SHELL_INPUT, '!$1')
     .replace(/[^\P{Cc}\t\r\n]/gu, '')
+    .replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
     .normalize('NFC')
     .replace(/<\/?pasted_content\b[^>]*>/g, ' ')
     .replace(/\s+/g, ' ')

@@ -74,6 +74,7 @@ describe('sending a prompt', () => {
   it.each([
     ['white space', ' \n\t ', /nothing but white space/],
     ['control characters', '\u0007\u001b', /nothing but white space/],
+    ['invisible characters', '\u200b\ufeff\u00ad', /nothing but white space/],
     ['a NUL', 'a\0b', /NUL/],
   ])('refuses %s and says why', async (_name, text, message) => {
     await expect(send(text)).rejects.toMatchObject({

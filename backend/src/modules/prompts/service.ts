@@ -67,7 +67,7 @@ const assertSize = (text: string): void => {
 const assertText = (text: string): void => {
   assertSize(text);
   if (text.includes('\0')) throw new AppError('invalid_request', 'The prompt holds a NUL character; take it out.');
-  if (/^[\s\p{Cc}]*$/u.test(text))
+  if (/^[\s\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]*$/u.test(text))
     throw new AppError('invalid_request', 'The prompt holds nothing but white space. Write what the agent should do.');
 };
 
