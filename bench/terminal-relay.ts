@@ -3,6 +3,7 @@
  * in the same run. Prints each figure with its bound and conditions; exits 1 when a bound is broken.
  *
  * SAC_BENCH_QUICK=1: shorter and with fewer repetitions, to see that it works; the figures then mean little.
+ * SAC_BENCH_RUNS=5: repetitions of each measurement.
  * SAC_BENCH_ONLY=transfer,echo,capacity,stalled: some parts only.
  */
 import { spawnSync } from 'node:child_process';

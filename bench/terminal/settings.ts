@@ -3,7 +3,7 @@ const quick = process.env['SAC_BENCH_QUICK'] === '1';
 /** Sizes of the measurement; the short ones only show that it works. */
 export const settings = {
   only: process.env['SAC_BENCH_ONLY']?.split(',') ?? null,
-  runs: quick ? 1 : 5,
+  runs: Number(process.env['SAC_BENCH_RUNS'] ?? (quick ? 1 : 5)),
   transferBytes: quick ? 20_000_000 : 200_000_000,
   keys: quick ? 60 : 250,
   floods: 50,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Flow, FloodPacer } from './flood-pacer.ts';
+import { Flow, FloodPacer, READ_SIZES } from './flood-pacer.ts';
 import { RelayMetrics } from './metrics.ts';
 
 const KIBIBYTE = 1_024;
@@ -14,7 +14,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const flowOf = (person: string, resume: () => void = () => undefined): Flow => new Flow(pacer.join(person), resume);
+const flowOf = (person: string, resume: () => void = () => undefined): Flow =>
+  new Flow(pacer.join(person), READ_SIZES.unix, resume);
 
 /** Makes it a flood: a whole window of it, then the read that is looked at. */
 const flood = (flow: Flow, byteCount: number, nowMs = 1_000): boolean => {
@@ -78,7 +79,7 @@ describe('the delay of a flood', () => {
   });
 
   it('is none when a read may have filled what the sender can have on its way', () => {
-    expect(delayOf(256 * KIBIBYTE, 10)).toBeLessThanOrEqual(1);
+    expect(delayOf(448 * KIBIBYTE, 10)).toBeLessThanOrEqual(1);
   });
 });
 
@@ -111,7 +112,7 @@ const contend = async (
 
 describe('people who flood at once', () => {
   it('get the same, whatever the number of their connections', async () => {
-    const { ada = 0, bob = 0 } = await contend({ ada: 40, bob: 1 }, 256 * KIBIBYTE);
+    const { ada = 0, bob = 0 } = await contend({ ada: 40, bob: 1 }, 448 * KIBIBYTE);
     expect(ada / bob).toBeLessThan(1.5);
     expect(bob / ada).toBeLessThan(1.5);
     expect(metrics.budgetWaits).toBeGreaterThan(100);
@@ -120,7 +121,7 @@ describe('people who flood at once', () => {
   it('get the same also when there are more of them than reads in a turn', async () => {
     const bytes = await contend(
       { ada: 50, ...Object.fromEntries([...'abcdefghijklmnopqrst'].map((name) => [name, 1])) },
-      256 * KIBIBYTE,
+      448 * KIBIBYTE,
     );
     const all = Object.values(bytes);
     expect(all).toHaveLength(21);

@@ -12,17 +12,29 @@ import type { RelayMetrics } from './metrics.ts';
  * - Then it waits for its turn. People take turns, not connections: the floods of one share the turn of that one.
  *   While the floods of several people fill their reads, that is, while there is less time than they want, each
  *   gets `TURN_BYTES` a turn, whatever the number of their connections.
- * - At most `READS_PER_TURN` are read before the event loop looks at everybody else again.
+ * - At most `READS_PER_TURN`, or what will probably be `BYTES_PER_TURN`, are read before the event loop looks at
+ *   everybody else again.
  */
 const WINDOW_MS = 20;
 const FLOOD_BYTES = 32 * 1024;
 const DELAYS_MS = [1, 2, 4, 8] as const;
-/** Below, the next delay is longer. */
-const SMALL_READ_BYTES = 96 * 1024;
-/** From here on there is no delay: unix sockets hold little more, and their sender stops when they are full. */
-const FULL_READ_BYTES = 144 * 1024;
+export interface ReadSizes {
+  readonly small: number;
+  readonly full: number;
+}
+
+/**
+ * `small`: below, the next delay is longer. `full`: from here on there is none, because the sender may be waiting.
+ * A unix socket holds about 180 KB of small writes, TCP on one machine megabytes.
+ */
+export const READ_SIZES = {
+  unix: { small: 64 * 1024, full: 144 * 1024 },
+  tcp: { small: 192 * 1024, full: 448 * 1024 },
+} as const satisfies Record<string, ReadSizes>;
+
 const TURN_BYTES = 256 * 1024;
 const READS_PER_TURN = 8;
+const BYTES_PER_TURN = 1024 * 1024;
 /** A person whose read was full this short a time ago wants more than there is. */
 const CONTENDS_MS = 50;
 
@@ -38,6 +50,7 @@ export class PersonShare {
 /** One direction of one connection. */
 export class Flow {
   readonly share: PersonShare;
+  readonly sizes: ReadSizes;
   readonly resume: () => void;
   /** The window before this one was flooded. */
   floods = false;
@@ -48,8 +61,9 @@ export class Flow {
   dueAtMs = 0;
   delayIndex = 0;
 
-  constructor(share: PersonShare, resume: () => void) {
+  constructor(share: PersonShare, sizes: ReadSizes, resume: () => void) {
     this.share = share;
+    this.sizes = sizes;
     this.resume = resume;
   }
 }
@@ -95,16 +109,15 @@ export class FloodPacer {
     if (!flow.floods || this.#stopped) return true;
     this.#metrics.pacedReads += 1;
     flow.lastReadBytes = byteCount;
-    if (byteCount >= FULL_READ_BYTES) {
-      flow.delayIndex = 0;
+    if (byteCount >= flow.sizes.full) {
+      flow.delayIndex = Math.max(flow.delayIndex - 1, 0);
       flow.dueAtMs = nowMs;
       flow.share.contendsUntilMs = nowMs + CONTENDS_MS;
       this.#contenders.add(flow.share);
       this.#enqueue(flow);
     } else {
       this.#delay(flow, nowMs);
-      if (byteCount < SMALL_READ_BYTES) flow.delayIndex = Math.min(flow.delayIndex + 1, DELAYS_MS.length - 1);
-      else if (flow.delayIndex > 0) flow.delayIndex -= 1;
+      if (byteCount < flow.sizes.small) flow.delayIndex = Math.min(flow.delayIndex + 1, DELAYS_MS.length - 1);
     }
     return false;
   }
@@ -145,7 +158,8 @@ export class FloodPacer {
     const isContended = this.#isContended(nowMs);
     const spent: PersonShare[] = [];
     for (const share of this.#queue) share.leftBytes = TURN_BYTES;
-    for (let reads = 0; reads < READS_PER_TURN;) {
+    let bytes = 0;
+    for (let reads = 0; reads < READS_PER_TURN && bytes < BYTES_PER_TURN;) {
       const share = this.#queue.shift();
       if (share === undefined) break;
       if (isContended && share.leftBytes <= 0) {
@@ -159,6 +173,7 @@ export class FloodPacer {
       if (flow === undefined) continue;
       share.leftBytes -= flow.lastReadBytes;
       reads += 1;
+      bytes += flow.lastReadBytes;
       flow.windowStartedAtMs += Math.max(0, nowMs - flow.dueAtMs);
       flow.resume();
     }

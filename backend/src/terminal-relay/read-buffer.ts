@@ -1,9 +1,9 @@
 /** Enough for a screen; touched pages of it are what an idle connection costs. */
 const QUIET_BYTES = 8 * 1024;
 /** What a flood moves with one read and one write. */
-const FLOOD_BYTES = 256 * 1024;
+const FLOOD_BYTES = 512 * 1024;
 /** Kept for the next flood; more than these are left to the garbage collector. */
-const MAX_SPARE = 16;
+const MAX_SPARE = 8;
 
 const spare: Buffer[] = [];
 

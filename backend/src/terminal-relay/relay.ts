@@ -226,7 +226,7 @@ export class Relay {
     const { sub } = ticket;
     const splice = new Splice({
       client,
-      upstream: { socket: link.socket, source: link.source },
+      upstream: { socket: link.socket, source: link.source, sizes: link.sizes },
       pacer: this.#pacer,
       share: this.#pacer.join(sub),
       metrics: this.metrics,

@@ -8,10 +8,12 @@ import type { UpstreamLink } from './upstream.ts';
 const LINGER_MS = 10_000;
 
 const NOTHING = Buffer.alloc(0);
+/** Node reads a socket without a buffer of its own in pieces of 64 KiB. */
+const INPUT_SIZES = { small: 16 * 1024, full: 64 * 1024 };
 
 export interface SpliceOptions {
   readonly client: Socket;
-  readonly upstream: Pick<UpstreamLink, 'socket' | 'source'>;
+  readonly upstream: Pick<UpstreamLink, 'socket' | 'source' | 'sizes'>;
   readonly pacer: FloodPacer;
   readonly share: PersonShare;
   readonly metrics: RelayMetrics;
@@ -42,8 +44,8 @@ export class Splice {
     const { client, upstream, share, metrics } = options;
     this.#options = options;
     this.#lastByteAtMs = options.nowMs();
-    this.#output = new Flow(share, () => upstream.socket.resume());
-    this.#input = new Flow(share, () => client.resume());
+    this.#output = new Flow(share, upstream.sizes, () => upstream.socket.resume());
+    this.#input = new Flow(share, INPUT_SIZES, () => client.resume());
     this.#echo = new EchoTimer(metrics.echo);
   }
 

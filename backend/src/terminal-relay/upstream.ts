@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { SUBPROTOCOL, type Upstream } from '@sac/contracts';
+import { READ_SIZES, type ReadSizes } from './flood-pacer.ts';
 import type { UpstreamPolicy } from './messages.ts';
 import type { UpstreamFailure } from './metrics.ts';
 import { ReadBuffer } from './read-buffer.ts';
@@ -13,6 +14,7 @@ export type ChunkReader = (chunk: Uint8Array) => boolean;
 export interface UpstreamLink {
   readonly socket: Socket;
   readonly source: { readonly buffer: ReadBuffer; reader: ChunkReader };
+  readonly sizes: ReadSizes;
   /** Response head for the client. */
   readonly response: string;
   /** First bytes after the head. */
@@ -62,6 +64,8 @@ class Source {
 
 const ignore = (): void => undefined;
 
+const sizesOf = ({ options }: Target): ReadSizes => ('path' in options ? READ_SIZES.unix : READ_SIZES.tcp);
+
 /** A function of its own: its closures live as long as the socket and must hold nothing but the source. */
 const connectTo = (target: Target, source: Source): Socket =>
   connect({
@@ -96,7 +100,7 @@ const openTarget = (
         fail('malformed', 'The terminal server did not answer as a WebSocket server does.');
       else {
         settle();
-        resolve({ socket, source, response: result.response, rest: result.rest });
+        resolve({ socket, source, sizes: sizesOf(target), response: result.response, rest: result.rest });
       }
       return false;
     };
