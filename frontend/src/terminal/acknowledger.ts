@@ -2,12 +2,16 @@
 const EVERY_BYTES = 64 * 1024;
 const AT_LATEST_MS = 100;
 
-/** Says how far the screen has come: after every 64 KiB, and 100 ms after the last byte. */
+/**
+ * Says how far the screen has come: at once when it said nothing for 100 ms, then after every 64 KiB and 100 ms. At
+ * once, so that the server knows early from where on this screen's answers to questions count.
+ */
 export class Acknowledger {
   readonly #send: (offset: number) => void;
   #sent = 0;
   #pending = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  #lastSentMs = -Infinity;
 
   constructor(send: (offset: number) => void) {
     this.#send = send;
@@ -22,7 +26,8 @@ export class Acknowledger {
 
   processed(offset: number): void {
     this.#pending = offset;
-    if (offset - this.#sent >= EVERY_BYTES) this.#flush();
+    const isDue = offset > this.#sent && performance.now() - this.#lastSentMs >= AT_LATEST_MS;
+    if (isDue || offset - this.#sent >= EVERY_BYTES) this.#flush();
     else if (offset > this.#sent) this.#timer ??= setTimeout(() => this.#flush(), AT_LATEST_MS);
   }
 
@@ -40,6 +45,7 @@ export class Acknowledger {
   #flush(): void {
     this.stop();
     this.#sent = this.#pending;
+    this.#lastSentMs = performance.now();
     this.#send(this.#pending);
   }
 }

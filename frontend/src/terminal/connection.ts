@@ -1,5 +1,4 @@
 import {
-  closeCodes,
   encodeClientFrame,
   EXTENSION_VERSION,
   splitInput,
@@ -42,7 +41,6 @@ export class TerminalConnection {
   #status: TerminalStatus = initialStatus;
   #attempt: Attempt | null = null;
   #retryTimer: ReturnType<typeof setTimeout> | null = null;
-  #ticketRefusals = 0;
   #visible = true;
   /** The server was told to hold this viewer's output back. */
   #paused = false;
@@ -76,13 +74,11 @@ export class TerminalConnection {
   }
 
   connect(): void {
-    this.#ticketRefusals = 0;
     this.#dispatch({ type: 'connect' });
   }
 
   /** Gives up what is open and connects anew. */
   reconnect(): void {
-    this.#ticketRefusals = 0;
     this.#dispatch({ type: 'reconnect' });
   }
 
@@ -162,11 +158,7 @@ export class TerminalConnection {
         this.#flow.forget();
         this.#fail({ kind: 'retry', minimumDelayMs: 1_000 });
       },
-      onClose: (code, reason) => {
-        const verdict = judgeClose(code, reason, this.#ticketRefusals);
-        if (code === closeCodes.ticket) this.#ticketRefusals += 1;
-        this.#fail(verdict);
-      },
+      onClose: (code, reason) => this.#fail(judgeClose(code, reason)),
     };
   }
 
@@ -192,7 +184,6 @@ export class TerminalConnection {
   #establish(): void {
     if (this.#machine.phase === 'live') return;
     this.#attempt?.succeeded();
-    this.#ticketRefusals = 0;
     this.#dispatch({ type: 'established' });
   }
 

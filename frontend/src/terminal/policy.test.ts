@@ -94,19 +94,18 @@ describe('verdicts', () => {
   it('waits as long as the server asks', () => {
     expect(failure('rate_limited', { retryAfterSeconds: 7 })).toEqual({ kind: 'retry', minimumDelayMs: 7_000 });
   });
-  it.each<[number, number, Verdict['kind']]>([
-    [1000, 0, 'ended'],
-    [1008, 0, 'refused'],
-    [4004, 0, 'refused'],
-    [4001, 0, 'retry'],
-    [4001, 1, 'refused'],
-    [4010, 0, 'retry'],
-    [1006, 0, 'retry'],
-    [1012, 0, 'retry'],
-    [1013, 0, 'retry'],
-    [1009, 0, 'retry'],
-  ])('close %i after %i refused tickets: %s', (code, refusals, kind) => {
-    expect(judgeClose(code, '', refusals).kind).toBe(kind);
+  it.each<[number, Verdict['kind']]>([
+    [1000, 'ended'],
+    [1008, 'refused'],
+    [4004, 'refused'],
+    [4001, 'refused'],
+    [4010, 'retry'],
+    [1006, 'retry'],
+    [1012, 'retry'],
+    [1013, 'retry'],
+    [1009, 'retry'],
+  ])('close %i: %s', (code, kind) => {
+    expect(judgeClose(code, '').kind).toBe(kind);
   });
 });
 

@@ -49,11 +49,8 @@ export const judgeTicketFailure = (failure: TicketFailure): Verdict => {
   return retry((failure.details?.retryAfterSeconds ?? 0) * 1000);
 };
 
-/**
- * A close of the WebSocket. A ticket can be refused innocently (a clock, a restart), so the first time a new one
- * is tried; a second refusal without a connection in between is final.
- */
-export const judgeClose = (code: number, reason: string, earlierTicketRefusals: number): Verdict => {
+/** A close of the WebSocket. Tickets are fresh for every attempt, so one that is refused would be refused again. */
+export const judgeClose = (code: number, reason: string): Verdict => {
   switch (code) {
     case closeCodes.processEnded:
       return { kind: 'ended' };
@@ -62,7 +59,7 @@ export const judgeClose = (code: number, reason: string, earlierTicketRefusals: 
     case closeCodes.refused:
       return refused('refused', reason);
     case closeCodes.ticket:
-      return earlierTicketRefusals > 0 ? refused('ticket', reason) : retry();
+      return refused('ticket', reason);
     case closeCodes.tryLater:
       return retry(BUSY_DELAY_MS);
     default:

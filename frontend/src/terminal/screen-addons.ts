@@ -29,7 +29,10 @@ export const linkHandler = (hooks: ScreenAddonHooks): ILinkHandler => ({
 const clipboardFor = (hooks: ScreenAddonHooks): IClipboardProvider => ({
   // What a person has copied is never given to a program that asks.
   readText: (_selection: ClipboardSelectionType) => '',
-  writeText: (_selection: ClipboardSelectionType, text: string) => hooks.onClipboardWrite(text),
+  // The screen parses no further while this is awaited, and a person may take a while to answer.
+  writeText: (_selection: ClipboardSelectionType, text: string) => {
+    hooks.onClipboardWrite(text).catch(() => undefined);
+  },
 });
 
 /** Widths of characters, clipboard and links; all end with the terminal. */

@@ -2,7 +2,7 @@ import { useDialog, useMessage } from 'naive-ui';
 import { h } from 'vue';
 import { useI18n } from 'vue-i18n';
 import { copyText } from '../lib/clipboard.ts';
-import { ClipboardConsent, type Consent } from './clipboard-consent.ts';
+import { CLIPBOARD_MAX_CHARACTERS, ClipboardConsent, type Consent } from './clipboard-consent.ts';
 import { lineCount } from './paste.ts';
 
 const PREVIEW_CHARACTERS = 400;
@@ -49,7 +49,8 @@ export const useTerminalDialogs = () => {
     });
   const consent = new ClipboardConsent({ ask: askForClipboard, copy: copyText });
   const writeClipboard = async (text: string): Promise<void> => {
-    if (await consent.write(text)) message.success(t('terminal.clipboardDone'));
+    if (text.length > CLIPBOARD_MAX_CHARACTERS) message.warning(t('terminal.clipboardTooLong'));
+    else if (await consent.write(text)) message.success(t('terminal.clipboardDone'));
   };
 
   return { confirmPaste, writeClipboard };

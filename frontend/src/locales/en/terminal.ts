@@ -46,6 +46,7 @@ export default {
   clipboardText: 'A program in the terminal wants to replace what is on your clipboard.',
   clipboardOnce: 'Copy',
   clipboardNever: 'Never in this terminal',
+  clipboardTooLong: 'A program wanted to copy more than a million characters. Nothing was copied.',
   clipboardDone: 'Copied by the program',
   openLink: 'Ctrl+click opens {address}',
 

@@ -46,6 +46,7 @@ export default {
   clipboardText: '终端中的程序想要替换你的剪贴板内容。',
   clipboardOnce: '复制',
   clipboardNever: '此终端不再允许',
+  clipboardTooLong: '程序想复制超过一百万个字符，未复制任何内容。',
   clipboardDone: '程序已复制到剪贴板',
   openLink: '按住 Ctrl 点击打开 {address}',
 
