@@ -11,7 +11,8 @@ const MAX_DIRECTORY_ENTRIES = 4_096;
 const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Not blocking, because somebody may have put a pipe there. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const MEBIBYTE = 1024 * 1024;
+/** A segment that cannot be ended grows beyond this; even so it has to stay readable. */
+const LARGEST_SEGMENT_BYTES = recordingLimits.segmentBytes / 4;
 
 interface Entry {
   readonly id: number;
@@ -51,7 +52,7 @@ export class RecordStore {
 
   /** A segment is full at this size: small enough that one of each terminal fits many times over. */
   get segmentBytes(): number {
-    return Math.min(MEBIBYTE, Math.floor(this.totalBytes / 32));
+    return Math.min(LARGEST_SEGMENT_BYTES, Math.floor(this.totalBytes / 32));
   }
 
   /** @throws the file system's error */
