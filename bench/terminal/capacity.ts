@@ -37,6 +37,10 @@ class Terminal {
   isExact(byteCount: number): boolean {
     return this.#wrongAt === null && this.client.outputBytes === byteCount;
   }
+
+  describe(): string {
+    return `${this.client.outputBytes} bytes, ${this.#wrongAt === null ? 'none wrong' : `wrong at ${this.#wrongAt}`}`;
+  }
 }
 
 const openAll = async (count: number, open: (index: number) => Terminal): Promise<Terminal[]> => {
@@ -83,11 +87,15 @@ export const measureCapacity = async ({ relay, farEnd, count, seconds }: Capacit
   const cores = (process.cpuSeconds - cpuBefore) / ((performance.now() - fromMs) / 1_000);
   const residentBytes = process.residentBytes - residentBefore;
   const expected = Math.ceil((seconds * 1_000) / INTERVAL_MS) * PIECE_BYTES;
-  const deadline = performance.now() + DRAIN_MS;
+  // The last one started when all were open.
+  const deadline = startedAtMs + openMs + seconds * 1_000 + DRAIN_MS;
   const inexact = (): Terminal[] => terminals.filter((terminal) => !terminal.isExact(expected));
   while (inexact().length > 0 && performance.now() < deadline) await sleep(100);
   const wrong = inexact();
   for (const { client } of terminals) client.close();
-  if (wrong.length > 0) throw new Error(`${relay.name}: ${wrong.length} of ${count} terminals are not exact`);
+  if (wrong.length > 0) {
+    const first = wrong[0]?.describe();
+    throw new Error(`${relay.name}: ${wrong.length} of ${count} terminals are not exact (${expected} bytes); ${first}`);
+  }
   return { terminalsPerCore: count / cores, residentBytesPerConnection: residentBytes / count, openMs, cores };
 };

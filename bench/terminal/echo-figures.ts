@@ -35,9 +35,8 @@ const start = async (stack: Stack, hasTtyd: boolean): Promise<{ paths: Path[]; s
   const ways: [Relay, FarEnd][] = [
     [proxy, server],
     [plain, server],
-    [direct, server],
   ];
-  if (ttyd !== null) ways.push([direct, ttyd], [plain, ttyd], [proxy, ttyd]);
+  if (ttyd !== null) ways.push([direct, ttyd]);
   const empty = (): Pick<Path, 'idle' | 'flooded' | 'floodMegabytesPerSecond'> => ({
     idle: [],
     flooded: [],

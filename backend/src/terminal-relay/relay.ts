@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID, type KeyObject } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { ConnectionCounts } from './connection-counts.ts';
@@ -40,7 +40,7 @@ export class Relay {
   readonly #config: RelayConfig;
   readonly #limits: RelayLimits;
   readonly #logger: Logger;
-  readonly #keys: ReadonlyMap<string, Uint8Array>;
+  readonly #keys: ReadonlyMap<string, KeyObject>;
   readonly #origins: ReadonlySet<string>;
   readonly #counts: ConnectionCounts;
   readonly #seen = new SeenTickets(SEEN_TICKETS_CAPACITY);
@@ -58,7 +58,9 @@ export class Relay {
     this.#config = config;
     this.#limits = { ...defaultLimits, ...config.limits };
     this.#logger = logger;
-    this.#keys = new Map(config.ticketKeys.map(({ kid, keyBase64 }) => [kid, Buffer.from(keyBase64, 'base64')]));
+    this.#keys = new Map(
+      config.ticketKeys.map(({ kid, keyBase64 }) => [kid, createSecretKey(Buffer.from(keyBase64, 'base64'))]),
+    );
     this.#origins = new Set(
       config.allowedOrigins.map((text) => {
         const origin = parseOrigin(text);

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { TICKET_AUDIENCE, TICKET_TTL_SECONDS, TicketClaims } from '@sac/contracts';
 import jwt from 'jsonwebtoken';
 import { Type, type Static } from 'typebox';
@@ -16,9 +17,9 @@ const invalid = (message: string, cause?: unknown): RefusedError =>
 /** Until when a ticket could be accepted again, the tolerated clock difference included. */
 export const forgettableAtMs = (ticket: VerifiedTicket): number => (ticket.exp + CLOCK_TOLERANCE_SECONDS) * 1000;
 
-const verifySignature = (token: string, key: Uint8Array): unknown => {
+const verifySignature = (token: string, key: KeyObject): unknown => {
   try {
-    return jwt.verify(token, Buffer.from(key), {
+    return jwt.verify(token, key, {
       algorithms: ['HS256'],
       audience: TICKET_AUDIENCE,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
@@ -35,7 +36,7 @@ const verifySignature = (token: string, key: Uint8Array): unknown => {
 export const verifyTicket = (
   token: string,
   sessionId: string,
-  keys: ReadonlyMap<string, Uint8Array>,
+  keys: ReadonlyMap<string, KeyObject>,
 ): VerifiedTicket => {
   const header: unknown = jwt.decode(token, { complete: true })?.header;
   const key = KeyHeader.Check(header) ? keys.get(header.kid) : undefined;

@@ -127,7 +127,7 @@ const openTarget = (
  */
 export const openUpstream = async (options: OpenUpstream): Promise<UpstreamLink> => {
   const targets = targetsOf(options.upstream, options.policy);
-  let failure = new UpstreamError('policy', 'The ticket names a terminal server that this proxy may not connect to.');
+  let failure: UpstreamError | null = null;
   for (const [index, target] of targets.entries()) {
     const head = requestHead(target.authority, options.key, options.bearer);
     try {
@@ -139,5 +139,7 @@ export const openUpstream = async (options: OpenUpstream): Promise<UpstreamLink>
       if (!['connect', 'timeout'].includes(error.failure) || index === targets.length - 1) break;
     }
   }
-  throw failure;
+  throw (
+    failure ?? new UpstreamError('policy', 'The ticket names a terminal server that this proxy may not connect to.')
+  );
 };
