@@ -15,6 +15,7 @@ export default {
   screenOf: 'Recorded screen of {name}',
   position: 'Position in the recording',
   positionText: '{now} of {total}',
+  keys: 'Space plays and pauses, ← → go 5 s, [ ] from mark to mark',
   play: 'Play',
   playKey: 'Play (Space)',
   pause: 'Pause',

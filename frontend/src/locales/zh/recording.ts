@@ -15,6 +15,7 @@ export default {
   screenOf: '{name} 的录制画面',
   position: '录制位置',
   positionText: '{now}，共 {total}',
+  keys: '空格播放或暂停，← → 跳 5 秒，[ ] 在标记间跳转',
   play: '播放',
   playKey: '播放（空格）',
   pause: '暂停',
