@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -189,5 +189,33 @@ describe('ws-proxy as a child', () => {
     expect(await refusedClient(port, { ticket: ticketFor({ upstream: farEnd.upstream }) })).toMatchObject({
       status: 503,
     });
+  });
+});
+
+describe('ws-proxy by itself', () => {
+  it('says where it listens, and ends its connections and itself on SIGTERM', async () => {
+    const farEnd = await startFarEnd(cleanup);
+    const alone = spawn(process.execPath, [ENTRYPOINT], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        SAC_WS_LISTEN: '127.0.0.1:0',
+        SAC_PUBLIC_URL: ORIGIN,
+        SAC_TERMINAL_TICKET_KEYS: 'a:0123456789abcdefghijklmnopqrstuvwxyz',
+      },
+    });
+    cleanup.add(() => alone.kill('SIGKILL'));
+    let log = '';
+    alone.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    await waitUntil(() => /"port":\d+/.test(log));
+    const port = Number(/"port":(\d+)/.exec(log)?.[1]);
+    const key = { kid: 'a', key: Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz') };
+    const client = await openClient(cleanup, port, { ticket: ticketFor({ upstream: farEnd.upstream, key }) });
+    expect((await fetch(`http://127.0.0.1:${port}/health/ready`)).status).toBe(200);
+    const closed = once(client, 'close');
+    const exited = once(alone, 'exit');
+    alone.kill('SIGTERM');
+    expect((await closed)[0]).toBe(1006);
+    await expect(fetch(`http://127.0.0.1:${port}/health/ready`)).rejects.toThrow();
+    expect(await exited).toEqual([0, null]);
   });
 });

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { clientAddressBehind } from './client-address.ts';
 import { ConnectionCounts } from './connection-counts.ts';
+import { EchoTimer } from './echo-timer.ts';
+import { Histogram } from './histogram.ts';
+import { ReadBuffer } from './read-buffer.ts';
 import { ResponseHeadReader } from './response-head.ts';
 import { SeenTickets } from './seen-tickets.ts';
 
@@ -71,5 +74,72 @@ describe('response head', () => {
     ['\r\n\r\n', { kind: 'malformed' }],
   ])('%j is %j', (text, expected) => {
     expect(new ResponseHeadReader().push(Buffer.from(text))).toEqual(expected);
+  });
+});
+
+describe('echo as the relay sees it', () => {
+  const observed = (...steps: (readonly ['in' | 'out', number])[]): string[] => {
+    const times = new Histogram();
+    const timer = new EchoTimer(times);
+    let lastByteAtMs = 0;
+    for (const [direction, atMs] of steps) {
+      if (direction === 'in') timer.input(atMs, lastByteAtMs);
+      else timer.output(atMs);
+      lastByteAtMs = atMs;
+    }
+    return times.lines('t');
+  };
+  it('is the time from a key into silence to the next output', () => {
+    const lines = observed(['in', 100], ['out', 104], ['out', 105]);
+    expect(lines).toContain('t_count 1');
+    expect(lines).toContain('t_sum 0.004');
+    expect(lines).toContain('t_bucket{le="0.002"} 0');
+    expect(lines).toContain('t_bucket{le="0.005"} 1');
+    expect(lines).toContain('t_bucket{le="+Inf"} 1');
+  });
+  it.each<[string, Parameters<typeof observed>]>([
+    [
+      'input that follows other bytes',
+      [
+        ['out', 100],
+        ['in', 120],
+        ['out', 121],
+      ],
+    ],
+    [
+      'output that comes too late to be an answer',
+      [
+        ['in', 100],
+        ['out', 1_200],
+      ],
+    ],
+    [
+      'output without input',
+      [
+        ['out', 100],
+        ['out', 200],
+      ],
+    ],
+  ])('is not %s', (_name, steps) => {
+    expect(observed(...steps)).toContain('t_count 0');
+  });
+});
+
+describe('read buffer', () => {
+  it('is large while a connection floods, and no other connection has the same one', () => {
+    const [one, other] = [new ReadBuffer(), new ReadBuffer()];
+    const quiet = one.current;
+    one.adapt(true);
+    other.adapt(true);
+    expect(one.current.length).toBeGreaterThan(quiet.length);
+    expect(one.current.buffer).not.toBe(other.current.buffer);
+    const large = one.current;
+    one.adapt(true);
+    expect(one.current).toBe(large);
+    one.adapt(false);
+    expect(one.current).toBe(quiet);
+    const next = new ReadBuffer();
+    next.adapt(true);
+    expect(next.current).toBe(large);
   });
 });

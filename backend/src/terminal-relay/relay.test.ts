@@ -479,6 +479,8 @@ describe('health and metrics', () => {
     const metrics = await (await page('/metrics')).text();
     expect(metrics).toContain('sac_ws_connections 1');
     expect(metrics).toMatch(/sac_ws_resident_memory_bytes \d+/);
+    expect(metrics).toContain('sac_ws_budget_waits_total 0');
+    expect(metrics).toContain('sac_ws_echo_seconds_bucket{le="+Inf"} 0');
     const missing = await page('/');
     expect(missing.status).toBe(404);
     expect(await missing.json()).toMatchObject({ code: 'not_found', requestId: expect.any(String) as unknown });
