@@ -96,6 +96,25 @@ describe("Claude's state file", () => {
     expect(tracker.current(2_000).state).toBe('working');
   });
 
+  it('says when a turn is over: Stop comes from within it', () => {
+    const { tracker } = claude();
+    const idleAt = (updatedAtMs: number) =>
+      tracker.claudeState({ status: 'idle', waitingFor: null, sessionId: null, updatedAtMs });
+    tracker.hook(hook('SessionStart'), 1_000);
+    expect(tracker.readyForPrompt(1_001)).toBe(true);
+    idleAt(900);
+    tracker.hook(hook('UserPromptSubmit'), 2_000);
+    tracker.hook(hook('Stop'), 2_500);
+    expect(tracker.current(2_501).state).toBe('ready');
+    expect(tracker.readyForPrompt(2_501)).toBe(false);
+    idleAt(2_700);
+    expect(tracker.readyForPrompt(2_701)).toBe(true);
+    tracker.hook(hook('UserPromptSubmit'), 3_000);
+    tracker.hook(hook('Stop'), 3_100);
+    expect(tracker.readyForPrompt(6_000)).toBe(false);
+    // A file that never says so does not hold prompts back for ever.
+    expect(tracker.readyForPrompt(6_200)).toBe(true);
+  });
   it('does not end what goes on in the background', () => {
     const { tracker, after } = claude();
     after(hook('UserPromptSubmit'), hook('Stop', { backgroundTasks: 1 }));

@@ -10,6 +10,8 @@ export type Activity = Pick<SandboxReport['activity'], 'state' | 'text'>;
 export const SETTLE_MS = 1_000;
 /** One that never does counts as ready after this long. */
 export const QUIET_READY_MS = 60_000;
+/** Claude notes the end of a turn in its file once its hooks have ended; without that note nobody waits longer. */
+const TURN_END_PATIENCE_MS = 3_000;
 const MAX_TEXT_CHARACTERS = 200;
 
 type Turn = 'unknown' | 'idle' | 'working' | 'waiting';
@@ -52,6 +54,10 @@ export class ActivityTracker {
   #text: string | null = null;
   #backgroundTasks = 0;
   #lastHookAt = 0;
+  /** When the last turn began, and since when the state file says that none is under way; 0: not known. */
+  #promptAt = 0;
+  #fileIdleAt = 0;
+  #fileSeen = false;
 
   constructor(source: ActivitySource) {
     this.#source = source;
@@ -73,6 +79,9 @@ export class ActivityTracker {
     this.#turn = 'unknown';
     this.#text = null;
     this.#backgroundTasks = 0;
+    this.#promptAt = 0;
+    this.#fileIdleAt = 0;
+    this.#fileSeen = false;
   }
 
   hook(event: HookEvent, nowMs: number): void {
@@ -84,6 +93,7 @@ export class ActivityTracker {
         if (event.source !== 'compact') this.#set('idle', null);
         break;
       case 'UserPromptSubmit':
+        this.#promptAt = nowMs;
         this.#backgroundTasks = 0;
         this.#set('working', null);
         break;
@@ -119,6 +129,8 @@ export class ActivityTracker {
 
   /** Claude's own state file; `updatedAtMs` is its clock, which is ours. */
   claudeState(state: ClaudeState): void {
+    this.#fileSeen = true;
+    this.#fileIdleAt = state.status === 'idle' ? state.updatedAtMs : 0;
     // A hook that came after the file was written knows more.
     if (this.#turn !== 'unknown' && state.updatedAtMs < this.#lastHookAt) return;
     if (state.status === 'busy') {
@@ -163,7 +175,16 @@ export class ActivityTracker {
   /** True when a prompt may be pasted: the CLI waits for one, and its input box has had time to come up. */
   readyForPrompt(nowMs: number): boolean {
     const isSettled = this.#source === 'claude' || this.#startedAt === null || nowMs - this.#startedAt >= SETTLE_MS;
-    return isSettled && this.current(nowMs).state === 'ready';
+    return isSettled && this.current(nowMs).state === 'ready' && this.#turnIsOver(nowMs);
+  }
+
+  /**
+   * Claude reports Stop from within the turn. What is pasted before the turn is over is queued by the CLI, and two
+   * prompts in that queue become one turn.
+   */
+  #turnIsOver(nowMs: number): boolean {
+    if (this.#source !== 'claude' || !this.#fileSeen) return true;
+    return this.#fileIdleAt > this.#promptAt || nowMs - this.#lastHookAt > TURN_END_PATIENCE_MS;
   }
 
   current(nowMs: number): Activity {

@@ -21,6 +21,8 @@ import { transcriptHoldsPrompt } from './transcript.ts';
 
 const LOOK_BUSY_MS = 300;
 const LOOK_IDLE_MS = 1_000;
+/** The turn is about to end, and a prompt may wait for that. */
+const LOOK_ENDING_MS = 100;
 const MAX_OUTPUT_CHARACTERS = 8_192;
 
 export interface SidecarParts {
@@ -173,9 +175,14 @@ export class Sidecar {
   async #watchClaude(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#lookAtClaude();
-      const idle = this.#tracker.current(Date.now()).state === 'ready';
-      await delay(idle ? LOOK_IDLE_MS : LOOK_BUSY_MS, undefined, { signal }).catch(() => undefined);
+      await delay(this.#lookAgainAfterMs(), undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  #lookAgainAfterMs(): number {
+    const nowMs = Date.now();
+    if (this.#tracker.current(nowMs).state !== 'ready') return LOOK_BUSY_MS;
+    return this.#tracker.readyForPrompt(nowMs) ? LOOK_IDLE_MS : LOOK_ENDING_MS;
   }
 
   async #lookAtClaude(): Promise<void> {
