@@ -140,6 +140,85 @@ describe('InputBar', () => {
     page.unmount();
   });
 
+  it('keeps the text of a dropped prompt within reach of the arrow key', async () => {
+    stubServer(accept);
+    const { area, page } = await open();
+    useAgentsStore().putPrompt(prompt({ state: 'failed', text: 'x'.repeat(10_000), reason: 'The CLI ended.' }));
+    await flushPromises();
+    await page.find('[data-testid="prompt-remove"]').trigger('click');
+    await flushPromises();
+    await area().trigger('keydown', { key: 'ArrowUp' });
+    expect(area().element.value).toHaveLength(10_000);
+    page.unmount();
+  });
+
+  it('sends an undecided prompt again as the same prompt, naming the decision', async () => {
+    const settledAt = '2026-11-21T12:01:00.000Z';
+    const seen = stubServer(({ path }) =>
+      path.endsWith('/retry') ? { body: prompt({ state: 'queued', text: 'maybe' }) } : undefined,
+    );
+    const { page } = await open(agentFixture({ state: 'working' }));
+    useAgentsStore().putPrompt(prompt({ state: 'unknown', text: 'maybe', settledAt }));
+    await flushPromises();
+    await page.find('[data-testid="prompt-again"]').trigger('click');
+    await flushPromises();
+    expect(seen).toContainEqual({ method: 'POST', path: '/api/agents/7/prompts/50/retry', body: { settledAt } });
+    expect(sent(seen)).toEqual([]);
+    expect(page.find('[data-testid="prompt-queued"]').attributes('data-state')).toBe('queued');
+    page.unmount();
+  });
+
+  it('changes the order by button and by dragging, and takes a refused change back', async () => {
+    let refuse = false;
+    const seen = stubServer(({ path, body }) => {
+      if (!path.endsWith('/order')) return undefined;
+      if (refuse) return refusal(503, 'unavailable');
+      const { promptIds } = body as { promptIds: string[] };
+      return { body: { prompts: promptIds.map((id, at) => queued(id, 50 + at)) } };
+    });
+    const queued = (id: string, position: number) => prompt({ id, position, text: id, clientRequestId: `c-${id}` });
+    const { page } = await open(agentFixture({ state: 'working' }));
+    for (const id of ['50', '51', '52']) useAgentsStore().putPrompt(queued(id, Number(id)));
+    await flushPromises();
+    const rows = () => page.findAll('[data-testid="prompt-queued"]');
+    const order = () => rows().map((row) => row.find('b').text());
+    const orders = () => seen.filter(({ path }) => path.endsWith('/order')).map(({ body }) => body);
+    expect(rows()[0]?.find('[data-testid="prompt-earlier"]').attributes('disabled')).toBeDefined();
+    await rows()[1]?.find('[data-testid="prompt-earlier"]').trigger('click');
+    await flushPromises();
+    expect(order()).toEqual(['51', '50', '52']);
+    expect(document.activeElement?.getAttribute('data-testid')).toBe('prompt-later');
+    expect(orders()).toEqual([{ promptIds: ['51', '50', '52'] }]);
+
+    const dataTransfer = { setData: () => undefined, types: [] };
+    await rows()[2]?.trigger('dragstart', { dataTransfer });
+    await rows()[0]?.trigger('dragover', { dataTransfer });
+    await rows()[0]?.trigger('drop', { dataTransfer });
+    await flushPromises();
+    expect(order()).toEqual(['52', '51', '50']);
+
+    refuse = true;
+    await rows()[0]?.find('[data-testid="prompt-later"]').trigger('click');
+    await vi.waitFor(() => expect(document.body.textContent).toContain('The order was not changed'));
+    expect(order()).toEqual(['52', '51', '50']);
+    page.unmount();
+  });
+
+  it('lists a long queue in short, what needs a decision always, and all of it when asked', async () => {
+    stubServer(accept);
+    const { page } = await open(agentFixture({ state: 'working' }));
+    for (const id of ['50', '51', '52', '53', '54']) {
+      const state = id === '54' ? 'unknown' : 'queued';
+      useAgentsStore().putPrompt(prompt({ id, position: Number(id), text: id, clientRequestId: `c-${id}`, state }));
+    }
+    await flushPromises();
+    const texts = () => page.findAll('[data-testid="prompt-queued"] b').map((text) => text.text());
+    expect(texts()).toEqual(['50', '51', '54']);
+    await page.find('[data-testid="prompt-more"]').trigger('click');
+    expect(texts()).toEqual(['50', '51', '52', '53', '54']);
+    page.unmount();
+  });
+
   it('asks for a sleeping agent to be woken when something is sent', async () => {
     stubServer(accept);
     const { area, type, page, bar } = await open(agentFixture({ state: 'asleep' }));

@@ -76,7 +76,8 @@ describe('queue', () => {
     expect(rows.map((row) => row.state)).toEqual(['unknown', 'delivering', 'queued']);
     expect(rows.map((row) => row.canRemove)).toEqual([true, false, true]);
     expect(rows.map((row) => row.canSendAgain)).toEqual([true, false, false]);
-    expect(rows.map((row) => row.canEdit)).toEqual([false, false, true]);
+    expect(rows.map((row) => row.canEdit)).toEqual([true, false, true]);
+    expect(rows.map((row) => row.canMove)).toEqual([false, false, true]);
   });
   it('never shows one prompt twice', () => {
     const outgoing: Outgoing = {

@@ -1,8 +1,18 @@
 import { readStored, writeStored } from './stored.ts';
 
 const MAX_ENTRIES = 100;
-/** Longer prompts stay out of the history: a hundred of them would fill the browser's storage. */
+/** Longer prompts are not stored: a hundred of them would fill the browser's storage. This page remembers a few. */
 const MAX_ENTRY_CHARACTERS = 8192;
+const MAX_LONG_ENTRIES = 3;
+
+const isLong = (text: string): boolean => text.length > MAX_ENTRY_CHARACTERS;
+const newest = (entries: readonly string[]): string[] => {
+  const kept = new Set([
+    ...entries.filter((entry) => !isLong(entry)).slice(-MAX_ENTRIES),
+    ...entries.filter(isLong).slice(-MAX_LONG_ENTRIES),
+  ]);
+  return entries.filter((entry) => kept.has(entry));
+};
 
 /** What was sent to one agent, newest last, walked with ↑ and ↓. The text under way is kept as the last stop. */
 export class PromptHistory {
@@ -32,15 +42,16 @@ export class PromptHistory {
   /** Adds a sent prompt; the same text again moves to the end instead of appearing twice. */
   add(text: string): void {
     this.#position = null;
-    if (text.trim() === '' || text.length > MAX_ENTRY_CHARACTERS) return;
-    this.#entries = [...this.#entries.filter((entry) => entry !== text), text].slice(-MAX_ENTRIES);
-    writeStored(this.#storage, this.#key, this.#entries);
+    if (text.trim() === '') return;
+    this.#entries = newest([...this.#entries.filter((entry) => entry !== text), text]);
+    const stored = this.#entries.filter((entry) => !isLong(entry));
+    writeStored(this.#storage, this.#key, stored);
   }
 
   /** What other devices sent, oldest first; used while nothing was sent from here. */
   seed(texts: readonly string[]): void {
     if (this.#entries.length > 0 || this.walking) return;
-    const usable = texts.filter((text) => text.trim() !== '' && text.length <= MAX_ENTRY_CHARACTERS);
+    const usable = texts.filter((text) => text.trim() !== '' && !isLong(text));
     this.#entries = [...new Set(usable)].slice(-MAX_ENTRIES);
   }
 
@@ -67,3 +78,17 @@ export class PromptHistory {
     this.#position = null;
   }
 }
+
+type ArrowPress = Pick<KeyboardEvent, 'key' | 'shiftKey' | 'altKey' | 'ctrlKey' | 'metaKey'>;
+type TextArea = Pick<HTMLTextAreaElement, 'value' | 'selectionStart' | 'selectionEnd'>;
+
+/** What an arrow key puts into the text area; null: it moves the caret, as everywhere. */
+export const historyStep = (history: PromptHistory, press: ArrowPress, area: TextArea): string | null => {
+  if (press.shiftKey || press.altKey || press.ctrlKey || press.metaKey) return null;
+  const caret = area.selectionStart;
+  if (caret !== area.selectionEnd) return null;
+  const up = press.key === 'ArrowUp' && (history.walking || !area.value.slice(0, caret).includes('\n'));
+  const down = press.key === 'ArrowDown' && history.walking && !area.value.slice(caret).includes('\n');
+  if (up) return history.older(area.value);
+  return down ? history.newer() : null;
+};

@@ -24,6 +24,10 @@ export interface QueueRow {
   readonly canEdit: boolean;
   readonly canRemove: boolean;
   readonly canSendAgain: boolean;
+  /** It waits at the server, so its place in the queue can be changed. */
+  readonly canMove: boolean;
+  /** When the server gave up on it; names the decision a person makes about it. */
+  readonly settledAt: string | null;
 }
 
 const openStates = new Set<Prompt['state']>(['queued', 'delivering', 'unknown', 'failed']);
@@ -42,9 +46,11 @@ const promptRow = (prompt: Prompt): QueueRow => {
     createdAt: prompt.createdAt,
     promptId: prompt.id,
     clientRequestId: prompt.clientRequestId,
-    canEdit: state === 'queued',
+    canEdit: state !== 'delivering',
     canRemove: state !== 'delivering',
     canSendAgain: undecided,
+    canMove: state === 'queued',
+    settledAt: prompt.settledAt,
   };
 };
 
@@ -62,6 +68,8 @@ const outgoingRow = (outgoing: Outgoing): QueueRow => {
     canEdit: failed || outgoing.state === 'waiting',
     canRemove: failed || outgoing.state === 'waiting',
     canSendAgain: failed,
+    canMove: false,
+    settledAt: null,
   };
 };
 
@@ -81,3 +89,19 @@ export const queueRows = (prompts: readonly Prompt[], outgoing: readonly Outgoin
 export const ROW_DELAY_MS = 700;
 export const isTransient = (row: QueueRow, agentTakesInput: boolean): boolean =>
   row.state === 'sending' || row.state === 'delivering' || (row.state === 'queued' && agentTakesInput);
+
+/** Ids of the prompts that wait, in the order after `row` went to place `to` among them; null when nothing moves. */
+export const orderAfterMove = (rows: readonly QueueRow[], row: QueueRow, to: number): string[] | null => {
+  const ids = rows.flatMap(({ canMove, promptId }) => (canMove && promptId !== null ? [promptId] : []));
+  const from = row.promptId === null ? -1 : ids.indexOf(row.promptId);
+  const target = Math.max(0, Math.min(ids.length - 1, to));
+  const [moved] = from < 0 || from === target ? [] : ids.splice(from, 1);
+  return moved === undefined ? null : ids.toSpliced(target, 0, moved);
+};
+
+/** Of a long queue these are listed: what needs a decision before all else, then what comes next. Order is kept. */
+export const rowsInShort = (rows: readonly QueueRow[], most: number): readonly QueueRow[] => {
+  const urgent = rows.filter((row) => row.canSendAgain);
+  const chosen = new Set([...urgent, ...rows.filter((row) => !row.canSendAgain)].slice(0, most));
+  return rows.filter((row) => chosen.has(row));
+};

@@ -4,13 +4,13 @@ import { computed, nextTick, ref } from 'vue';
 import { useI18n } from 'vue-i18n';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { insertAt, pathInPrompt } from './file-path.ts';
-import { PromptHistory } from './prompt-history.ts';
+import { historyStep, PromptHistory } from './prompt-history.ts';
 import type { QueueRow } from './queue-model.ts';
 import { textSize } from './text-size.ts';
 import { usePromptQueue } from './use-prompt-queue.ts';
 import { usePromptText } from './use-prompt-text.ts';
 import { useStop } from './use-stop.ts';
-import { droppedFiles, useUploads } from './use-uploads.ts';
+import { pastedFiles, useUploads } from './use-uploads.ts';
 
 export interface InputBarOptions {
   readonly agent: () => Agent;
@@ -66,18 +66,6 @@ export const useInputBar = ({ agent, userId, wake }: InputBarOptions) => {
     if (agent().status.state === 'asleep') wake();
   };
 
-  const onHistoryKey = (event: KeyboardEvent): boolean => {
-    const element = area();
-    if (!element || event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) return false;
-    const caret = element.selectionStart;
-    if (caret !== element.selectionEnd) return false;
-    const up = event.key === 'ArrowUp' && (history.walking || !text.value.slice(0, caret).includes('\n'));
-    const down = event.key === 'ArrowDown' && history.walking && !text.value.slice(caret).includes('\n');
-    const next = up ? history.older(text.value) : down ? history.newer() : null;
-    if (next === null) return false;
-    void setText(next);
-    return true;
-  };
   const onKeydown = (event: KeyboardEvent): void => {
     // 229: a key that belongs to an input method although the composition event says nothing.
     if (event.isComposing || event.keyCode === 229) return;
@@ -88,20 +76,20 @@ export const useInputBar = ({ agent, userId, wake }: InputBarOptions) => {
       event.preventDefault();
       event.stopPropagation();
       void stop.stop();
-    } else if (onHistoryKey(event)) event.preventDefault();
+    } else {
+      const element = area();
+      const next = element && historyStep(history, event, element);
+      if (next === null) return;
+      event.preventDefault();
+      void setText(next);
+    }
   };
 
   const onPaste = (event: ClipboardEvent): void => {
-    const pasted = [...(event.clipboardData?.files ?? [])];
-    // A table copied from an office program carries its picture too; its text is what was meant.
-    if (pasted.length === 0 || event.clipboardData?.getData('text/plain')) return;
+    const pasted = pastedFiles(event.clipboardData);
+    if (pasted.length === 0) return;
     event.preventDefault();
     files.add(pasted, true);
-  };
-  const drop = (data: DataTransfer): void => {
-    const dropped = droppedFiles(data);
-    if (dropped.folders) message.warning(t('input.folder'), { duration: 8000, closable: true });
-    files.add(dropped.files, false);
   };
   const attachText = (): void => {
     files.add([new File([text.value], t('input.pastedFileName'), { type: 'text/plain' })], false);
@@ -113,7 +101,27 @@ export const useInputBar = ({ agent, userId, wake }: InputBarOptions) => {
     await setText(text.value === '' ? taken : `${taken}\n${text.value}`);
     input.value?.focus();
   };
-  const onTyped = (): void => history.stop();
+  /** Its text stays within reach of ↑: what was written is not lost by one click. */
+  const remove = async (row: QueueRow): Promise<void> => {
+    const taken = await queue.takeBack(row);
+    if (taken !== null) history.add(taken);
+  };
 
-  return { text, input, queue, stop, files, size, canSend, send, onKeydown, onPaste, onTyped, drop, attachText, edit };
+  return {
+    text,
+    input,
+    queue,
+    stop,
+    files,
+    size,
+    canSend,
+    send,
+    onKeydown,
+    onPaste,
+    onTyped: () => history.stop(),
+    drop: files.drop,
+    attachText,
+    edit,
+    remove,
+  };
 };

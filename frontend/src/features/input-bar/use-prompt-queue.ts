@@ -7,6 +7,7 @@ import { describeError } from '../../lib/errors.ts';
 import { useToast } from '../../lib/use-toast.ts';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { Outbox, type SendFailure } from './outbox.ts';
+import { useQueueOrder } from './use-queue-order.ts';
 import { isTransient, queueRows, ROW_DELAY_MS, type QueueRow } from './queue-model.ts';
 
 export interface PromptQueue {
@@ -17,6 +18,8 @@ export interface PromptQueue {
   /** Takes a row back. Resolves with its text, or null when it was too late. */
   readonly takeBack: (row: QueueRow) => Promise<string | null>;
   readonly sendAgain: (row: QueueRow) => Promise<void>;
+  /** Gives a waiting row the place `to` (from 0) among those that wait. */
+  readonly move: (row: QueueRow, to: number) => Promise<void>;
 }
 
 const temporaryCodes = new Set([
@@ -98,6 +101,12 @@ export const usePromptQueue = (agent: () => Agent, userId: string): PromptQueue 
     all.value.filter((row) => settled.value.has(row.key) || !isTransient(row, takesInput.value)),
   );
 
+  /** The list is wrong when the server says "too late": the true one is fetched. */
+  const refused = async (title: string, error: unknown): Promise<void> => {
+    const late = error instanceof ApiError && (error.code === 'conflict' || error.code === 'not_found');
+    toast.failed(title, error);
+    if (late) await agents.loadPrompts(agentId).catch(() => undefined);
+  };
   const cancel = async (promptId: string): Promise<boolean> => {
     try {
       await api.call('cancelPrompt', { params: { agentId, promptId } });
@@ -105,9 +114,7 @@ export const usePromptQueue = (agent: () => Agent, userId: string): PromptQueue 
       if (prompt) agents.putPrompt({ ...prompt, state: 'cancelled' });
       return true;
     } catch (error) {
-      const late = error instanceof ApiError && (error.code === 'conflict' || error.code === 'not_found');
-      toast.failed(t('input.removeFailed'), error);
-      if (late) await agents.loadPrompts(agentId).catch(() => undefined);
+      await refused(t('input.removeFailed'), error);
       return false;
     }
   };
@@ -115,10 +122,17 @@ export const usePromptQueue = (agent: () => Agent, userId: string): PromptQueue 
     if (row.promptId === null) return outbox.remove(row.clientRequestId)?.text ?? null;
     return (await cancel(row.promptId)) ? row.text : null;
   };
-  /** What the server has given up on becomes a new prompt; what never reached it is tried under its old id. */
+  /** Both ways name what is repeated, so that a second click or a lost answer never makes two prompts of one. */
   const sendAgain = async (row: QueueRow): Promise<void> => {
-    if (row.promptId === null) return outbox.retry(row.clientRequestId);
-    if (await cancel(row.promptId)) outbox.add(row.text);
+    const { promptId, settledAt } = row;
+    if (promptId === null) return outbox.retry(row.clientRequestId);
+    if (settledAt === null) return;
+    try {
+      agents.putPrompt(await api.call('retryPrompt', { params: { agentId, promptId }, body: { settledAt } }));
+    } catch (error) {
+      await refused(t('input.againFailed'), error);
+    }
   };
-  return { rows, send: (text) => outbox.add(text), takeBack, sendAgain };
+  const move = useQueueOrder(agentId, () => all.value, refused);
+  return { rows, send: (text) => outbox.add(text), takeBack, sendAgain, move };
 };

@@ -34,21 +34,31 @@ export const useUploads = (agent: () => Agent, onPath: (path: string) => void) =
     if (tooMany > 0)
       message.error(t('input.tooMany', { n: tooMany, max: MAX_FILES_AT_ONCE }), { duration: 8000, closable: true });
   };
+  const drop = (data: DataTransfer): void => {
+    const dropped = droppedFiles(data);
+    if (dropped.folders) message.warning(t('input.folder'), { duration: 8000, closable: true });
+    add(dropped.files, false);
+  };
   const pending = computed(() => queue.uploads.value.filter(({ state }) => state !== 'failed').length);
   return {
     uploads: queue.uploads,
     open,
     pending,
     add,
+    drop,
     remove: (key: number) => queue.remove(key),
     retry: (key: number) => queue.retry(key),
   };
 };
 
 /** Files of a drop, and whether folders were among it; a folder would arrive as a file that cannot be read. */
-export const droppedFiles = (data: DataTransfer): { files: File[]; folders: boolean } => {
+const droppedFiles = (data: DataTransfer): { files: File[]; folders: boolean } => {
   const entries = [...data.items].filter((item) => item.kind === 'file');
   const isFolder = (item: DataTransferItem): boolean => item.webkitGetAsEntry()?.isDirectory === true;
   const files = entries.filter((item) => !isFolder(item)).map((item) => item.getAsFile());
   return { files: files.filter((file) => file !== null), folders: entries.some(isFolder) };
 };
+
+/** Files of a paste. A table copied from an office program carries its picture too; its text is what was meant. */
+export const pastedFiles = (data: DataTransfer | null): readonly File[] =>
+  data === null || data.getData('text/plain') !== '' ? [] : [...data.files];
