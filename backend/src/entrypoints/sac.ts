@@ -10,9 +10,9 @@ import * as commands from '../local-machine/commands.ts';
 import type { DaemonMessage } from '../local-machine/daemon.ts';
 import { MachineFault } from '../local-machine/fault.ts';
 import { layoutOf } from '../local-machine/layout.ts';
-import type { RuntimeFactory } from '../local-machine/machine.ts';
 import { reservePort } from '../local-machine/port.ts';
 import { runMachine } from '../local-machine/run.ts';
+import type { RuntimeFactory } from '../local-machine/runtime-factory.ts';
 import { CliCatalog } from '../runtimes/local/cli-catalog.ts';
 import { createLocalRuntime } from '../runtimes/local/local-runtime.ts';
 

@@ -10,9 +10,10 @@ import { startDaemon } from './daemon.ts';
 import { MachineFault } from './fault.ts';
 import { type Layout, makePrivateDir, prepareLayout } from './layout.ts';
 import { acquireLock, isHolder, lockHolder, type LockHolder } from './lock.ts';
-import { type RuntimeFactory, stopLeftovers } from './machine.ts';
+import { stopLeftovers } from './leftovers.ts';
 import { waitUntilGone } from './process-identity.ts';
 import { withRememberedStart } from './remembered-start.ts';
+import type { RuntimeFactory } from './runtime-factory.ts';
 
 export interface CommandContext {
   readonly config: Config;

@@ -1,5 +1,4 @@
 import { rmSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createGateway, type Gateway } from '../app/gateway.ts';
@@ -17,20 +16,15 @@ import { MachineFault } from './fault.ts';
 import { demoModelCheck, diskCheck, proxyCheck } from './health.ts';
 import { loadKeys } from './key-files.ts';
 import { type Layout, makePrivateDir } from './layout.ts';
+import { stopAllSandboxes } from './leftovers.ts';
 import { keepLogsBounded } from './log-files.ts';
 import { explainListenError, reservePort } from './port.ts';
 import { clusterExists } from './postgres/cluster.ts';
 import { choosePostgresHost } from './postgres/host.ts';
 import { EmbeddedPostgres } from './postgres/server.ts';
+import type { RuntimeFactory } from './runtime-factory.ts';
+import { type StopOptions, Teardown } from './teardown.ts';
 import { endAllProxies, WsProxy } from './ws-proxy.ts';
-
-/** Runtimes are chosen by the entrypoint; this is what one machine offers them. */
-export interface RuntimeFactory {
-  (options: { readonly layout: Layout; readonly config: Config; readonly logger: Logger }): {
-    readonly runtime: Runtime;
-    readonly clis: CliList;
-  };
-}
 
 export interface MachineOptions {
   readonly config: Config;
@@ -41,43 +35,7 @@ export interface MachineOptions {
   readonly onProgress: (message: string) => void;
 }
 
-export interface StopOptions {
-  /** Leaves PostgreSQL, sandboxes and open terminals running, for the next start to find. */
-  readonly keep: boolean;
-}
-
-const SANDBOX_GRACE_MS = 5_000;
 const LINK_PATH = '/welcome#';
-
-/** Undoes what was started, last first; one failure does not keep the rest from ending. */
-class Teardown {
-  readonly #logger: Logger;
-  readonly #steps: { readonly name: string; readonly run: (options: StopOptions) => unknown }[] = [];
-
-  constructor(logger: Logger) {
-    this.#logger = logger;
-  }
-
-  add(name: string, run: (options: StopOptions) => unknown): void {
-    this.#steps.push({ name, run });
-  }
-
-  async run(options: StopOptions): Promise<void> {
-    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
-      try {
-        await step.run(options);
-        this.#logger.info({ part: step.name, keep: options.keep }, 'part ended');
-      } catch (err) {
-        this.#logger.error({ err, part: step.name }, 'part did not end cleanly');
-      }
-    }
-  }
-}
-
-/** Ends every sandbox the runtime knows; agents go on with their conversation at the next start. */
-export const stopAllSandboxes = async (runtime: Runtime): Promise<void> => {
-  await Promise.all([...runtime.observed().keys()].map((uid) => runtime.stop(uid, { graceMs: SANDBOX_GRACE_MS })));
-};
 
 /**
  * All parts of one machine, in the order in which they need each other: PostgreSQL, schema, model server, ws-proxy,
@@ -315,25 +273,3 @@ export class Machine {
     };
   }
 }
-
-/** Ends what a `sac` that died left behind: sandboxes, proxies, PostgreSQL. The caller holds the lock. */
-export const stopLeftovers = async (
-  options: Pick<MachineOptions, 'config' | 'layout' | 'logger' | 'createRuntime'>,
-): Promise<void> => {
-  const { config, layout, logger } = options;
-  const { runtime } = options.createRuntime({ layout, config, logger });
-  await runtime.start();
-  await stopAllSandboxes(runtime);
-  await runtime.close();
-  await endAllProxies(layout.runDir);
-  await endDemoModel(layout.runDir);
-  if ((await readdir(layout.dataDir)).includes('postgres-host.json')) {
-    const host = choosePostgresHost(layout.dataDir, layout.runDir);
-    await new EmbeddedPostgres({
-      host,
-      logger,
-      logFile: join(layout.logsDir, 'postgres.log'),
-      stateFile: join(layout.runDir, 'postgres.state'),
-    }).stop();
-  }
-};

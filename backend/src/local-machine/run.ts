@@ -4,8 +4,9 @@ import type { Installation } from '../config/installation.ts';
 import { MachineFault } from './fault.ts';
 import { type Layout, prepareLayout } from './layout.ts';
 import { acquireLock, isHolder } from './lock.ts';
-import { Machine, type RuntimeFactory } from './machine.ts';
+import { Machine } from './machine.ts';
 import { rememberStart } from './remembered-start.ts';
+import type { RuntimeFactory } from './runtime-factory.ts';
 
 export interface RunOptions {
   readonly config: Config;

@@ -1,16 +1,17 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { explainFileError, MachineFault } from '../fault.ts';
 import { openLog, tailOf } from '../log-files.ts';
 import { writePrivateFile } from '../private-file.ts';
-import { endProcess, identityOf, isAlive, type ProcessIdentity } from '../process-identity.ts';
+import { endProcess, isAlive, type ProcessIdentity } from '../process-identity.ts';
 import { ensureCluster, SUPERUSER } from './cluster.ts';
 import type { PostgresHost } from './host.ts';
+import { postmasterOf, removeForeignPid } from './postmaster.ts';
+import { settings } from './settings.ts';
 
 const DATABASE = 'sac';
 const WATCH_INTERVAL_MS = 250;
@@ -25,33 +26,10 @@ const STOP_GRACE_MS = 30_000;
 const ANNOUNCE_REPAIR_AFTER_MS = 3_000;
 const READY_POLL_MIN_MS = 20;
 const READY_POLL_MAX_MS = 500;
+/** PostgreSQL's words for children that still run, and for a dead server that nobody has reaped. */
+const NOT_GONE_YET = /pre-existing shared memory block|lock file "postmaster\.pid" already exists/;
 const ORPHAN_WAIT_ATTEMPTS = 20;
 const ORPHAN_WAIT_MS = 500;
-
-/** Small: this shares a machine with the agents. Everything about durability is PostgreSQL's default. */
-const settings: Readonly<Record<string, string>> = {
-  listen_addresses: '',
-  unix_socket_permissions: '0700',
-  max_connections: '60',
-  shared_buffers: '32MB',
-  maintenance_work_mem: '32MB',
-  max_wal_size: '256MB',
-  io_method: 'sync',
-  jit: 'off',
-  autovacuum_max_workers: '1',
-  autovacuum_worker_slots: '2',
-  max_worker_processes: '2',
-  max_parallel_workers: '0',
-  max_logical_replication_workers: '0',
-  max_wal_senders: '0',
-  // After a crash: one call for the whole disk instead of one per file, which takes seconds.
-  recovery_init_sync_method: 'syncfs',
-  hot_standby: 'off',
-  wal_level: 'minimal',
-  log_timezone: 'UTC',
-  TimeZone: 'UTC',
-  log_line_prefix: '%m [%p] ',
-};
 
 export interface PostgresStatus {
   readonly state: 'running' | 'restarting' | 'stopped';
@@ -128,7 +106,7 @@ export class EmbeddedPostgres {
   async stop(): Promise<void> {
     this.release();
     await this.#alone(async () => {
-      const server = this.#findRunning();
+      const server = postmasterOf(this.#host.clusterDir);
       // SIGINT is PostgreSQL's "fast" shutdown: it does not wait for clients.
       if (server !== null) await endProcess(server, { signal: 'SIGINT', graceMs: STOP_GRACE_MS });
       this.#server = null;
@@ -137,7 +115,7 @@ export class EmbeddedPostgres {
 
   restart(): Promise<void> {
     return this.#alone(async () => {
-      const server = this.#findRunning();
+      const server = postmasterOf(this.#host.clusterDir);
       if (server !== null) await endProcess(server, { signal: 'SIGINT', graceMs: STOP_GRACE_MS });
       await this.#adoptOrLaunch();
     });
@@ -162,21 +140,6 @@ export class EmbeddedPostgres {
     return `postgresql:///${database}?host=${encodeURIComponent(this.#host.socketDir)}&user=${SUPERUSER}`;
   }
 
-  /** The postmaster of our files, if there is one. A pid file alone proves nothing: pids are used again. */
-  #findRunning(): ProcessIdentity | null {
-    const pidFile = join(this.#host.clusterDir, 'postmaster.pid');
-    if (!existsSync(pidFile)) return null;
-    const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
-    const identity = Number.isInteger(pid) && pid > 0 ? identityOf(pid) : null;
-    if (identity === null) return null;
-    try {
-      const isOurs = readlinkSync(`/proc/${pid}/cwd`) === realpathSync(this.#host.clusterDir);
-      return isOurs ? identity : null;
-    } catch {
-      return null;
-    }
-  }
-
   #serverArgs(): string[] {
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     return ['-D', this.#host.clusterDir, '-k', this.#host.socketDir, ...flags];
@@ -194,7 +157,7 @@ export class EmbeddedPostgres {
   }
 
   async #adoptOrLaunch(): Promise<void> {
-    const running = this.#findRunning();
+    const running = postmasterOf(this.#host.clusterDir);
     if (running !== null && this.#wasStartedLikeThis()) {
       this.#server = running;
       await this.#waitUntilReady();
@@ -208,32 +171,22 @@ export class EmbeddedPostgres {
     await this.#launch();
   }
 
-  /**
-   * PostgreSQL heals the pid file of a dead server itself, but takes any living process with that pid for a server.
-   * The file stays otherwise: it also guards against children of a killed server that are still writing.
-   */
-  #removeForeignPid(): void {
-    const pidFile = join(this.#host.clusterDir, 'postmaster.pid');
-    const pid = existsSync(pidFile) ? Number(readFileSync(pidFile, 'utf8').split('\n')[0]) : 0;
-    if (pid > 0 && identityOf(pid) !== null) rmSync(pidFile, { force: true });
-  }
-
-  /** The children of a killed server need a moment to notice; until then PostgreSQL refuses to start another. */
+  /** A killed server and its children need a moment to go; until then PostgreSQL refuses to start another. */
   async #launch(): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.#launchOnce();
         return;
       } catch (error) {
-        const orphansThere = tailOf(this.#options.logFile, 1_000).includes('pre-existing shared memory block');
-        if (!orphansThere || attempt >= ORPHAN_WAIT_ATTEMPTS) throw error;
+        const notGoneYet = NOT_GONE_YET.test(tailOf(this.#options.logFile, 1_000));
+        if (!notGoneYet || attempt >= ORPHAN_WAIT_ATTEMPTS) throw error;
         await sleep(ORPHAN_WAIT_MS);
       }
     }
   }
 
   async #launchOnce(): Promise<void> {
-    this.#removeForeignPid();
+    removeForeignPid(this.#host.clusterDir);
     writePrivateFile(this.#options.stateFile, this.#digest());
     const { file, args } = this.#host.command(this.#host.programs.postgres, this.#serverArgs());
     const log = openLog(this.#options.logFile);
@@ -254,7 +207,7 @@ export class EmbeddedPostgres {
     child.unref();
     this.#startedAtMs = Date.now();
     await this.#waitUntilReady(() => failure);
-    this.#server = this.#findRunning();
+    this.#server = postmasterOf(this.#host.clusterDir);
     this.#options.logger.info({ pid: this.#server?.pid }, 'PostgreSQL started');
   }
 
