@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { EnvironmentVariable, MAX_ENVIRONMENT_VARIABLES } from './agent-environment.ts';
 import { displayText, Empty, Id, multilineText, nullable, oneOf, strict, Timestamp } from './primitives.ts';
 import { cliNames } from './clis.ts';
 import { providerProtocols } from './providers.ts';
@@ -36,54 +37,6 @@ export const agentIcons = [
   'star',
 ] as const;
 
-export const ENV_NAME_PATTERN = '^[A-Za-z_][A-Za-z0-9_]{0,127}$';
-
-/**
- * Names an agent's own environment variables may not take: the runtime sets them, or they would move
- * credentials, the home or code loading. Compared case-insensitively; an entry ending in `*` is a prefix.
- */
-export const reservedEnvNames = [
-  'SAC_*',
-  'HOME',
-  'USER',
-  'LOGNAME',
-  'SHELL',
-  'PATH',
-  'PWD',
-  'OLDPWD',
-  'TERM',
-  'COLORTERM',
-  'TMPDIR',
-  'LD_*',
-  'DYLD_*',
-  'NODE_OPTIONS',
-  'NODE_EXTRA_CA_CERTS',
-  'CLAUDE_CONFIG_DIR',
-  'CLAUDE_CODE_TMPDIR',
-  'CLAUDECODE',
-  'IS_SANDBOX',
-  'BASH_ENV',
-  'ENV',
-  'IFS',
-  'SHELLOPTS',
-  'ANTHROPIC_BASE_URL',
-  'ANTHROPIC_AUTH_TOKEN',
-  'ANTHROPIC_API_KEY',
-  'OPENAI_API_KEY',
-  'OPENAI_BASE_URL',
-  'GEMINI_API_KEY',
-  'GOOGLE_GEMINI_BASE_URL',
-  'CODEX_HOME',
-  'XDG_*',
-] as const;
-
-export const isReservedEnvName = (name: string): boolean => {
-  const upper = name.toUpperCase();
-  return reservedEnvNames.some((reserved) =>
-    reserved.endsWith('*') ? upper.startsWith(reserved.slice(0, -1)) : upper === reserved,
-  );
-};
-
 const Url = Type.String({ minLength: 8, maxLength: 500, pattern: '^https?://[^\\s\\u0000-\\u001f]+$' });
 /** Some CLIs take it as an argument, where a leading dash would make it an option. */
 const ModelName = Type.String({
@@ -112,12 +65,6 @@ export const ProxySettings = strict({
   noProxy: nullable(Type.String({ maxLength: 1000, pattern: '^[^\\s\\u0000-\\u001f]*$' })),
 });
 export type ProxySettings = Static<typeof ProxySettings>;
-
-export const EnvironmentVariable = strict({
-  name: Type.String({ pattern: ENV_NAME_PATTERN, maxLength: 128 }),
-  value: Type.String({ maxLength: 8192, pattern: '^[^\\u0000]*$' }),
-});
-export const MAX_ENVIRONMENT_VARIABLES = 64;
 
 const AgentConfigFields = {
   name: displayText(1, 60),

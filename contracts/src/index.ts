@@ -1,3 +1,4 @@
+export * from './agent-environment.ts';
 export * from './agents.ts';
 export * from './auth.ts';
 export * from './clis.ts';

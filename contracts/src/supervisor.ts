@@ -1,12 +1,6 @@
 import { Type, type Static } from 'typebox';
-import {
-  AgentFailure,
-  EnvironmentVariable,
-  ModelProvider,
-  permissionModes,
-  ProxySettings,
-  StartPhase,
-} from './agents.ts';
+import { EnvironmentVariable } from './agent-environment.ts';
+import { AgentFailure, ModelProvider, permissionModes, ProxySettings, StartPhase } from './agents.ts';
 import { cliNames } from './clis.ts';
 import { nullable, oneOf, strict, Timestamp } from './primitives.ts';
 
