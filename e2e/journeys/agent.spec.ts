@@ -1,31 +1,19 @@
-import { expect, test, type Page } from '@playwright/test';
-import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
+import { expect, test } from '@playwright/test';
+import { useAdmin } from '../support/journey.ts';
 import {
   conversationText,
-  createAgent,
   expectOnScreen,
   expectState,
-  makeAccount,
-  person,
   send,
   settledConversation,
   terminal,
   waitForPrompt,
 } from '../support/people.ts';
 
-let sac: Installation;
-let page: Page;
-test.beforeAll(async ({ browser }) => {
-  sac = await createInstallation();
-  const link = linkIn(await sac.start());
-  ({ page } = await person(browser));
-  await makeAccount(page, link, 'ana');
-  await createAgent(page, 'Nightly triage with a name that is as long as names can be');
-  await waitForPrompt(page);
-});
-test.afterAll(() => sac.destroy());
+const journey = useAdmin({ agent: 'Nightly triage with a name that is as long as names can be' });
 
 test('Stop ends what the agent is doing and leaves an empty prompt', async () => {
+  const { page } = journey;
   await send(page, '[[slow: 500 100]]');
   await expectState(page, 'working');
   await expectOnScreen(page, /word5/);
@@ -37,6 +25,7 @@ test('Stop ends what the agent is doing and leaves an empty prompt', async () =>
 });
 
 test('a pasted image lands in the workspace and its path in the prompt', async () => {
+  const { page } = journey;
   await expectState(page, 'ready');
   await page.getByTestId('prompt-input').click();
   await page.evaluate(async () => {
@@ -55,6 +44,7 @@ test('a pasted image lands in the workspace and its path in the prompt', async (
 });
 
 test('prompts sent while the agent works wait in the queue and arrive once each, in order', async () => {
+  const { page } = journey;
   await expectState(page, 'ready');
   await send(page, '[[slow: 40 100]]');
   await expectState(page, 'working');
@@ -65,6 +55,7 @@ test('prompts sent while the agent works wait in the queue and arrive once each,
 });
 
 test('a shell beside the CLI, closed again', async () => {
+  const { page } = journey;
   await page.getByTestId('new-shell').click();
   await expectOnScreen(page, /\$ ?$/m);
   await page.keyboard.type('echo $((6*7)); pwd\n');
@@ -75,6 +66,7 @@ test('a shell beside the CLI, closed again', async () => {
 });
 
 test('name and icon change nothing that runs; a change that needs a restart waits for it', async () => {
+  const { page } = journey;
   const before = await settledConversation(page);
   await page.getByTestId('agent-menu').click();
   await page.getByTestId('menu-edit').click();
@@ -98,6 +90,7 @@ test('name and icon change nothing that runs; a change that needs a restart wait
 });
 
 test('delete can be undone for ten seconds', async () => {
+  const { page } = journey;
   const agentPage = page.url();
   await page.getByTestId('agent-menu').click();
   await page.getByTestId('menu-remove').click();

@@ -1,45 +1,26 @@
-import { expect, test, type Page } from '@playwright/test';
-import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
+import { expect, test } from '@playwright/test';
+import { useAdmin } from '../support/journey.ts';
+import { pidOf } from '../support/processes.ts';
 import {
   conversationText,
-  createAgent,
   expectOnScreen,
   expectState,
-  makeAccount,
-  person,
   send,
   settledConversation,
   terminal,
-  waitForPrompt,
 } from '../support/people.ts';
 
-let sac: Installation;
-let page: Page;
-test.beforeAll(async ({ browser }) => {
-  sac = await createInstallation();
-  const link = linkIn(await sac.start());
-  ({ page } = await person(browser));
-  await makeAccount(page, link, 'ana');
-  await createAgent(page, 'Survivor');
-  await waitForPrompt(page);
-});
-test.afterAll(() => sac.destroy());
-
-async function pidOf(part: 'api' | 'ws' | 'db'): Promise<number> {
-  const status = await sac.run('status');
-  const pid = new RegExp(`^ *${part} .*pid (\\d+)`, 'm').exec(status)?.[1];
-  if (pid === undefined) throw new Error(`no process for ${part} in:\n${status}`);
-  return Number(pid);
-}
+const journey = useAdmin({ agent: 'Survivor' });
 
 test('ws-proxy killed: the terminal comes back by itself with the exact screen', async () => {
+  const { sac, page } = journey;
   await send(page, '[[final: Before the crash.]]');
   await expectOnScreen(page, /● Before the crash/);
   await expectState(page, 'ready');
   const before = await settledConversation(page);
-  const pid = await pidOf('ws');
+  const pid = await pidOf(sac, 'ws');
   process.kill(pid, 'SIGKILL');
-  await expect.poll(() => pidOf('ws').catch(() => pid), { timeout: 30_000 }).not.toBe(pid);
+  await expect.poll(() => pidOf(sac, 'ws').catch(() => pid), { timeout: 30_000 }).not.toBe(pid);
   await expect(terminal(page)).toHaveAttribute('data-phase', 'live');
   await expect.poll(() => conversationText(page)).toBe(before);
   await send(page, '[[final: After the crash.]]');
@@ -47,8 +28,9 @@ test('ws-proxy killed: the terminal comes back by itself with the exact screen',
 });
 
 test('PostgreSQL killed: an open terminal does not notice, the rest comes back', async () => {
+  const { sac, page } = journey;
   await expectState(page, 'ready');
-  const pid = await pidOf('db');
+  const pid = await pidOf(sac, 'db');
   process.kill(pid, 'SIGKILL');
   await terminal(page).click();
   await page.keyboard.type('typed without a database');
@@ -61,12 +43,13 @@ test('PostgreSQL killed: an open terminal does not notice, the rest comes back',
 });
 
 test('the gateway killed: agents and open terminals go on, and the next start finds them', async () => {
+  const { sac, page } = journey;
   await expectState(page, 'ready');
   await page.getByTestId('new-shell').click();
   await expectOnScreen(page, /\$ ?$/m);
   await page.keyboard.type('for i in $(seq 1 100); do echo tick$i; sleep 0.2; done\n');
   await expectOnScreen(page, /tick3$/m);
-  process.kill(await pidOf('api'), 'SIGKILL');
+  process.kill(await pidOf(sac, 'api'), 'SIGKILL');
   await expectOnScreen(page, /tick30$/m);
   await sac.start();
   await expectOnScreen(page, /tick100$/m, 60_000);

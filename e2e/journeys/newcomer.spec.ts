@@ -1,5 +1,6 @@
 import { expect, test } from '@playwright/test';
-import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
+import { useInstallation } from '../support/journey.ts';
+import { linkIn } from '../support/sac.ts';
 import {
   conversationText,
   createAgent,
@@ -15,15 +16,12 @@ import {
 } from '../support/people.ts';
 
 /** From an empty data directory to an agent that remembers, as the README promises it. */
-let sac: Installation;
-test.beforeAll(async () => {
-  sac = await createInstallation();
-});
-test.afterAll(() => sac.destroy());
+const journey = useInstallation();
 
 test('a newcomer starts SAC, makes the admin, and an agent answers, writes a file and remembers', async ({
   browser,
 }) => {
+  const { sac } = journey;
   const link = linkIn(await sac.start());
   const { page } = await person(browser);
   await makeAccount(page, link, 'ana');

@@ -1,14 +1,12 @@
 import { expect, test } from '@playwright/test';
-import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
+import { useInstallation } from '../support/journey.ts';
+import { linkIn } from '../support/sac.ts';
 import { createAgent, makeAccount, person, waitForPrompt } from '../support/people.ts';
 
-let sac: Installation;
-test.beforeAll(async () => {
-  sac = await createInstallation();
-});
-test.afterAll(() => sac.destroy());
+const journey = useInstallation();
 
 test('an invited second user has agents of their own and sees nothing of the first', async ({ browser }) => {
+  const { sac } = journey;
   const link = linkIn(await sac.start());
   const ana = await person(browser);
   await makeAccount(ana.page, link, 'ana');
@@ -38,6 +36,7 @@ test('an invited second user has agents of their own and sees nothing of the fir
 });
 
 test('the first-admin link works once', async ({ browser }) => {
+  const { sac } = journey;
   const link = linkIn(await sac.run('admin-link'));
   const { page } = await person(browser);
   await makeAccount(page, link, 'carla');

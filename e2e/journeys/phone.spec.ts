@@ -1,5 +1,6 @@
 import { expect, test } from '@playwright/test';
-import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
+import { useInstallation } from '../support/journey.ts';
+import { linkIn } from '../support/sac.ts';
 import {
   createAgent,
   expectOnScreen,
@@ -10,13 +11,10 @@ import {
   waitForPrompt,
 } from '../support/people.ts';
 
-let sac: Installation;
-test.beforeAll(async () => {
-  sac = await createInstallation();
-});
-test.afterAll(() => sac.destroy());
+const journey = useInstallation();
 
 test('a permission dialog is answered on a phone with the key bar alone', async ({ browser }) => {
+  const { sac } = journey;
   const link = linkIn(await sac.start());
   const { page } = await person(browser, { phone: true });
   await makeAccount(page, link, 'ana');

@@ -4,11 +4,12 @@ import { password } from './api.ts';
 /** A person at a browser. The terminal keeps its lines as text, as for a screen reader, so that tests can read it. */
 export async function person(
   browser: Browser,
-  options: { phone?: boolean } = {},
+  { phone = false, ignoreHTTPSErrors = false }: { phone?: boolean; ignoreHTTPSErrors?: boolean } = {},
 ): Promise<{ context: BrowserContext; page: Page }> {
-  const context = await browser.newContext(
-    options.phone === true ? { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } : {},
-  );
+  const context = await browser.newContext({
+    ignoreHTTPSErrors,
+    ...(phone ? { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } : {}),
+  });
   await context.addInitScript(() => {
     localStorage.setItem('sac.terminal', JSON.stringify({ screenReader: true }));
   });

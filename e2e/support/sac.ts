@@ -25,13 +25,24 @@ export interface Installation {
 
 export interface InstallationOptions {
   readonly demo?: boolean;
+  /** Makes the data directory a disk of its own, of this size; only root may. */
+  readonly diskBytes?: number;
+  /** Data that are there already; deleted with the installation like its own. */
+  readonly dataDir?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export async function createInstallation({ demo = true, env = {} }: InstallationOptions = {}): Promise<Installation> {
+async function makeDataDir(diskBytes: number | undefined): Promise<string> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'sac-e2e-'));
+  if (diskBytes !== undefined) await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes},mode=0700`, 'sac', dataDir]);
   await mkdir(sharedClis, { recursive: true });
   await symlink(sharedClis, path.join(dataDir, 'clis'));
+  return dataDir;
+}
+
+export async function createInstallation(options: InstallationOptions = {}): Promise<Installation> {
+  const { demo = true, diskBytes, env = {} } = options;
+  const dataDir = options.dataDir ?? (await makeDataDir(diskBytes));
   const port = await freePort();
   const environment = {
     ...process.env,
@@ -40,27 +51,28 @@ export async function createInstallation({ demo = true, env = {} }: Installation
     ...(demo ? { SAC_DEMO: '1' } : {}),
     ...env,
   };
-  const run = (...args: string[]): Promise<string> => runSac(args, environment);
+  const sac = (...args: string[]): Promise<string> => run(process.execPath, [sacBundle, ...args], environment);
   return {
     origin: `http://127.0.0.1:${port}`,
     dataDir,
-    start: () => run('start'),
-    stop: () => run('stop'),
-    run,
+    start: () => sac('start'),
+    stop: () => sac('stop'),
+    run: sac,
     destroy: async () => {
-      await run('stop').catch(() => undefined);
+      await sac('stop').catch(() => undefined);
+      if (diskBytes !== undefined) await run('umount', ['--lazy', dataDir]);
       await rm(dataDir, { recursive: true, force: true });
     },
   };
 }
 
-function runSac(args: string[], env: NodeJS.ProcessEnv): Promise<string> {
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> {
   return new Promise((resolve, reject) => {
     const done = (error: ExecFileException | null, stdout: string, stderr: string): void => {
-      if (error) reject(new Error(`sac ${args.join(' ')} ended with ${String(error.code)}:\n${stdout}${stderr}`));
+      if (error) reject(new Error(`${args.join(' ')} ended with ${String(error.code)}:\n${stdout}${stderr}`));
       else resolve(stdout + stderr);
     };
-    execFile(process.execPath, [sacBundle, ...args], { env, timeout: COMMAND_TIMEOUT_MS, maxBuffer: 1 << 24 }, done);
+    execFile(program, args, { env, timeout: COMMAND_TIMEOUT_MS, maxBuffer: 1 << 24 }, done);
   });
 }
 
