@@ -99,11 +99,11 @@ describe('agents store', () => {
     const store = useAgentsStore();
     store.put(agent('1', 'working', 1));
     store.put(agent('2', 'working', 1));
-    store.setViewing('2');
+    store.setViewing(['2']);
     store.put(agent('1', 'ready', 2));
     store.put(agent('2', 'ready', 2));
     expect([store.isUnread('1'), store.isUnread('2')]).toEqual([true, false]);
-    store.setViewing('1');
+    store.setViewing(['1']);
     expect(store.isUnread('1')).toBe(false);
   });
 

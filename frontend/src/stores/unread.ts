@@ -7,23 +7,23 @@ const maxRemembered = 500;
 /** Agents that finished or asked something while nobody looked at them in this browser. */
 export const useUnread = () => {
   const unread = useLocalStorage<string[]>('sac.unread', []);
-  const viewing = ref<string | null>(null);
+  const viewing = ref<readonly string[]>([]);
 
   const remove = (agentId: string): void => {
     if (unread.value.includes(agentId)) unread.value = unread.value.filter((id) => id !== agentId);
   };
   const onChange = (before: Agent | undefined, after: Agent): void => {
     if (before?.status.state !== 'working' || after.status.state === 'working') return;
-    const seen = viewing.value === after.id && document.visibilityState === 'visible';
+    const seen = viewing.value.includes(after.id) && document.visibilityState === 'visible';
     if (!seen && !unread.value.includes(after.id)) unread.value = [...unread.value, after.id].slice(-maxRemembered);
   };
   return {
     onChange,
     isUnread: (agentId: string): boolean => unread.value.includes(agentId),
-    /** Says which agent is on screen; null when none is. */
-    setViewing: (agentId: string | null): void => {
-      viewing.value = agentId;
-      if (agentId !== null) remove(agentId);
+    /** Says which agents are on screen. */
+    setViewing: (agentIds: readonly string[]): void => {
+      viewing.value = agentIds;
+      agentIds.forEach(remove);
     },
   };
 };

@@ -2,6 +2,7 @@ import { useEventListener } from '@vueuse/core';
 import { useRoute, useRouter } from 'vue-router';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { useUiStore } from '../../stores/ui.ts';
+import { useBeside } from '../../stores/use-beside.ts';
 
 const inTerminal = (target: EventTarget | null): boolean =>
   target instanceof Element && target.closest('.xterm') !== null;
@@ -19,12 +20,14 @@ export const useFrameShortcuts = (): void => {
   const agents = useAgentsStore();
   const router = useRouter();
   const route = useRoute();
+  const beside = useBeside();
 
   const goToNeighbour = (step: 1 | -1): void => {
-    const list = agents.agents;
+    const elsewhere = beside.shown.value.slice(1);
+    const list = agents.agents.filter(({ id }) => !elsewhere.includes(id));
     const current = list.findIndex((agent) => agent.id === route.params['agentId']);
     const next = list[neighbour(current, list.length, step)];
-    if (next) void router.push({ name: 'agent', params: { agentId: next.id } });
+    if (next) void router.push(beside.placeOf(next.id));
   };
 
   /** True when the key was taken. */

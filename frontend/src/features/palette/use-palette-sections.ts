@@ -6,6 +6,7 @@ import { useNow } from '../../lib/time.ts';
 import { useAccountStore } from '../../stores/account.ts';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { useUiStore } from '../../stores/ui.ts';
+import { useBeside } from '../../stores/use-beside.ts';
 import { registeredSections, type PaletteItem, type PaletteSection } from './registry.ts';
 
 /** Everything that can be jumped to or done: agents, actions of the open page, pages, general actions. */
@@ -15,6 +16,7 @@ export const usePaletteSections = (): ComputedRef<readonly PaletteSection[]> => 
   const agents = useAgentsStore();
   const account = useAccountStore();
   const ui = useUiStore();
+  const beside = useBeside();
   const now = useNow();
 
   const agentItems = computed<PaletteItem[]>(() =>
@@ -25,7 +27,7 @@ export const usePaletteSections = (): ComputedRef<readonly PaletteSection[]> => 
         label: agent.name,
         hint: `${line.word}${line.separator}${line.detail}`,
         icon: { state: agent.status.state },
-        run: () => void router.push({ name: 'agent', params: { agentId: agent.id } }),
+        run: () => void router.push(beside.placeOf(agent.id)),
       };
     }),
   );

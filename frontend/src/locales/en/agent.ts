@@ -127,6 +127,13 @@ export default {
   neverStartedText: 'Starting it takes a moment.',
 
   paletteSection: 'Actions in {name}',
+  openBeside: 'Open beside',
+  openNamedBeside: 'Open {name} beside',
+  besideSection: 'Side by side',
+  swap: 'Swap the two agents',
+  closeBeside: 'Close {name} here; it goes on',
+  divider: 'Width of the left agent',
+  dividerHint: 'Drag, or use the arrow keys; Enter or a double click sets it to the middle',
 
   emptyTitle: 'Create your first agent',
   emptyText:

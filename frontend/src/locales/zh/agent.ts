@@ -125,6 +125,13 @@ export default {
   neverStartedText: '启动需要片刻。',
 
   paletteSection: '{name} 的操作',
+  openBeside: '并排打开',
+  openNamedBeside: '并排打开 {name}',
+  besideSection: '并排显示',
+  swap: '交换两个智能体的位置',
+  closeBeside: '在此关闭 {name}；它会继续运行',
+  divider: '左侧智能体的宽度',
+  dividerHint: '拖动或使用方向键调整；按 Enter 或双击恢复居中',
 
   emptyTitle: '创建你的第一个智能体',
   emptyText: '智能体是拥有自己的电脑和文件的编程助手。关闭此页面后它仍会继续工作。',
