@@ -19,6 +19,9 @@ export interface ProcessExit {
   readonly output: string | null;
 }
 
+/** Its data lives outside the heap: a large young generation would only hold buffers that nobody needs any more. */
+export const terminalServerNodeArguments = ['--max-semi-space-size=2'] as const;
+
 /** After SIGKILL a process is gone at once, unless it hangs in the kernel. */
 const KILL_DEADLINE_MS = 10_000;
 
@@ -73,7 +76,13 @@ export class SandboxProcess {
       const control = openInheritableListener(layout.host.controlSocket);
       try {
         const child = spawnInSandbox(config, layout, {
-          command: [layout.inside.nodePath, config.code.terminalServer, '--spec', '/dev/fd/5'],
+          command: [
+            layout.inside.nodePath,
+            ...terminalServerNodeArguments,
+            config.code.terminalServer,
+            '--spec',
+            '/dev/fd/5',
+          ],
           env: { SAC_TERMINAL_LISTEN: 'fd:3', SAC_CONTROL_LISTEN: 'fd:4' },
           stdin: 'ignore',
           descriptors: [terminal.fd, control.fd, spec.fd],

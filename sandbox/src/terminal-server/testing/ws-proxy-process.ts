@@ -24,21 +24,24 @@ const freePort = async (): Promise<number> => {
 export class WsProxyProcess {
   readonly port: number;
   readonly #key = randomBytes(32).toString('hex');
+  readonly #entry: string;
   #child: ChildProcess | null = null;
 
-  private constructor(port: number) {
+  private constructor(port: number, entry: string) {
     this.port = port;
+    this.#entry = entry;
   }
 
-  static async start(): Promise<WsProxyProcess> {
-    const proxy = new WsProxyProcess(await freePort());
+  /** `entry`: its source, or a bundle, which starts faster. */
+  static async start(entry = source): Promise<WsProxyProcess> {
+    const proxy = new WsProxyProcess(await freePort(), entry);
     await proxy.startAgain();
     return proxy;
   }
 
   /** @throws Error with its last words when it does not listen in time */
   async startAgain(): Promise<void> {
-    const child = spawn(process.execPath, [source], {
+    const child = spawn(process.execPath, [this.#entry], {
       env: {
         PATH: process.env['PATH'] ?? '',
         HOME: process.env['HOME'] ?? '/',

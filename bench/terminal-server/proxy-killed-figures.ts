@@ -1,0 +1,89 @@
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { percentile, type Figure } from '../figures.ts';
+import { EmulatorClient } from '../../sandbox/src/terminal-server/testing/emulator-client.ts';
+import { PersistentViewer } from '../../sandbox/src/terminal-server/testing/persistent-viewer.ts';
+import { randomOf } from '../../sandbox/src/terminal-server/testing/random.ts';
+import { TestClient } from '../../sandbox/src/terminal-server/testing/test-client.ts';
+import { WsProxyProcess } from '../../sandbox/src/terminal-server/testing/ws-proxy-process.ts';
+import { Stack } from '../terminal/processes.ts';
+import { sleep } from '../terminal/statistics.ts';
+import { makePlayback } from './player.ts';
+import { size, TerminalServer } from './server.ts';
+import { settings } from './settings.ts';
+
+const bundle = fileURLToPath(new URL('../../backend/dist/ws-proxy.js', import.meta.url));
+const PER_SERVER = 16;
+const BYTES_PER_SECOND = 10_000;
+const BETWEEN_KILLS_MS = 4_000;
+
+interface Watched {
+  readonly direct: TestClient;
+  readonly uncut: EmulatorClient;
+  readonly cut: PersistentViewer;
+}
+
+const openTerminals = async (stack: Stack, script: string, proxy: WsProxyProcess): Promise<Watched[]> => {
+  const all: Watched[] = [];
+  while (all.length < settings.killedTerminals) {
+    const server = stack.add(await TerminalServer.start(script));
+    const names = ['main'];
+    while (names.length < PER_SERVER && all.length + names.length < settings.killedTerminals)
+      names.push(await server.openShell());
+    for (const name of names) {
+      const direct = server.connect(name);
+      const uncut = new EmulatorClient();
+      uncut.follow(direct);
+      await direct.untilText('READY');
+      const route = () => proxy.route(server.process.port, server.token(name), `user-${all.length % 20}`);
+      const cut = new PersistentViewer({ ...size, connect: (hello) => new TestClient({ ...route(), hello }) });
+      stack.defer(() => cut.stop());
+      all.push({ direct, uncut, cut });
+    }
+  }
+  return all;
+};
+
+/** SIGKILL for the proxy while two hundred terminals write: when everybody is back, and what they see then. */
+export const proxyKilledFigures = async (): Promise<Figure[]> => {
+  const stack = new Stack();
+  const seconds = Math.ceil((settings.kills * BETWEEN_KILLS_MS) / 1_000) + 8;
+  const playback = makePlayback(randomOf(settings.seed), { seconds, bytesPerSecond: BYTES_PER_SECOND });
+  stack.defer(() => rmSync(playback.directory, { recursive: true, force: true }));
+  try {
+    const proxy = await WsProxyProcess.start(bundle);
+    stack.defer(() => proxy.kill());
+    const all = await openTerminals(stack, playback.script, proxy);
+    for (const { direct, cut } of all) await direct.until(() => cut.isLive, 'viewer behind the proxy', 30_000);
+    const ends = all.map(({ direct }) => direct.offset + playback.output.length);
+    for (const { direct } of all) direct.type('go');
+    for (let kill = 0; kill < settings.kills; kill += 1) {
+      await sleep(BETWEEN_KILLS_MS);
+      await proxy.kill();
+      await proxy.startAgain();
+      for (const { direct, cut } of all) await direct.until(() => cut.awayMs.length > kill, 'viewer back', 30_000);
+    }
+    let wrong = 0;
+    for (const [index, { direct, uncut, cut }] of all.entries()) {
+      const end = ends[index] ?? 0;
+      await direct.until(() => uncut.offset >= end && cut.screen.offset >= end, 'end of the output', 120_000);
+      const shown = Buffer.concat(cut.screen.shown).subarray(-playback.output.length);
+      const same = shown.equals(playback.output) && cut.screen.snapshots === 1;
+      if (!same || JSON.stringify(cut.screen.state) !== JSON.stringify(uncut.state)) wrong += 1;
+    }
+    const awayMs = all.flatMap(({ cut }) => cut.awayMs);
+    const conditions = `${all.length} terminals with recorded output, ${settings.kills} times SIGKILL, proxy started again at once, seed ${settings.seed}`;
+    return [
+      { name: 'terminals that are not exact after SIGKILL of ws-proxy', value: wrong, unit: '', atMost: 0, conditions },
+      {
+        name: 'SIGKILL of ws-proxy to first frame of the next connection, p99',
+        value: percentile(awayMs, 99),
+        unit: 'ms',
+        atMost: 2_000,
+        conditions: `median ${percentile(awayMs, 50).toFixed(0)} ms, worst ${Math.max(...awayMs).toFixed(0)} ms; delays as our page has them`,
+      },
+    ];
+  } finally {
+    await stack.end();
+  }
+};
