@@ -6,6 +6,7 @@ import '@xterm/xterm/css/xterm.css';
 import { fittedFontSize, lineHeightFactor, sizeThatFits } from './fit.ts';
 import type { ScreenSink } from './output-flow.ts';
 import { linkHandler, loadScreenAddons, type ScreenAddonHooks } from './screen-addons.ts';
+import { wholeText } from './scrollback.ts';
 import type { TerminalSettings } from './settings.ts';
 import type { ScrollStep } from './touch-scroll.ts';
 import { WebglRenderer } from './webgl-renderer.ts';
@@ -76,7 +77,7 @@ export class Screen implements ScreenSink {
     loadScreenAddons(this.#terminal, hooks);
     this.#terminal.open(options.host);
     this.#webgl = new WebglRenderer(this.#terminal);
-    if (settings.renderer === 'auto') this.#webgl.use();
+    if (settings.renderer !== 'dom') this.#webgl.use();
     this.#listen();
   }
 
@@ -100,6 +101,11 @@ export class Screen implements ScreenSink {
       (_, row) => active.getLine(active.viewportY + row)?.translateToString(true) ?? '',
     );
     return lines.join('\n').trimEnd();
+  }
+
+  /** Everything kept, as text. */
+  get wholeText(): string {
+    return wholeText(this.#terminal);
   }
 
   write(data: Uint8Array, done: () => void): void {
@@ -184,7 +190,7 @@ export class Screen implements ScreenSink {
     this.#terminal.options.scrollback = settings.scrollbackLines;
     this.#terminal.options.screenReaderMode = settings.screenReader;
     if (settings.renderer === 'dom') this.#webgl.drop();
-    else this.#webgl.use();
+    else this.#webgl.use(settings.renderer === 'webgl');
   }
 
   dispose(): void {

@@ -4,12 +4,15 @@ import { computed } from 'vue';
 export const fontSizes = { smallest: 10, largest: 24, usual: 13, phone: 12 } as const;
 export const scrollbackChoices = [1_000, 5_000, 20_000] as const;
 
+export const renderers = ['auto', 'webgl', 'dom'] as const;
+export type Renderer = (typeof renderers)[number];
+
 /** How terminals look and behave in this browser. */
 export interface TerminalSettings {
   readonly fontSize: number;
   readonly scrollbackLines: number;
-  /** `auto`: WebGL where it works. */
-  readonly renderer: 'auto' | 'dom';
+  /** `auto`: WebGL where it works; `webgl`: tried again also after the browser took it away. */
+  readonly renderer: Renderer;
   /** Ctrl+C copies when something is selected, else it interrupts. */
   readonly copyWithCtrlC: boolean;
   /** Keeps the lines on screen as text for screen readers (and everything else that reads the page). */
@@ -35,7 +38,7 @@ export const soundSettings = (stored: unknown, usual: TerminalSettings = default
         ? Math.round(fontSize)
         : usual.fontSize,
     scrollbackLines: scrollbackChoices.find((choice) => choice === scrollbackLines) ?? usual.scrollbackLines,
-    renderer: renderer === 'dom' ? 'dom' : usual.renderer,
+    renderer: renderers.find((known) => known === renderer) ?? usual.renderer,
     copyWithCtrlC: typeof copyWithCtrlC === 'boolean' ? copyWithCtrlC : usual.copyWithCtrlC,
     screenReader: typeof screenReader === 'boolean' ? screenReader : usual.screenReader,
   };

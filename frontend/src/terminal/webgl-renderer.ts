@@ -5,6 +5,7 @@ import type { Terminal } from '@xterm/xterm';
 export class WebglRenderer {
   readonly #terminal: Terminal;
   #addon: WebglAddon | null = null;
+  #lost = false;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -14,8 +15,9 @@ export class WebglRenderer {
     return this.#addon !== null;
   }
 
-  use(): void {
-    if (this.#addon !== null) return;
+  /** `insist`: also after the context was lost once. */
+  use(insist = false): void {
+    if (this.#addon !== null || (this.#lost && !insist)) return;
     const addon = new WebglAddon();
     try {
       this.#terminal.loadAddon(addon);
@@ -23,7 +25,10 @@ export class WebglRenderer {
       addon.dispose();
       return;
     }
-    addon.onContextLoss(() => this.drop());
+    addon.onContextLoss(() => {
+      this.#lost = true;
+      this.drop();
+    });
     this.#addon = addon;
   }
 

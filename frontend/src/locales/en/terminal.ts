@@ -65,6 +65,8 @@ export default {
   scrollback: 'Lines kept above',
   renderer: 'Drawing',
   rendererAuto: 'Automatic',
+  rendererWebgl: 'WebGL',
+  download: 'Download scrollback',
   rendererDom: 'Page elements',
   copyWithCtrlC: 'Ctrl+C copies a selection',
   screenReader: 'Text for screen readers',

@@ -65,6 +65,8 @@ export default {
   scrollback: '保留的行数',
   renderer: '绘制方式',
   rendererAuto: '自动',
+  rendererWebgl: 'WebGL',
+  download: '下载终端全部内容',
   rendererDom: '页面元素',
   copyWithCtrlC: '有选区时 Ctrl+C 复制',
   screenReader: '供屏幕阅读器使用的文本',
