@@ -15,7 +15,7 @@ const FACTS_EVERY_MS = 200;
 
 type InputOptions = Pick<
   UseTerminalInputOptions,
-  'copy' | 'onSearchRequested' | 'onPasteFiles' | 'onPasteTooLong' | 'confirmPaste'
+  'runsCli' | 'copy' | 'onSearchRequested' | 'onPasteFiles' | 'onPasteTooLong' | 'confirmPaste'
 >;
 export interface UseTerminalOptions
   extends
@@ -24,7 +24,6 @@ export interface UseTerminalOptions
     Pick<ScreenHooks, 'onClipboardWrite' | 'onLink' | 'onLinkHover'> {
   readonly api: Api;
   readonly sessionId: string;
-  /** `main` runs the CLI, all others a shell. */
   readonly terminal: string;
   readonly mode: TerminalMode;
   /** False while another tab of the page is in front. */
@@ -64,7 +63,6 @@ export const useTerminal = (options: UseTerminalOptions) => {
     ...options,
     settings,
     screen: () => view.screen.value,
-    runsCli: options.terminal === 'main',
     send: (data) => void connection.input(data),
   });
   const noteFacts = useThrottleFn(

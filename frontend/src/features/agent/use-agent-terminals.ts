@@ -8,6 +8,10 @@ import { isRunning } from './phase-model.ts';
 
 export const MAIN_TERMINAL = 'main';
 
+/** False for shells, also where the agent itself is one: pasted lines run at once there. */
+export const runsCli = (agent: Pick<Agent, 'cli'>, terminal: string): boolean =>
+  terminal === MAIN_TERMINAL && agent.cli !== 'shell';
+
 export interface AgentTerminals {
   readonly tabs: ComputedRef<readonly Terminal[]>;
   readonly active: Ref<string>;
