@@ -103,6 +103,8 @@ export class Recorder {
 
   /** Settles when what was shown until now can be read from the files. */
   async written(): Promise<void> {
+    // What came after a screen that has been asked for is held back until that is there.
+    await this.#lastKeyframe;
     await this.#writer.written();
   }
 
