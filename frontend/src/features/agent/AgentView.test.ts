@@ -104,8 +104,9 @@ describe('agent page', () => {
   });
 
   it('follows events', async () => {
-    server(agentFixture({ state: 'starting' }));
+    const seen = server(agentFixture({ state: 'starting' }));
     const { page, find } = await open();
+    await opened(seen);
     useAgentsStore().apply({
       type: 'agent',
       agent: agentFixture({ state: 'failed', failure: { code: 'x', reason: 'Gone.', fix: 'Wait.', output: null } }),
