@@ -85,11 +85,19 @@ const compare = (sent: readonly string[], taken: readonly string[], undecided: n
   return { sent: sent.length, lost, doubled, changed, undecided };
 };
 
+let lastUser: Promise<unknown> = Promise.resolve();
+/** One after the other: a new link withdraws the one before. */
+const newUser = (installation: Installation, name: string): Promise<ApiUser> => {
+  const user = lastUser.then(async () => redeemAdminLink(linkIn(await installation.run('admin-link')), name));
+  lastUser = user.catch(() => undefined);
+  return user;
+};
+
 const runAgent = async (installation: Installation, index: number, count: number): Promise<Outcome> => {
   const random = randomOf(seed + index);
   const texts = Array.from({ length: count }, () => randomPrompt(random));
   const withClears = texts.flatMap((text, at) => (at % CLEAR_EVERY === CLEAR_EVERY - 1 ? [text, '/clear'] : [text]));
-  const user = await redeemAdminLink(linkIn(await installation.run('admin-link')), `bench-${index}`);
+  const user = await newUser(installation, `bench-${index}`);
   const body = await demoAgent(user, { name: `bench ${index}`, permissionMode: 'bypass' });
   const agent = await user.call('createAgent', { body });
   await user.call('openSession', { body: { agentId: agent.id } });
