@@ -6,16 +6,11 @@ import { TerminalClient } from '../terminal/terminal-client.ts';
 import { direct } from '../terminal/parts.ts';
 import { peakWhile } from './load-figures.ts';
 import { size, TerminalServer } from './server.ts';
+import { visibleText } from './visible-text.ts';
 import { settings } from './settings.ts';
 
 const MEBIBYTE = 1024 ** 2;
 const WARM_UP_MS = 5_000;
-
-const visible = ({ buffer, rows }: EmulatorClient['emulator']): string =>
-  Array.from(
-    { length: rows },
-    (_, row) => buffer.active.getLine(buffer.active.baseY + row)?.translateToString(true) ?? '',
-  ).join('\n');
 
 /** One viewer stops reading a flood while another one takes all of it. */
 export const stalledViewerFigures = async (): Promise<Figure[]> => {
@@ -46,8 +41,8 @@ export const stalledViewerFigures = async (): Promise<Figure[]> => {
     const reference = server.connect('main', TestClient.helloOf({ wantsOwnership: false }, size.columns, size.rows));
     const expected = new EmulatorClient();
     expected.follow(reference);
-    await reference.until(() => reference.sync !== null && visible(expected.emulator).includes('100'), 'reference');
-    await frozen.until(() => visible(screen.emulator) === visible(expected.emulator), 'exact again');
+    await reference.until(() => reference.sync !== null && visibleText(expected.emulator).includes('100'), 'reference');
+    await frozen.until(() => visibleText(screen.emulator) === visibleText(expected.emulator), 'exact again');
     const exactMs = performance.now() - thawedAtMs;
     reference.cut();
     return [
