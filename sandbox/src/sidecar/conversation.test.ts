@@ -68,6 +68,14 @@ describe('Conversation', () => {
     expect(await readFile(path, 'utf8')).toBe('two');
   });
 
+  it('remembers nothing of a CLI that nobody talked to', async () => {
+    const conversation = new Conversation(path);
+    for (const event of ['SessionStart', 'Notification', 'SessionEnd']) {
+      expect(await conversation.hook({ ...prompted('three'), event, prompt: null })).toBe(false);
+    }
+    await expect(readFile(path)).rejects.toThrow('ENOENT');
+  });
+
   it('is told of one start many times and counts one', async () => {
     const conversation = await resuming();
     conversation.mainRuns('once');

@@ -10,6 +10,9 @@ const CONVERSATION_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/;
 const SHORT_LIFE_MS = 10_000;
 const MAX_SHORT_LIVES = 2;
 
+/** Hooks that also come from a CLI nobody has talked to: it has nothing on disk that could be taken up. */
+const SAYS_NOTHING: ReadonlySet<string> = new Set(['SessionStart', 'SessionEnd', 'Notification']);
+
 /**
  * Remembers which conversation the CLI is in, for the next start. An id is only written down once a prompt was
  * submitted: before that there is nothing on disk to resume and the CLI would refuse it.
@@ -38,7 +41,7 @@ export class Conversation {
   async hook(event: HookEvent): Promise<boolean> {
     const { sessionId, subagentId } = event;
     if (meaningOf(event.event) === 'UserPromptSubmit') this.#resuming = false;
-    if (meaningOf(event.event) === 'SessionStart' || subagentId !== null || sessionId === null) return false;
+    if (SAYS_NOTHING.has(meaningOf(event.event)) || subagentId !== null || sessionId === null) return false;
     if (sessionId === this.#id || !CONVERSATION_ID.test(sessionId)) return false;
     this.#id = sessionId;
     this.#shortLives = 0;

@@ -328,3 +328,15 @@ it(
   },
   3 * MINUTES,
 );
+
+it(
+  'an agent that nobody talked to has nothing to take up, and its next start loses no time on it',
+  async () => {
+    const next = claudeSpec({ agentUid: crypto.randomUUID(), generation: (generation += 1) });
+    await start(next);
+    await machine.runtime.stop(next.agentUid, { graceMs: 5_000 });
+    const recorded = join(machine.places(next.agentUid).paths.state, 'shared/conversation');
+    await expect(readFile(recorded)).rejects.toThrow('ENOENT');
+  },
+  2 * MINUTES,
+);
