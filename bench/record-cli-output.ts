@@ -55,17 +55,7 @@ const model = await startDemoModel({ port: 0 });
 const machine = await SandboxMachine.start();
 try {
   await machine.catalog.ensureInstalled('claude-code', () => undefined, AbortSignal.timeout(INSTALL_TIMEOUT_MS));
-  const spec = machine.spec({
-    cli: 'claude-code',
-    permissionMode: 'bypass',
-    providerToken: 'canary-token',
-    provider: {
-      preset: 'demo',
-      protocol: 'anthropic',
-      baseUrl: model.url,
-      models: { main: 'demo-model-1', strong: null, small: null },
-    },
-  });
+  const spec = machine.claudeSpec(model.url);
   await machine.runtime.ensure(spec);
   await machine.state(spec.agentUid, 'running');
   const connect = (terminal: string): TestClient =>

@@ -117,6 +117,22 @@ export class SandboxMachine {
     };
   }
 
+  /** Claude Code without questions on a scripted model. */
+  claudeSpec(modelUrl: string, overrides: Partial<SandboxSpec> = {}): SandboxSpec {
+    return this.spec({
+      cli: 'claude-code',
+      permissionMode: 'bypass',
+      providerToken: 'canary-token',
+      provider: {
+        preset: 'demo',
+        protocol: 'anthropic',
+        baseUrl: modelUrl,
+        models: { main: 'demo-model-1', strong: null, small: null },
+      },
+      ...overrides,
+    });
+  }
+
   places(agentUid: string) {
     return placesOf(this.dataDir, this.runDir, agentUid);
   }

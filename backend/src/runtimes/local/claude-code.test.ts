@@ -26,19 +26,7 @@ afterAll(async () => {
 });
 
 const claudeSpec = (overrides: Partial<SandboxSpec> = {}): SandboxSpec =>
-  machine.spec({
-    cli: 'claude-code',
-    permissionMode: 'bypass',
-    instructions: 'Answer in rhymes.',
-    providerToken: 'canary-token',
-    provider: {
-      preset: 'demo',
-      protocol: 'anthropic',
-      baseUrl: model.url,
-      models: { main: 'demo-model-1', strong: null, small: null },
-    },
-    ...overrides,
-  });
+  machine.claudeSpec(model.url, { instructions: 'Answer in rhymes.', ...overrides });
 const ready = () => machine.gateway.report((report) => report.activity.state === 'ready', MINUTES);
 const start = async (next: SandboxSpec): Promise<void> => {
   spec = next;

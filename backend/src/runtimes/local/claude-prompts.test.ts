@@ -36,17 +36,7 @@ it(
   async () => {
     const random = randomOf(seed);
     const texts = Array.from({ length: count }, () => randomPrompt(random));
-    const spec = machine.spec({
-      cli: 'claude-code',
-      permissionMode: 'bypass',
-      providerToken: 'canary-token',
-      provider: {
-        preset: 'demo',
-        protocol: 'anthropic',
-        baseUrl: model.url,
-        models: { main: 'demo-model-1', strong: null, small: null },
-      },
-    });
+    const spec = machine.claudeSpec(model.url);
     await machine.runtime.ensure(spec);
     await machine.state(spec.agentUid, 'running');
     await machine.gateway.report(({ activity }) => activity.state === 'ready', MINUTES);

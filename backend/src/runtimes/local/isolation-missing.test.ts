@@ -38,6 +38,7 @@ describe('a machine that cannot isolate', () => {
     expect(configFor('any')).toEqual({ kind: 'none' });
   });
 
+  // Who is not root gives no rights away and needs no setpriv.
   it.runIf(isRoot)('needs setpriv where the server is root', async () => {
     await symlink('/usr/bin/bwrap', join(folder, 'bwrap'));
     const { view } = await probeIsolation([folder]);
