@@ -41,37 +41,42 @@ export async function createAgent(page: Page, name: string): Promise<void> {
   await expect(page).toHaveURL(/\/agents\/\d+$/);
 }
 
+/** A page, or one of two agents side by side on it. */
+export type Place = Page | Locator;
+
 /** The terminal in front; those behind other tabs stay mounted. */
-export const terminal = (page: Page): Locator => page.locator('[data-testid=terminal]:visible');
+export const terminal = (place: Place): Locator => place.locator('[data-testid=terminal]:visible');
 
 /** Text on the screen of the terminal in front. */
-export const screenText = (page: Page): Promise<string> =>
-  page.evaluate(() =>
-    [...document.querySelectorAll<HTMLElement>('[data-testid=terminal] .xterm-accessibility-tree > *')]
+export const screenText = (place: Place): Promise<string> =>
+  ('goto' in place ? place.locator('body') : place).evaluate((within) =>
+    [...within.querySelectorAll<HTMLElement>('[data-testid=terminal] .xterm-accessibility-tree > *')]
       .filter((line) => line.checkVisibility({ visibilityProperty: true }))
       .map((line) => (line.textContent ?? '').replaceAll('\u00a0', ' ').trimEnd())
       .join('\n')
       .trimEnd(),
   );
 
-export const expectOnScreen = (page: Page, text: string | RegExp, timeout = 30_000): Promise<void> =>
-  expect.poll(() => screenText(page), { timeout, message: `"${String(text)}" on the terminal's screen` }).toMatch(text);
+export const expectOnScreen = (place: Place, text: string | RegExp, timeout = 30_000): Promise<void> =>
+  expect
+    .poll(() => screenText(place), { timeout, message: `"${String(text)}" on the terminal's screen` })
+    .toMatch(text);
 
 /** The screen above the prompt: what the CLI writes below it are hints that come and go with time. */
-export const conversationText = async (page: Page): Promise<string> => {
-  const text = await screenText(page);
+export const conversationText = async (place: Place): Promise<string> => {
+  const text = await screenText(place);
   const prompt = text.lastIndexOf('\n❯');
   return prompt < 0 ? text : text.slice(0, prompt);
 };
 
 /** The conversation once it holds still: the CLI writes a last line after it has said that it is ready. */
-export async function settledConversation(page: Page): Promise<string> {
+export async function settledConversation(place: Place): Promise<string> {
   let before = '';
   await expect
     .poll(
       async () => {
         const last = before;
-        before = await conversationText(page);
+        before = await conversationText(place);
         return before === last && !before.includes('running Stop hook');
       },
       { intervals: [750], message: 'a screen that holds still' },
@@ -80,16 +85,16 @@ export async function settledConversation(page: Page): Promise<string> {
   return before;
 }
 
-export const expectState = (page: Page, state: string | RegExp, timeout = 60_000): Promise<void> =>
-  expect(page.getByTestId('state-pill')).toHaveAttribute('data-state', state, { timeout });
+export const expectState = (place: Place, state: string | RegExp, timeout = 60_000): Promise<void> =>
+  expect(place.getByTestId('state-pill')).toHaveAttribute('data-state', state, { timeout });
 
 /** Waits for the CLI's prompt after the sandbox was started; the first start of all installs the CLI. */
-export async function waitForPrompt(page: Page, timeout = 180_000): Promise<void> {
-  await expectState(page, /ready|working|waiting/, timeout);
-  await expectOnScreen(page, '❯', 30_000);
+export async function waitForPrompt(place: Place, timeout = 180_000): Promise<void> {
+  await expectState(place, /ready|working|waiting/, timeout);
+  await expectOnScreen(place, '❯', 30_000);
 }
 
-export async function send(page: Page, prompt: string): Promise<void> {
-  await page.getByTestId('prompt-input').fill(prompt);
-  await page.getByTestId('prompt-input').press('Enter');
+export async function send(place: Place, prompt: string): Promise<void> {
+  await place.getByTestId('prompt-input').fill(prompt);
+  await place.getByTestId('prompt-input').press('Enter');
 }
