@@ -49,7 +49,7 @@ async function measureStart(installation: Installation): Promise<number[]> {
 }
 
 /**
- * Milliseconds from the click on an agent that is asleep to the CLI's prompt on the terminal's screen, in a browser.
+ * Milliseconds from the click on an agent that is asleep to the CLI's prompt painted in the terminal, in a browser.
  * Leaves it asleep again.
  */
 async function openToPrompt(page: Page, user: ApiUser, agent: Agent): Promise<number> {
@@ -59,8 +59,8 @@ async function openToPrompt(page: Page, user: ApiUser, agent: Agent): Promise<nu
   await page.waitForTimeout(SETTLE_MS); // the page has loaded what it loads ahead
   const startedAt = performance.now();
   await inRail.click();
-  const prompt = page.locator('[data-testid=terminal] .xterm-accessibility-tree', { hasText: '❯' });
-  await prompt.waitFor({ state: 'attached', timeout: OPEN_TIMEOUT_MS });
+  const prompt = page.locator('[data-testid=terminal] .xterm-rows', { hasText: '❯' });
+  await prompt.waitFor({ state: 'visible', timeout: OPEN_TIMEOUT_MS });
   const durationMs = performance.now() - startedAt;
   await user.call('sleepAgent', { params: { agentId: agent.id }, body: {} });
   await expectState(page, 'asleep');
@@ -89,6 +89,8 @@ async function openFigure(installation: Installation, link: string): Promise<Fig
   const browser = await chromium.launch(launchOptions);
   try {
     const { page } = await person(browser);
+    // What this renderer paints can be read from the page at once; the text for screen readers follows up to a second later.
+    await page.addInitScript(() => localStorage.setItem('sac.terminal', JSON.stringify({ renderer: 'dom' })));
     await signIn(page, installation.origin, 'bench');
     await openToPrompt(page, user, agent); // installs the CLI, warms the page cache
     const durations: number[] = [];
@@ -98,7 +100,7 @@ async function openFigure(installation: Installation, link: string): Promise<Fig
       value: percentile(durations, 95),
       unit: 'ms',
       atMost: 2_500,
-      conditions: `${OPEN_RUNS} times in Chromium, asleep before, Claude Code installed; p50 ${percentile(durations, 50).toFixed(0)} ms`,
+      conditions: `${OPEN_RUNS} times in Chromium, DOM renderer, asleep before, Claude Code installed; p50 ${percentile(durations, 50).toFixed(0)} ms`,
     };
   } finally {
     await browser.close();

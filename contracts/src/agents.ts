@@ -116,6 +116,8 @@ export const AgentStatus = strict({
   activity: nullable(Type.String()),
   phases: Type.Array(StartPhase),
   failure: nullable(AgentFailure),
+  /** Terminals can be connected to. Earlier than `ready`: the CLI in them may still be starting. */
+  reachable: Type.Boolean(),
   /** The running sandbox was started from an older configuration. */
   restartRequired: Type.Boolean(),
   /** False: the sandbox is not isolated from the server (bubblewrap unavailable). */

@@ -25,6 +25,7 @@ const agent = (id: string, state: AgentState, minute: number, generation = 1): A
     activity: null,
     phases: [],
     failure: null,
+    reachable: false,
     restartRequired: false,
     isolated: true,
   },

@@ -25,6 +25,7 @@ export const agentFixture = (status: Partial<Agent['status']> = {}, more: Partia
     activity: null,
     phases: [],
     failure: null,
+    reachable: !['asleep', 'starting', 'stopping'].includes(status.state ?? 'ready'),
     restartRequired: false,
     isolated: true,
     ...status,

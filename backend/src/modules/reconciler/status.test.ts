@@ -123,6 +123,16 @@ describe('status of an agent', () => {
     expect(deriveStatus(input({ ...changed, wanted: { ...wanted, desired: 'asleep' } })).restartRequired).toBe(false);
   });
 
+  it('can be reached when the sandbox that is wanted runs, before its CLI is ready', () => {
+    const upstream = { kind: 'unix', path: '/run/t.sock' } as const;
+    const running = { observed: sandbox({ upstream }), report: null };
+    expect(deriveStatus(input(running))).toMatchObject({ state: 'starting', reachable: true });
+    expect(deriveStatus(input({ observed: sandbox({ state: 'starting' }) })).reachable).toBe(false);
+    expect(deriveStatus(input({ observed: sandbox({ upstream, generation: 2 }) })).reachable).toBe(false);
+    expect(deriveStatus(input({ ...running, wanted: { ...wanted, desired: 'asleep' } })).reachable).toBe(false);
+    expect(deriveStatus(input({ observed: undefined })).reachable).toBe(false);
+  });
+
   it('takes a report only from the sandbox that runs and is wanted', () => {
     expect(currentReport(input())).not.toBeNull();
     expect(currentReport(input({ observed: sandbox({ state: 'stopping' }) }))).toBeNull();

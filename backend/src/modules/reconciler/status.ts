@@ -164,6 +164,7 @@ export const deriveStatus = (input: StatusInput): AgentStatus => {
     (observed.state === 'running' || observed.state === 'starting');
   return {
     ...derive(input),
+    reachable: wantsSandbox(wanted) && runsThisGeneration && observed.state === 'running' && observed.upstream !== null,
     restartRequired: wantsSandbox(wanted) && runsThisGeneration && input.configurationChanged,
     isolated: input.isolation.isolated,
   };

@@ -56,6 +56,29 @@ describe('agent page', () => {
     expect(asked(seen, 'DELETE', '/api/sessions/3')).toBe(1);
   });
 
+  it('connects the terminal under the panel as soon as it can be reached', async () => {
+    const seen = server(agentFixture({ state: 'starting', reachable: true }));
+    const { page, find } = await open();
+    await opened(seen);
+    await vi.waitFor(() => expect(find('terminal').exists()).toBe(true));
+    expect(find('starting-panel').exists()).toBe(true);
+    expect(find('terminal').element.closest('.out')).not.toBeNull();
+    useAgentsStore().apply({ type: 'agent', agent: agentFixture({ state: 'ready' }) });
+    await flushPromises();
+    expect(find('starting-panel').exists()).toBe(false);
+    expect(find('terminal').element.closest('.out')).toBeNull();
+    page.unmount();
+  });
+
+  it('waits with the terminal while nothing can be reached', async () => {
+    const seen = server(agentFixture({ state: 'starting' }));
+    const { page, find } = await open();
+    await opened(seen);
+    await flushPromises();
+    expect(find('terminal').exists()).toBe(false);
+    page.unmount();
+  });
+
   it('shows a failure with reason, fix and output, and starts again only when asked', async () => {
     const failure = {
       code: 'cli_crash_loop',
