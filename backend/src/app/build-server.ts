@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline, Transform } from 'node:stream';
+import { Transform } from 'node:stream';
 import type { RouteDefinition } from '@sac/contracts';
 import cookie from '@fastify/cookie';
 import Fastify, { LogController, type FastifyHttpOptions, type FastifyInstance } from 'fastify';
@@ -93,9 +93,19 @@ const acceptUploads = (app: FastifyInstance): void => {
         else next(null, chunk);
       },
     });
-    // Not `pipe` alone: a broken-off upload must end the reader too.
-    pipeline(payload, limit, () => undefined);
-    done(null, limit);
+    // Not `pipeline`: it would end the request with its reader, and nobody would take the rest off the connection.
+    payload.once('error', (error: Error) => limit.destroy(error));
+    limit.on('error', () => undefined); // who reads it hears of it too; perhaps nobody does yet
+    limit.once('close', () => {
+      payload.unpipe(limit);
+      payload.resume();
+    });
+    done(null, payload.pipe(limit));
+  });
+  // Whoever refuses an upload leaves it unread, and the next request of the browser comes behind it on the same
+  // connection: the rest is read and thrown away.
+  app.addHook('onResponse', async ({ body }) => {
+    if (body instanceof Transform) body.destroy();
   });
 };
 

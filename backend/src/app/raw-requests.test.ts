@@ -2,20 +2,25 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { agentBody } from '../../test/agents.ts';
 import { createTestGateway, TEST_HOST, type TestGateway } from '../../test/gateway.ts';
 
 let test: TestGateway;
 let frontendDir: string;
+let uploadDir: string;
 beforeAll(async () => {
   frontendDir = await mkdtemp(join(tmpdir(), 'sac-site-'));
   await writeFile(join(frontendDir, 'index.html'), '<!doctype html><title>SAC</title>');
-  test = await createTestGateway({ deps: { frontendDir } });
+  uploadDir = await mkdtemp(join(tmpdir(), 'sac-uploads-'));
+  test = await createTestGateway({ deps: { frontendDir, uploadDir } });
   await test.app.listen({ port: 0, host: '127.0.0.1' });
 });
 afterAll(async () => {
   await test.close();
   await rm(frontendDir, { recursive: true });
+  await rm(uploadDir, { recursive: true, force: true });
 });
 
 /** What no well-behaved client sends. */
@@ -52,5 +57,46 @@ describe('the site', () => {
   it('is for one host at a time', async () => {
     const hosts = `Host: ${TEST_HOST}\r\nHost: evil.example`;
     expect(await raw(`GET /api/version HTTP/1.1\r\n${hosts}\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
+  });
+});
+
+describe('an upload', () => {
+  const sizeBytes = 3_000_000;
+  const uploadHead = (agentId: string, accessToken: string): string =>
+    `POST /api/agents/${agentId}/uploads?name=a HTTP/1.1\r\nHost: ${TEST_HOST}\r\nAuthorization: Bearer ${accessToken}\r\n` +
+    `Content-Type: application/octet-stream\r\nContent-Length: ${sizeBytes}\r\n\r\n`;
+
+  /** Statuses of an upload and of a request behind it on the same connection, as a browser sends them. */
+  const upload = async (agentId: string, accessToken: string): Promise<string[]> => {
+    const next = `GET /api/version HTTP/1.1\r\nHost: ${TEST_HOST}\r\nConnection: close\r\n\r\n`;
+    const answer = await raw(`${uploadHead(agentId, accessToken)}${'x'.repeat(sizeBytes)}${next}`);
+    return answer.match(/(?<=HTTP\/1\.1 )\d{3}/g) ?? [];
+  };
+
+  it('refused before it was read leaves the connection to the next request', async () => {
+    const { accessToken } = await test.person('early');
+    expect(await upload('999999', accessToken)).toEqual(['404', '200']);
+  });
+
+  it('refused while it was read leaves the connection to the next request', async () => {
+    const person = await test.person('midway');
+    const { body: agent } = await person.call('createAgent', { body: agentBody() });
+    await person.call('openSession', { body: { agentId: agent.id } });
+    await vi.waitFor(() => expect(test.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
+    await rm(uploadDir, { recursive: true });
+    expect(await upload(agent.id, person.accessToken)).toEqual(['500', '200']);
+  });
+
+  it('broken off at any moment harms nobody', async () => {
+    const { accessToken } = await test.person('leaver');
+    const { port } = test.app.server.address() as AddressInfo;
+    for (let delayMs = 0; delayMs < 20; delayMs += 1) {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write(`${uploadHead('999999', accessToken)}x`);
+      await sleep(delayMs);
+      socket.resetAndDestroy();
+    }
+    expect(await upload('999999', accessToken)).toEqual(['404', '200']);
   });
 });
