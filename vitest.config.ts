@@ -7,8 +7,6 @@ export default defineConfig({
   test: {
     // Two cores are the smallest machine this has to pass on; the tests start real servers and terminals.
     maxWorkers: 2,
-    // A machine that does other work too can make one step late; what fails twice is broken.
-    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: integrationTimeoutMs,
     hookTimeout: 60_000,
     projects: [

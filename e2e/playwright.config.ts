@@ -8,8 +8,6 @@ export default defineConfig({
   workers: 1,
   fullyParallel: false,
   forbidOnly: process.env['CI'] !== undefined,
-  // A machine that does other work too can make one step late; what fails twice is broken.
-  retries: process.env['CI'] === undefined ? 0 : 1,
   timeout: 240_000,
   expect: { timeout: 30_000 },
   reporter: [['list']],

@@ -16,11 +16,11 @@ const playwright = (stats: object, errors: unknown[] = []): string =>
 describe('readTotals', () => {
   it('reads both reports', () => {
     expect(readTotals('vitest', vitest({}), 0)).toEqual({ passed: 3, failed: 0, skipped: 2 });
-    expect(readTotals('playwright', playwright({ flaky: 1, skipped: 4 }), 0)).toEqual({
-      passed: 3,
-      failed: 0,
-      skipped: 4,
-    });
+    expect(readTotals('playwright', playwright({ skipped: 4 }), 0)).toEqual({ passed: 2, failed: 0, skipped: 4 });
+  });
+
+  it('counts what passed only when repeated as failed', () => {
+    expect(readTotals('playwright', playwright({ flaky: 1 }), 0)).toEqual({ passed: 2, failed: 1, skipped: 0 });
   });
 
   it('counts a file that does not load', () => {

@@ -11,7 +11,6 @@ export default defineConfig({
     root: join(import.meta.dirname, '..'),
     include: ['src/runtimes/local/{isolation,isolation-neighbours,local-runtime}.test.ts'],
     maxWorkers: 1,
-    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
