@@ -38,12 +38,13 @@ describe('a machine that cannot isolate', () => {
     expect(configFor('any')).toEqual({ kind: 'none' });
   });
 
-  // Who is not root gives no rights away and needs no setpriv.
-  it.runIf(isRoot)('needs setpriv where the server is root', async () => {
+  it('needs setpriv where the server is root', async () => {
     await symlink('/usr/bin/bwrap', join(folder, 'bwrap'));
     const { view } = await probeIsolation([folder]);
     await rm(join(folder, 'bwrap'));
-    expect(view).toMatchObject({ isolated: false, reason: expect.stringContaining('setpriv') as string });
+    const missing = { isolated: false, reason: expect.stringContaining('setpriv') as string };
+    // Who is not root gives no rights away.
+    expect(view).toMatchObject(isRoot ? missing : { isolated: true });
   });
 });
 
