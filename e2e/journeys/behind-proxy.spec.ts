@@ -1,5 +1,5 @@
 import { expect, test } from '@playwright/test';
-import { createAgent, expectOnScreen, makeAccount, person, terminal, waitForPrompt } from '../support/people.ts';
+import { createAgent, expectOnScreen, leave, makeAccount, person, terminal, waitForPrompt } from '../support/people.ts';
 import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
 import { startTlsProxy, type TlsProxy } from '../support/tls-proxy.ts';
 
@@ -10,7 +10,8 @@ test.beforeAll(async () => {
   sac = await createInstallation({ env: { SAC_PUBLIC_URL: proxy.origin, SAC_TRUSTED_PROXIES: '127.0.0.1' } });
   proxy.forwardTo(sac.origin);
 });
-test.afterAll(async () => {
+test.afterAll(async ({ browser }) => {
+  await leave(browser);
   proxy.close();
   await sac.destroy();
 });

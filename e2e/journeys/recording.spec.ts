@@ -1,36 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { AxeBuilder } from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
-import { createInstallation, linkIn, type Installation } from '../support/sac.ts';
-import {
-  createAgent,
-  expectOnScreen,
-  expectState,
-  makeAccount,
-  person,
-  send,
-  signIn,
-  terminal,
-  waitForPrompt,
-} from '../support/people.ts';
+import { useAdmin } from '../support/journey.ts';
+import { expectOnScreen, expectState, person, send, signIn, terminal, waitForPrompt } from '../support/people.ts';
 
-let sac: Installation;
+const journey = useAdmin({ agent: 'Nightly triage' });
 let page: Page;
 let agentUrl: string;
-test.beforeAll(async ({ browser }) => {
-  sac = await createInstallation();
-  const link = linkIn(await sac.start());
-  ({ page } = await person(browser));
-  await makeAccount(page, link, 'ana');
-  await createAgent(page, 'Nightly triage');
+test.beforeAll(() => {
+  ({ page } = journey);
   agentUrl = page.url();
-  await waitForPrompt(page);
 });
 test.beforeEach(async () => {
   await page.goto(agentUrl);
   await waitForPrompt(page);
 });
-test.afterAll(() => sac.destroy());
 
 const player = (on: Page) => on.getByTestId('recording-player');
 const shown = (on: Page): Promise<string> =>
@@ -111,7 +95,7 @@ test('a restart of the agent is marked, and what was before is still there', asy
 
 test('on a phone, with a shell, and after the agent has gone to sleep', async ({ browser }) => {
   const phone = (await person(browser, { phone: true })).page;
-  await signIn(phone, sac.origin, 'ana');
+  await signIn(phone, journey.sac.origin, 'ana');
   await phone.goto(`${agentUrl}/recordings/shell-1`);
   await expect(phone.getByRole('alert')).toBeVisible();
   await phone.goto(`${agentUrl}/recordings/main`);

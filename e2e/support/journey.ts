@@ -1,5 +1,5 @@
 import { test, type Page } from '@playwright/test';
-import { createAgent, makeAccount, person, waitForPrompt } from './people.ts';
+import { createAgent, leave, makeAccount, person, waitForPrompt } from './people.ts';
 import { createInstallation, linkIn, type Installation, type InstallationOptions } from './sac.ts';
 
 /** What the tests of one file share; there from the first of them on. */
@@ -9,13 +9,16 @@ export interface Journey {
   readonly page: Page;
 }
 
-/** An installation for the tests of a file, not started yet; all of it ends with them. */
+/** An installation for the tests of a file, not started yet; all of it ends with them, and the persons at browsers too. */
 export function useInstallation(options?: InstallationOptions): { readonly sac: Installation } {
   const shared: { sac?: Installation } = {};
   test.beforeAll(async () => {
     shared.sac = await createInstallation(options);
   });
-  test.afterAll(() => shared.sac?.destroy());
+  test.afterAll(async ({ browser }) => {
+    await leave(browser);
+    await shared.sac?.destroy();
+  });
   return shared as { sac: Installation }; // filled before the first test asks
 }
 

@@ -16,6 +16,11 @@ export async function person(
   return { context, page: await context.newPage() };
 }
 
+/** Ends the browsers of all persons. Files share one process: who is left in it goes on running pages beside the next file. */
+export async function leave(browser: Browser): Promise<void> {
+  for (const context of browser.contexts()) await context.close();
+}
+
 /** Fills the account form behind a first-admin or invite link and sends it. */
 export async function makeAccount(page: Page, link: string, username: string): Promise<void> {
   await page.goto(link);
