@@ -156,9 +156,10 @@ class Connection implements ViewerLink {
     } else {
       const { sub, userName, mode } = this.#claims;
       const viewer = terminal.attach(this, { userId: sub, userName, mode }, hello);
-      if (viewer.phase === 'ended') return;
       this.#attached = { terminal, viewer };
-      terminal.drained(viewer);
+      // Who comes back after the end, with nothing to catch up on, is told and closed within `attach` already.
+      if (viewer.phase === 'ended') this.#closed();
+      else terminal.drained(viewer);
     }
   }
 

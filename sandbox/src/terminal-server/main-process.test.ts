@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as immediately, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { withResume } from './main-process.ts';
+import { restartPolicy, withResume } from './main-process.ts';
 import { Harness } from './testing/harness.ts';
+import { TestClient } from './testing/test-client.ts';
 import type { SandboxState } from './terminals.ts';
 
 let harness: Harness | null = null;
@@ -69,6 +70,30 @@ describe('main', () => {
     const main = await untilMain(harness, ({ exit }) => exit !== null, 'exit');
     expect(main.exit?.code).toBe(127);
     expect(main.output).toContain('/does/not/exist');
+  });
+
+  it('is started once when it is restarted in the moment of its end', async () => {
+    harness = await Harness.start({ main: 'if [ -e second ]; then sleep 100; fi; touch second; exit 3' });
+    const { terminals } = harness.server;
+    while (terminals.find('main')?.exit === null) await immediately();
+    // What it showed last is still being read, so its end has not been told yet.
+    expect(terminals.state.main.exit).toBeNull();
+    terminals.restartMain();
+    await sleep(2 * restartPolicy.firstDelayMs);
+    expect(terminals.state.main).toMatchObject({ running: true, restarts: 1 });
+  });
+
+  it('forgets who comes back after its end', async () => {
+    harness = await Harness.start({ main: 'read line; exit 4' });
+    const first = harness.connect();
+    await first.untilSync();
+    first.type('x\r');
+    await first.closed;
+    const hello = TestClient.helloOf({ stream: first.sync?.stream ?? '', offset: first.offset });
+    const again = harness.connect({ hello });
+    expect((await again.closed).code).toBe(1000);
+    expect(again.sync?.kind).toBe('resume');
+    expect(harness.server.terminals.find('main')?.viewerCount).toBe(0);
   });
 
   it('keeps the last output of a flood, to the byte', async () => {

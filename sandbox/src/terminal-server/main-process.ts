@@ -108,17 +108,19 @@ export class MainProcess {
   #start(): void {
     this.#timer = null;
     this.#terminal?.close(1012, 'started again');
-    this.#terminal = new Terminal('main', withResume(this.#spec, this.#spec.resume), this.#parts, {
+    const terminal = new Terminal('main', withResume(this.#spec, this.#spec.resume), this.#parts, {
       onChange: this.#onChange,
-      onEnd: (exit, output) => this.#ended(exit, output),
+      onEnd: (exit, output) => this.#ended(terminal, exit, output),
     });
+    this.#terminal = terminal;
     this.#onChange();
   }
 
-  #ended(exit: ExitStatus, output: string): void {
+  #ended(terminal: Terminal, exit: ExitStatus, output: string): void {
     this.#lastExit = exit;
     this.#output = output;
-    if (this.#closed) return;
+    // Somebody asked for a restart before the last screen was read: the next one runs already.
+    if (this.#closed || terminal !== this.#terminal) return;
     const now = performance.now();
     const recent = this.#exitTimes.filter((at) => now - at < restartPolicy.windowMs);
     this.#quickExits = recent.length === 0 ? 0 : this.#quickExits + 1;
