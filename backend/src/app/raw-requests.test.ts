@@ -100,3 +100,20 @@ describe('an upload', () => {
     expect(await upload('999999', accessToken)).toEqual(['404', '200']);
   });
 });
+
+it('answers an upgrade where there is no WebSocket, and holds no connection open for it', async () => {
+  const openConnections = (): Promise<number> =>
+    new Promise((resolve, reject) => {
+      test.app.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+    });
+  const before = await openConnections();
+  const { port } = test.app.server.address() as AddressInfo;
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  let answer = '';
+  socket.on('error', () => undefined).on('data', (chunk) => (answer += chunk.toString()));
+  socket.write(`GET /x HTTP/1.1\r\nHost: ${TEST_HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+  await vi.waitFor(() => expect(answer).toMatch(/^HTTP\/1\.1 404 [^]*"code":"not_found"/), 5_000);
+  // The client keeps its side open.
+  await vi.waitFor(async () => expect(await openConnections()).toBe(before), 5_000);
+  socket.destroy();
+});

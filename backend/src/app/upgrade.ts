@@ -1,21 +1,10 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { randomUUID } from 'node:crypto';
-import type { ErrorEnvelope } from '@sac/contracts';
 import type { Logger } from 'pino';
+import { refuse, type Refusal } from '../lib/refusal.ts';
 import type { GatewayDeps } from './gateway-deps.ts';
 
-const refuse = (socket: Duplex): void => {
-  const envelope: ErrorEnvelope = {
-    code: 'not_found',
-    message: 'There is no WebSocket at this address.',
-    requestId: randomUUID(),
-  };
-  const body = JSON.stringify(envelope);
-  socket.end(
-    `HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
-};
+const NOT_HERE: Refusal = { code: 'not_found', message: 'There is no WebSocket at this address.' };
 
 /** Upgrades below `/ws/` go to the terminal path; all others get a plain HTTP refusal. */
 export const handleUpgrades = (
@@ -24,14 +13,15 @@ export const handleUpgrades = (
   logger: Pick<Logger, 'debug'>,
 ): void => {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Node takes its own listener away with the upgrade; an unheard error would end the process.
+    // Node takes its own listener away with the upgrade; an unheard error would end the process. It also stops looking
+    // after the socket: one that nobody ends stays open for ever, and keeps the server from closing.
     const onError = (err: Error): void => {
       logger.debug({ err }, 'socket failed while upgrading');
       socket.destroy();
     };
     socket.on('error', onError);
     if (!request.url?.startsWith('/ws/')) {
-      refuse(socket);
+      refuse(socket, NOT_HERE);
       return;
     }
     try {

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { Compile } from 'typebox/compile';
 import { createControlServer } from './control-server.ts';
 import { ParentMessage, type ChildMessage } from './messages.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from '../lib/refusal.ts';
 import { Relay } from './relay.ts';
 
 /** Without a parent nobody can open terminals any more; what is open may go on for this long. */

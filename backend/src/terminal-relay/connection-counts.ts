@@ -1,4 +1,4 @@
-import type { Refusal } from './refusal.ts';
+import type { Refusal } from '../lib/refusal.ts';
 
 type CountLimits = Readonly<Record<'maxConnections' | 'maxConnectionsPerUser' | 'maxConnectionsPerAddress', number>>;
 

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ParentMessage } from './messages.ts';
-import { refuse } from './refusal.ts';
+import { refuse } from '../lib/refusal.ts';
 
 const UNAVAILABLE = {
   code: 'unavailable',

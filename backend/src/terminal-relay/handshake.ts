@@ -1,6 +1,6 @@
 import { SUBPROTOCOL } from '@sac/contracts';
 import type { UpgradeRequest } from './messages.ts';
-import { RefusedError } from './refusal.ts';
+import { RefusedError } from '../lib/refusal.ts';
 
 const PATH = /^\/ws\/([A-Za-z0-9_-]{1,64})$/;
 const KEY = /^[A-Za-z0-9+/]{22}==$/;

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from 'node:net';
 import type { ClientAddress } from './client-address.ts';
 import { pathOf } from './handshake.ts';
-import { refusalResponse, refuse, type Refusal } from './refusal.ts';
+import { refusalResponse, refuse, type Refusal } from '../lib/refusal.ts';
 import type { Relay } from './relay.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;

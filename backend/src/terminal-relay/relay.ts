@@ -6,7 +6,7 @@ import { FloodPacer } from './flood-pacer.ts';
 import { checkOrigin, parseOrigin, pathOf, readHandshake, type Handshake } from './handshake.ts';
 import { defaultLimits, type RelayConfig, type RelayLimits, type UpgradeRequest } from './messages.ts';
 import { metricsText, RelayMetrics } from './metrics.ts';
-import { RefusedError, refuse, type Refusal } from './refusal.ts';
+import { RefusedError, refuse, type Refusal } from '../lib/refusal.ts';
 import { RevokedSessions } from './revoked-sessions.ts';
 import { SeenTickets } from './seen-tickets.ts';
 import { Splice } from './splice.ts';

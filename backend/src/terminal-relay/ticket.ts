@@ -3,7 +3,7 @@ import { TICKET_AUDIENCE, TICKET_TTL_SECONDS, TicketClaims } from '@sac/contract
 import jwt from 'jsonwebtoken';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { RefusedError } from './refusal.ts';
+import { RefusedError } from '../lib/refusal.ts';
 
 const CLOCK_TOLERANCE_SECONDS = 5;
 const KeyHeader = Compile(Type.Object({ alg: Type.Literal('HS256'), kid: Type.String() }));
