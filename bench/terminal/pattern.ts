@@ -4,15 +4,15 @@ import { createHash } from 'node:crypto';
 export const PTY_READ_BYTES = 4_095;
 /** A whole number of PTY reads, so that a scripted flood needs few distinct frames. */
 export const PATTERN_BYTES = 256 * PTY_READ_BYTES;
-const NEWLINE = 10;
+const [CARRIAGE_RETURN, NEWLINE] = [13, 10];
 
 const makePattern = (): Buffer => {
   const blocks: Buffer[] = [];
   for (let index = 0; index * 32 < PATTERN_BYTES; index += 1)
     blocks.push(createHash('sha256').update(`sac ${index}`).digest());
-  // Lines of 80 printable characters, as a terminal's output is.
+  // Lines of 78 printable characters, ended as a terminal shows them.
   return Buffer.concat(blocks, PATTERN_BYTES).map((byte, at) =>
-    at % 80 === 79 ? NEWLINE : 33 + (byte % 94),
+    at % 80 === 79 ? NEWLINE : at % 80 === 78 ? CARRIAGE_RETURN : 33 + (byte % 94),
   ) as Buffer;
 };
 

@@ -279,3 +279,46 @@ describe('random output', () => {
     }
   });
 });
+
+/** Lines of a flood, nearly all of which scroll away undrawn; now and then something that must be drawn. */
+const flood = (random: () => number, lines: number): string => {
+  const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(random() * list.length)];
+  const texts = [
+    '',
+    'x',
+    'error: ',
+    '漢字\t',
+    'é',
+    '\u0301',
+    '\x1b[31m',
+    '\x1b[0m',
+    '\x1b[m',
+    '\x1b[1;44m',
+    '\x1b[K',
+    '\u00a0',
+    '\r',
+  ];
+  const long = '0123456789'.repeat(5);
+  return Array.from({ length: lines }, () => {
+    const text = Array.from({ length: 3 }, () => pick(texts)).join('');
+    const surprise = random() < 0.0004 ? pick(pieces) : '';
+    return `${text}${random() < 0.1 ? long : ''}${surprise}${random() < 0.02 ? '\n' : '\r\n'}`;
+  }).join('');
+};
+
+describe('floods', () => {
+  const seed = Number(process.env['SAC_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+  it(`what is not drawn changes nothing (seed ${seed})`, () => {
+    const random = randomOf(seed);
+    for (let round = 0; round < 40; round++) {
+      const before = Array.from({ length: 20 }, () => pieces[Math.floor(random() * pieces.length)] ?? '').join('');
+      const output = bytes(before + flood(random, 1_100 + Math.floor(random() * 3_000)));
+      const cut = random() < 0.5 ? output.length : Math.floor(random() * (output.length + 1));
+      const dimensions = { columns: 2 + Math.floor(random() * 60), rows: 2 + Math.floor(random() * 20) };
+      const { uncut, restored } = cutAndCompare(output, cut, dimensions);
+      expect(restored, `seed ${seed}, round ${round}, cut ${cut}, ${dimensions.columns}x${dimensions.rows}`).toEqual(
+        uncut,
+      );
+    }
+  });
+});

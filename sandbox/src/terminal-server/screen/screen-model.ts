@@ -3,6 +3,7 @@ import headless, { type Terminal } from '@xterm/headless';
 import { clampTitle, SCREEN_UNICODE_VERSION, type Size } from '@sac/contracts';
 import { bounds } from '../constants.ts';
 import { coreOf, PARSER_GROUND, type Cell, type Core } from './internals.ts';
+import { findScrolledAway } from './scrolled-away.ts';
 import { serializeScreen } from './serialize.ts';
 import { TrackedState } from './tracked-state.ts';
 
@@ -15,8 +16,8 @@ export interface ScreenText {
 
 export interface ScreenModelEvents {
   readonly onTitle: (title: string) => void;
-  /** The emulator answers a question in the output. */
-  readonly onReply: (data: string) => void;
+  /** The emulator answers a question in the output, after the first `at` bytes of this write. */
+  readonly onReply: (data: string, at: number) => void;
 }
 
 const ESCAPE = 0x1b;
@@ -42,6 +43,8 @@ export class ScreenModel {
   readonly #tracked: TrackedState;
   readonly #cells: readonly [Cell, Cell];
   #pending: Uint8Array = new Uint8Array(0);
+  /** Bytes of the write under way that are behind us. */
+  #done = 0;
 
   constructor(size: Size, events: ScreenModelEvents) {
     this.#terminal = new headless.Terminal({
@@ -59,18 +62,23 @@ export class ScreenModel {
     this.#tracked = new TrackedState(this.#terminal);
     const { normal } = this.#terminal.buffer;
     this.#cells = [normal.getNullCell() as Cell, normal.getNullCell() as Cell];
-    this.#terminal.onData(events.onReply);
+    this.#terminal.onData((data) => events.onReply(data, this.#done));
     this.#terminal.onTitleChange((title) => {
       this.#tracked.title = clampTitle(title);
       events.onTitle(this.#tracked.title);
     });
   }
 
+  /** What scrolls out of the scrollback within `bytes` is not drawn: the more comes at once, the less a byte costs. */
   write(bytes: Uint8Array): void {
-    if (bytes.length === 0) return;
-    this.#core.writeSync(bytes);
-    if (this.#core._inputHandler._parser.currentState === PARSER_GROUND) this.#pending = this.#partialCharacter();
-    else this.#keepUnfinished(bytes);
+    this.#done = 0;
+    for (const { from, to, colors } of findScrolledAway(bytes, this.#keptLines)) {
+      this.#drawUpTo(bytes, from);
+      if (!this.#scrollsWhole) continue;
+      this.#draw(colors);
+      this.#done = to;
+    }
+    this.#drawUpTo(bytes, bytes.length);
   }
 
   resize(size: Size): void {
@@ -112,6 +120,35 @@ export class ScreenModel {
   dispose(): void {
     this.#tracked.dispose();
     this.#terminal.dispose();
+  }
+
+  get #keptLines(): number {
+    return bounds.scrollbackLines + 2 * this.#terminal.rows;
+  }
+
+  /** Every further line moves all lines up by one. */
+  get #scrollsWhole(): boolean {
+    const { scrollTop, scrollBottom } = this.#core.buffers.active;
+    return (
+      this.#core._inputHandler._parser.currentState === PARSER_GROUND &&
+      scrollTop === 0 &&
+      scrollBottom === this.#terminal.rows - 1
+    );
+  }
+
+  #drawUpTo(bytes: Uint8Array, end: number): void {
+    while (this.#done < end) {
+      const to = Math.min(end, this.#done + bounds.modelBatchBytes);
+      this.#draw(bytes.subarray(this.#done, to));
+      this.#done = to;
+    }
+  }
+
+  #draw(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#core.writeSync(bytes);
+    if (this.#core._inputHandler._parser.currentState === PARSER_GROUND) this.#pending = this.#partialCharacter();
+    else this.#keepUnfinished(bytes);
   }
 
   /** Bytes of a character whose rest has not arrived. */
