@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeClientFrame } from '@sac/contracts';
@@ -21,11 +22,15 @@ const isUnharmed = async (client: TestClient): Promise<void> => {
   await client.untilText('unharmed');
 };
 
+/** Makes a program wait until `allow` is called, however long what comes before takes. */
+const untilAllowed = 'until [ -e allowed ]; do sleep 0.1; done;';
+const allow = (): void => writeFileSync(join(harness.directory, 'allowed'), '');
+
 describe('floods', () => {
   it('of input wait outside while the program does not read, and arrive whole', { timeout: 60_000 }, async () => {
     const total = 12 * MEBIBYTE;
     await start({
-      main: `stty raw -echo; printf READY; sleep 2; head -c ${total} | sha256sum; printf DONE; sleep 100`,
+      main: `stty raw -echo; printf READY; ${untilAllowed} head -c ${total} | sha256sum; printf DONE; sleep 100`,
     });
     const client = harness.connect();
     await client.untilText('READY');
@@ -34,6 +39,7 @@ describe('floods', () => {
     await sleep(1_000);
     // Queue, socket buffers and one frame under way: all else is still the sender's.
     expect(total - client.socket.bufferedAmount).toBeLessThan(4 * MEBIBYTE);
+    allow();
     await client.untilText('DONE', 50_000);
     expect(client.text).toContain(createHash('sha256').update(bytes).digest('hex'));
     expect(client.closeInfo).toBeNull();
@@ -42,11 +48,13 @@ describe('floods', () => {
   it('of input by ten viewers at once lose nothing', { timeout: 60_000 }, async () => {
     const each = MEBIBYTE;
     await start({
-      main: `stty raw -echo; printf READY; sleep 2; head -c ${10 * each} | tr -d '\\n' | wc -c; printf DONE; sleep 100`,
+      main: `stty raw -echo; printf READY; ${untilAllowed} head -c ${10 * each} | tr -d '\\n' | wc -c; printf DONE; sleep 100`,
     });
     const crowd = Array.from({ length: 10 }, () => harness.connect());
     await Promise.all(crowd.map((client) => client.untilText('READY')));
     for (const client of crowd) client.type('x'.repeat(each));
+    await sleep(1_000);
+    allow();
     await crowd[0]?.untilText('DONE', 50_000);
     expect(crowd[0]?.text).toContain(String(10 * each));
     expect(crowd.map((client) => client.closeInfo)).toEqual(crowd.map(() => null));
