@@ -12,7 +12,6 @@ import { countAttempt, listPendingCommands, toSandboxCommand } from './repositor
 export interface CommandStreams {
   /** Writes commands to the response until either side ends it. The response has its head already. */
   open(identity: SidecarIdentity, response: ServerResponse): void;
-  isConnected(agentId: string): boolean;
   close(): void;
 }
 
@@ -109,6 +108,8 @@ export const createCommandStreams = (deps: {
   });
 
   const open: CommandStreams['open'] = (identity, response) => {
+    // Gone while its credential was checked: its end has been told and is not told again.
+    if (response.destroyed) return;
     const previous = streams.get(identity.agentId);
     const stream: Stream = { identity, response, sent: new Set(), busy: false, again: false };
     streams.set(identity.agentId, stream);
@@ -125,7 +126,6 @@ export const createCommandStreams = (deps: {
 
   return {
     open,
-    isConnected: (agentId) => streams.has(agentId),
     close: () => {
       unsubscribe();
       for (const stream of [...streams.values()]) end(stream);

@@ -31,6 +31,8 @@ export class EventStream {
   readonly userId: string;
   readonly #options: EventStreamOptions;
   #position = '0';
+  /** Before that nobody knows what this browser has seen. */
+  #hasPosition = false;
   #isPumping = false;
   #isPumpDue = false;
   #isClosed = false;
@@ -48,10 +50,11 @@ export class EventStream {
     const { response, expiresAt, version } = this.#options;
     response.once('close', () => this.#dispose());
     response.on('error', () => this.#dispose());
-    this.#heartbeat = setInterval(() => this.#write(': heartbeat\n\n'), HEARTBEAT_MS);
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     // The token's end is the stream's end: a browser comes back with a new one and misses nothing.
     this.#expiry = setTimeout(() => this.end(), Math.max(0, expiresAt.getTime() - Date.now()));
     const isResumable = await this.#findPosition();
+    this.#hasPosition = true;
     this.#write('retry: 1000\n\n');
     this.#send({ type: 'hello', version }, this.#position);
     if (!isResumable) this.#send({ type: 'resync' }, this.#position);
@@ -61,11 +64,12 @@ export class EventStream {
   /** Something may have been published. */
   wake(): void {
     this.#isPumpDue = true;
-    if (this.#isPumping || this.#isClosed) return;
+    if (!this.#hasPosition || this.#isPumping || this.#isClosed) return;
     this.#isPumping = true;
     this.#pump()
       .catch((err: unknown) => {
-        // The database is away: the next wake-up, at the latest when it is back, tries again.
+        // The database is away, or takes too long: the next wake-up tries again, at the latest the next heartbeat.
+        this.#isPumpDue = true;
         this.#options.logger.warn({ err, userId: this.userId }, 'events could not be read');
       })
       .finally(() => {
@@ -97,6 +101,11 @@ export class EventStream {
     const isThere = await isEventThere(db, { userId: this.userId, id: lastEventId });
     this.#position = isThere ? lastEventId : newest;
     return isThere;
+  }
+
+  #beat(): void {
+    this.#write(': heartbeat\n\n');
+    if (this.#isPumpDue) this.wake();
   }
 
   async #pump(): Promise<void> {

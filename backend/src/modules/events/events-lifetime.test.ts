@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EventClient } from '../../../test/event-client.ts';
 import { createTestGateway, type TestGateway } from '../../../test/gateway.ts';
 import { signAccessToken } from '../auth/access-token.ts';
+import { publishEvent } from './publish.ts';
 
 let test: TestGateway;
 beforeAll(async () => {
@@ -21,6 +24,42 @@ describe('lifetime of the event stream', () => {
     await client.until('hello', (stream) => stream.types.includes('hello'));
     await client.until('end', (stream) => stream.isEnded);
     expect(client.types).not.toContain('signed-out');
+  });
+
+  it('does not begin for a browser that has gone while the database was slow', async () => {
+    const page = await test.admin();
+    const metrics = async (): Promise<string> =>
+      (await test.app.inject({ url: '/metrics', headers: { ...page.headers(), 'x-forwarded-for': '10.9.9.9' } })).body;
+    await test.db.transaction().execute(async (trx) => {
+      await sql`lock table auth_sessions in access exclusive mode`.execute(trx);
+      const client = new EventClient(test.app, page.headers());
+      await sleep(200);
+      client.close();
+      await sleep(100);
+    });
+    await vi.waitFor(async () => expect(await metrics()).toMatch(/^sac_event_streams 0$/m), 3_000);
+  });
+
+  it('brings nothing from before its hello, whatever is published while it begins', async () => {
+    const page = await test.admin();
+    const { userId } = claimsOf(page.accessToken);
+    const event = { type: 'agent-deleted', agentId: '77' } as const;
+    await publishEvent(test.db, { userId }, event);
+    const clients: EventClient[] = [];
+    await test.db.transaction().execute(async (trx) => {
+      // Looking for the newest event waits; a wake-up for another reason comes meanwhile.
+      await sql`lock table outbox in access exclusive mode`.execute(trx);
+      for (let count = 0; count < 3; count += 1) clients.push(new EventClient(test.app, page.headers()));
+      await sleep(300);
+      await sql`select pg_notify('sac_outbox', ${`${userId}:1`})`.execute(test.db);
+      await sleep(300);
+    });
+    for (const client of clients) {
+      await client.until('hello', (stream) => stream.types.includes('hello'));
+      await sleep(100);
+      expect(client.types).toEqual(['hello']);
+      client.close();
+    }
   });
 
   it('ends when the server ends, which does not wait for it', async () => {

@@ -66,6 +66,8 @@ export const createEventsService = (deps: Deps): EventsService => {
       throw new AppError('rate_limited', message, { retryAfterSeconds: 30 });
     }
     const response = takeOver();
+    // Gone while it was asked who is calling: its end has been told and is not told again.
+    if (response.destroyed) return;
     const stream = new EventStream({
       db: deps.db,
       logger: deps.logger,
