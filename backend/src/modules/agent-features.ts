@@ -12,7 +12,7 @@ import { openToken } from './agents/spec.ts';
 import { createCommandBus } from './commands/command-bus.ts';
 import { createCommandStreams } from './commands/command-stream.ts';
 import { registerInternalRoutes } from './commands/internal-routes.ts';
-import { deleteSettledCommands } from './commands/repository.ts';
+import { abandonExpiredCommands, deleteSettledCommands } from './commands/repository.ts';
 import { deleteSettledPrompts } from './prompts/repository.ts';
 import { promptHandlers } from './prompts/routes.ts';
 import { createPromptService } from './prompts/service.ts';
@@ -64,6 +64,8 @@ export interface AgentFeatures {
 }
 
 const HOUR_MS = 60 * 60_000;
+/** Well within the time after which the health page speaks of commands that nobody settled. */
+const COMMANDS_INTERVAL_MS = 2 * 60_000;
 const COMMANDS_KEPT_MS = 24 * HOUR_MS;
 const PROMPTS_KEPT_MS = 30 * 24 * HOUR_MS;
 
@@ -98,8 +100,11 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
       { name: 'sessions', intervalMs: HOUR_MS, run: (trx) => sessions.expire(new Date(), trx) },
       {
         name: 'commands',
-        intervalMs: HOUR_MS,
-        run: (trx) => deleteSettledCommands(trx, new Date(Date.now() - COMMANDS_KEPT_MS)),
+        intervalMs: COMMANDS_INTERVAL_MS,
+        run: async (trx) => {
+          await abandonExpiredCommands(trx);
+          await deleteSettledCommands(trx, new Date(Date.now() - COMMANDS_KEPT_MS));
+        },
       },
       {
         name: 'prompts',

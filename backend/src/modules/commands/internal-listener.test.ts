@@ -3,6 +3,7 @@ import type { Agent } from '@sac/contracts';
 import { agentBody, createAgentsFixture, sandboxReport, type AgentsFixture } from '../../../test/agents.ts';
 import { connectSidecar, done, type TestSidecar } from '../../../test/sidecar.ts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
+import { backgroundCheck } from '../system/checks.ts';
 
 let fixture: AgentsFixture;
 let ada: AuthenticatedUser;
@@ -64,6 +65,22 @@ describe('command stream', () => {
     const second = await connect(mine);
     await received(second, 1);
     expect(second.commands[0]).toEqual(first.commands[1]);
+  });
+
+  it('settles what nobody took while somebody waited, so that health does not speak of it for ever', async () => {
+    const { db } = fixture.database;
+    await interrupt(mine);
+    await db
+      .updateTable('commands')
+      .set({ expires_at: new Date(Date.now() - 10 * 60_000) })
+      .where('agent_id', '=', mine.id)
+      .execute();
+    expect(await backgroundCheck(db).check()).toMatchObject({ state: 'warning' });
+    await fixture.features.jobs.find(({ name }) => name === 'commands')?.run(db);
+    expect(await backgroundCheck(db).check()).toMatchObject({ state: 'ok' });
+    const sidecar = await connect(mine);
+    await interrupt(mine);
+    await received(sidecar, 1);
   });
 
   it('takes the same answer twice', async () => {

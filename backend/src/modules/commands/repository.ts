@@ -59,6 +59,16 @@ export const settleCommand = async (db: DatabaseOrTransaction, id: string, resul
     .execute();
 };
 
+/** Settles what nobody waits for any more: its sender never waited, or did not live to say so. */
+export const abandonExpiredCommands = async (db: DatabaseOrTransaction): Promise<void> => {
+  await db
+    .updateTable('commands')
+    .set({ state: 'abandoned', settled_at: sql`now()` })
+    .where('state', '=', 'pending')
+    .where('expires_at', '<', sql<Date>`now()`)
+    .execute();
+};
+
 export const deleteSettledCommands = async (db: DatabaseOrTransaction, before: Date): Promise<void> => {
   await db.deleteFrom('commands').where('settled_at', '<', before).execute();
 };
