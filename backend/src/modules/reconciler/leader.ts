@@ -23,6 +23,18 @@ const LOCK_KEY = 0x53_41_43_00_01;
 const RETRY_MS = 2_000;
 const PROBE_MS = 5_000;
 
+/**
+ * Ends the connection that holds the lock. Back in the pool, still connected, it would keep the lock, and nobody could
+ * lead until the pool lets go of it. Named by what it holds: its process id may belong to another one by now.
+ */
+const endHolder = async (db: Database, pid: number): Promise<void> => {
+  await sql`
+    select pg_terminate_backend(pid) from pg_locks
+    where locktype = 'advisory' and pid = ${pid} and objsubid = 1
+      and ((classid::bigint << 32) | objid::bigint) = ${LOCK_KEY}::bigint
+  `.execute(db);
+};
+
 const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const done = (): void => {
@@ -51,10 +63,10 @@ export const createLeadership = (options: LeadershipOptions): Leadership => {
   };
 
   const holdWhileConnected = async (connection: Kysely<Tables>): Promise<void> => {
-    const { rows } = await sql<{ locked: boolean }>`select pg_try_advisory_lock(${LOCK_KEY}::bigint) as locked`.execute(
-      connection,
-    );
-    if (!rows[0]?.locked) return;
+    const { rows } = await sql<{ locked: boolean; pid: number }>`
+      select pg_try_advisory_lock(${LOCK_KEY}::bigint) as locked, pg_backend_pid() as pid`.execute(connection);
+    const [row] = rows;
+    if (!row?.locked) return;
     try {
       set(true);
       while (!abort.signal.aborted) {
@@ -62,6 +74,11 @@ export const createLeadership = (options: LeadershipOptions): Leadership => {
         await sql`select 1`.execute(connection);
       }
       await sql`select pg_advisory_unlock(${LOCK_KEY}::bigint)`.execute(connection);
+    } catch (err) {
+      await endHolder(db, row.pid).catch((cause: unknown) =>
+        logger.warn({ err: cause }, 'the connection that held the lead could not be ended'),
+      );
+      throw err;
     } finally {
       set(false);
     }
