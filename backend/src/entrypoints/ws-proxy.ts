@@ -29,7 +29,12 @@ const exitAfter = (work: Promise<void>): void => {
 
 const runAsChild = (): void => {
   const child = serveParent(
-    { on: process.on.bind(process), once: process.once.bind(process), send: (message) => void process.send?.(message) },
+    {
+      on: process.on.bind(process),
+      once: process.once.bind(process),
+      // A parent that has died meanwhile gets no answer; without the callback that would end this process too.
+      send: (message) => void process.send?.(message, undefined, undefined, () => undefined),
+    },
     logger,
   );
   let stopping = false;

@@ -84,7 +84,18 @@ export class SupervisedChild {
     child?.unref();
   }
 
+  /** Runs in a timer: what cannot be done now, as on a full disk, is tried again later and ends nothing. */
   #spawn(): void {
+    try {
+      this.#launch();
+    } catch (err) {
+      if (this.#child === null) return this.#startAgain({ err });
+      this.#options.logger.error({ child: this.#options.name, err }, 'child process could not be set up; ending it');
+      this.#child.kill('SIGKILL');
+    }
+  }
+
+  #launch(): void {
     const log = openLog(this.#options.logFile);
     const child = spawn(process.execPath, [...(this.#options.nodeArgs ?? []), this.#options.script], {
       // Its own process group: Ctrl+C in a terminal is for us to pass on, in our order.
@@ -105,11 +116,14 @@ export class SupervisedChild {
   #ended(child: ChildProcess, how: Readonly<Record<string, unknown>>): void {
     if (this.#child !== child) return;
     this.#child = null;
-    if (!this.#wanted) return;
+    if (this.#wanted) this.#startAgain(how);
+  }
+
+  #startAgain(how: Readonly<Record<string, unknown>>): void {
     if (Date.now() - this.#startedAtMs > STABLE_AFTER_MS) this.#delayMs = RESTART_MIN_MS;
     this.#options.logger.error(
       { child: this.#options.name, delayMs: this.#delayMs, ...how },
-      'child process ended; starting it again',
+      'child process does not run; starting it again',
     );
     this.#timer = setTimeout(() => {
       this.#restarts += 1;

@@ -128,6 +128,19 @@ describe('ws-proxy as a child', () => {
     expect(await exited).toEqual([0, null]);
   });
 
+  it('survives that its parent dies with a question open', async () => {
+    const { farEnd, child, port } = await start();
+    const client = await openClient(cleanup, port, { ticket: ticketFor({ upstream: farEnd.upstream }) });
+    // It gets to read the question only when nobody is there for the answer.
+    child.kill('SIGSTOP');
+    for (let id = 0; id < 3; id += 1) child.send({ type: 'metrics', id });
+    child.disconnect();
+    child.kill('SIGCONT');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(child.exitCode).toBeNull();
+    expect(client.readyState).toBe(client.OPEN);
+  });
+
   it('is replaced after kill -9: clients see a lost connection, the next handshake works', async () => {
     const dir = await shortDir(cleanup);
     const farEnd = await startFarEnd(cleanup, join(dir, 't.sock'));
