@@ -13,7 +13,7 @@ export class AgentQueues {
   add(agentUid: string, work: () => Promise<void>): Promise<void> {
     const done = (this.#last.get(agentUid) ?? Promise.resolve()).then(work);
     const settled = done
-      .catch((error: unknown) => this.#logger.error({ agentUid, error }, 'sandbox operation failed'))
+      .catch((error: unknown) => this.#logger.error({ agentUid, err: error }, 'sandbox operation failed'))
       .finally(() => {
         if (this.#last.get(agentUid) === settled) this.#last.delete(agentUid);
       });

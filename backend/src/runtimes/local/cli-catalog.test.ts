@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
@@ -105,6 +105,19 @@ describe('installing', () => {
     await mkdir(join(final, 'node_modules'), { recursive: true });
     await mkdir(`${final}.abc.tmp/node_modules`, { recursive: true });
     await writeFile(`${final}.lock`, '4194399');
+    await catalogWith({ npmPath: await program(installsGemini) }).ensureInstalled('gemini', () => undefined, never);
+    expect(await readdir(join(dir, 'clis'))).toEqual([`gemini-${cliPins.gemini.version}`]);
+  });
+
+  it.each([
+    ['an id that another process has now, as after a reboot', `${process.ppid} 1`],
+    ['nothing, as after a loss of power', ''],
+  ])('takes over a lock that holds %s', async (_what, content) => {
+    const lock = join(dir, 'clis', `gemini-${cliPins.gemini.version}.lock`);
+    await mkdir(join(dir, 'clis'), { recursive: true });
+    await writeFile(lock, content);
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    await utimes(lock, anHourAgo, anHourAgo);
     await catalogWith({ npmPath: await program(installsGemini) }).ensureInstalled('gemini', () => undefined, never);
     expect(await readdir(join(dir, 'clis'))).toEqual([`gemini-${cliPins.gemini.version}`]);
   });

@@ -1,20 +1,24 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { processStartTime } from './process-start-time.ts';
 
 const LOOK_EVERY_MS = 250;
 
+/** Its maker writes at once; a lock that stays empty was cut off, as by a machine that lost its power. */
+const EMPTY_FOR_MS = 5_000;
+
+const isFresh = async (path: string): Promise<boolean> => {
+  const info = await stat(path).catch(() => null);
+  return info !== null && Date.now() - info.mtimeMs < EMPTY_FOR_MS;
+};
+
+/** The process id alone would say that a lock from before a reboot is held by whoever has that id now. */
 const holderLives = async (path: string): Promise<boolean> => {
   const text = await readFile(path, 'utf8').catch(() => null);
   if (text === null) return false;
-  const pid = Number(text);
-  // Just made and not yet written: give its maker the time to write.
-  if (!Number.isInteger(pid) || pid <= 0) return text === '';
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+  if (text === '') return isFresh(path);
+  const [, pid, startTime] = /^([1-9][0-9]*) ([0-9]+)$/.exec(text) ?? [];
+  return startTime !== undefined && (await processStartTime(Number(pid))) === startTime;
 };
 
 /**
@@ -30,7 +34,7 @@ export const withInstallLock = async <T>(path: string, signal: AbortSignal, work
     });
     if (handle !== null) {
       try {
-        await handle.writeFile(String(process.pid));
+        await handle.writeFile(`${process.pid} ${await processStartTime(process.pid)}`);
         return await work();
       } finally {
         await handle.close();

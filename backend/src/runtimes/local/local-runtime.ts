@@ -151,7 +151,7 @@ class LocalRuntime implements Runtime {
     if (this.#isolation.configFor('probe').kind !== 'separate-user') return;
     for (const path of [...this.#code.folders, this.#nodePath]) {
       await makeReadableForAll(path).catch((error: unknown) =>
-        this.#options.logger.warn({ path, error }, 'could not be made readable for sandboxes'),
+        this.#options.logger.warn({ path, err: error }, 'could not be made readable for sandboxes'),
       );
     }
   }

@@ -4,16 +4,10 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SupervisorRecord, SupervisorStatus, type SupervisorRequest } from '@sac/contracts';
 import { Compile } from 'typebox/compile';
+import { processStartTime } from './process-start-time.ts';
 
 const checkStatus = Compile(SupervisorStatus);
 const checkRecord = Compile(SupervisorRecord);
-
-/** Clock ticks from boot to the start of a process; null when there is none (a zombie counts as none). */
-const processStartTime = async (pid: number): Promise<string | null> => {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields === undefined || fields[0] === 'Z' ? null : (fields[19] ?? null);
-};
 
 /** Whether the process of a record still lives; a reused process id has another start time. */
 export const supervisorLives = async ({
