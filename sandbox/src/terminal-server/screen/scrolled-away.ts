@@ -12,12 +12,38 @@ const [LINE_FEED, CARRIAGE_RETURN, ESCAPE, BRACKET, C1_LEAD] = [0x0a, 0x0d, 0x1b
 const [SET_COLORS, ERASE_IN_LINE, ZERO] = [0x6d, 0x4b, 0x30];
 const MAX_PARAMETERS = 64;
 
-/** Printable ASCII, UTF-8, tab and line ends move nothing but the cursor within lines that scroll away. */
+/** Printable bytes, UTF-8, tab and line ends move nothing but the cursor within lines that scroll away. */
 const isPlain = new Uint8Array(256);
-isPlain.fill(1, 0x20, 0x7f);
-isPlain.fill(1, 0x80, 0x100);
+isPlain.fill(1, 0x20, 0x100);
 for (const byte of [0x09, LINE_FEED, CARRIAGE_RETURN]) isPlain[byte] = 1;
 isPlain[C1_LEAD] = 0;
+
+const WORD_BYTES = 4;
+const [SPACES, TOP_BITS] = [0x20202020, 0x80808080];
+
+/** Offset of the first byte from `at` on that is not plain. Looks at four bytes at once while they are printable ASCII. */
+const endOfPlain = (bytes: Uint8Array, words: Int32Array, at: number): number => {
+  let index = at;
+  while (index < bytes.length) {
+    if (index % WORD_BYTES === 0) {
+      let word = index / WORD_BYTES;
+      for (; word < words.length; word++) {
+        const four = words[word] ?? 0;
+        if (((four | ((four - SPACES) & ~four)) & TOP_BITS) !== 0) break;
+      }
+      index = word * WORD_BYTES;
+    }
+    const stop = Math.min(index + WORD_BYTES - (index % WORD_BYTES), bytes.length);
+    for (; index < stop; index++) if (isPlain[bytes[index] ?? 0] === 0) return index;
+  }
+  return index;
+};
+
+/** Empty where the bytes do not lie on a word's border: then each is looked at alone. */
+const wordsOf = ({ buffer, byteOffset, length }: Uint8Array): Int32Array =>
+  byteOffset % WORD_BYTES === 0
+    ? new Int32Array(buffer, byteOffset, Math.floor(length / WORD_BYTES))
+    : new Int32Array(0);
 
 /** Length of the colour or erase-in-line sequence at `at`; 0 when there is something else or it is cut off. */
 const lineSequenceLength = (bytes: Uint8Array, at: number): number => {
@@ -29,10 +55,10 @@ const lineSequenceLength = (bytes: Uint8Array, at: number): number => {
 };
 
 /** Offset after the run of bytes that begins at `at` and changes nothing but lines and colours. */
-const endOfRun = (bytes: Uint8Array, at: number): number => {
+const endOfRun = (bytes: Uint8Array, words: Int32Array, at: number): number => {
   let index = at;
   for (;;) {
-    while (isPlain[bytes[index] ?? 0] === 1) index++;
+    index = endOfPlain(bytes, words, index);
     const byte = bytes[index];
     // C1 controls (U+0080 to U+009F) have this lead; after it, everything else is text.
     if (byte === C1_LEAD && (bytes[index + 1] ?? 0) >= 0xa0) index += 2;
@@ -86,8 +112,10 @@ const colorsIn = (bytes: Uint8Array, from: number, to: number): Uint8Array => {
  */
 export const findScrolledAway = (bytes: Uint8Array, keptLines: number): ScrolledAway[] => {
   const found: ScrolledAway[] = [];
+  if (bytes.length <= 2 * keptLines) return found;
+  const words = wordsOf(bytes);
   for (let at = 0; at < bytes.length;) {
-    const end = endOfRun(bytes, at);
+    const end = endOfRun(bytes, words, at);
     const from = end - at > keptLines ? lineEndFrom(bytes, at, end) : -1;
     const to = from < 0 ? -1 : lineEndBefore(bytes, from, end, keptLines);
     if (to > from) found.push({ from, to, colors: colorsIn(bytes, from, to) });
