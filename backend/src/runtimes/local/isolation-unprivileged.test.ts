@@ -34,8 +34,8 @@ describe.runIf(isRoot)('the local runtime of a server without rights', () => {
     new Promise((resolve, reject) => {
       const identity = ['--reuid', String(UID), '--regid', String(UID), '--clear-groups', '--no-new-privs'];
       const enter = ['--mount', 'sh', '-c', 'mount --bind "$0" "$1" && cd "$1" && shift && exec "$@"', root, sources];
-      const program = ['setpriv', ...identity, join(home, 'node'), ...args];
-      const child = spawn('unshare', [...enter, ...program], {
+      const program = ['/usr/bin/setpriv', ...identity, join(home, 'node'), ...args];
+      const child = spawn('/usr/bin/unshare', [...enter, ...program], {
         cwd: '/',
         env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home, TMPDIR: home, NO_COLOR: '1' },
         stdio: ['ignore', 'pipe', 'pipe'],
