@@ -44,8 +44,9 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
   const { demo = true, diskBytes, env = {} } = options;
   const dataDir = options.dataDir ?? (await makeDataDir(diskBytes));
   const port = await freePort();
+  const { SAC_TEST_CLI_DIR: _ours, ...inherited } = process.env; // no setting of the product
   const environment = {
-    ...process.env,
+    ...inherited,
     SAC_DATA_DIR: dataDir,
     SAC_PORT: String(port),
     ...(demo ? { SAC_DEMO: '1' } : {}),

@@ -25,7 +25,11 @@ export default {
   changed: '{name} was changed',
   notChanged: '{name} was not changed',
   removeAdminTitle: 'Remove admin from {name}?',
-  removeAdminText: 'Goes: access to these pages, and all browser sessions of the account. Stays: its agents and files.',
+  makeAdminTitle: 'Make {name} an admin?',
+  makeAdminText:
+    'Admins see all accounts, invite and disable people, make and remove admins, and change the settings of this server. You can take it back.',
+  removeAdminText:
+    'Goes: access to these pages, all browser sessions of the account, and its unused invitations. Stays: its agents and files.',
   disableTitle: 'Disable {name}?',
   disableText:
     'Goes: all browser sessions, at once, and sign-in. Stays: its agents and files; you can enable the account again.',

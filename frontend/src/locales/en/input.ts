@@ -53,7 +53,8 @@ export default {
   uploadCancel: 'Cancel {name}',
   uploadFailed: 'not uploaded: {reason}',
   uploadRetry: 'Try again',
-  tooBig: '{name} is {size}. Files have at most {max}.',
+  tooBig:
+    '{name} was not added: it has {size}, and a file may have {max}. The agent can fetch a larger one itself, for example with curl.',
   tooMany: '{n} files were left out: at most {max} at once.',
   folder: 'Folders cannot be dropped here yet. Pack it, then drop the archive.',
   pastedFileName: 'message.txt',

@@ -53,7 +53,7 @@ export default {
   uploadCancel: '取消 {name}',
   uploadFailed: '未上传：{reason}',
   uploadRetry: '重试',
-  tooBig: '{name} 大小为 {size}。文件最大 {max}。',
+  tooBig: '{name} 未添加：大小为 {size}，文件最大 {max}。更大的文件可由智能体自行获取，例如使用 curl。',
   tooMany: '有 {n} 个文件未加入：一次最多 {max} 个。',
   folder: '这里还不能拖入文件夹。请先打包，再拖入压缩包。',
   pastedFileName: 'message.txt',
