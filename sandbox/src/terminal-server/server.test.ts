@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { Harness } from './testing/harness.ts';
@@ -29,6 +30,16 @@ describe('a viewer with the extension', () => {
     const first = client.messages.findIndex((message) => message.type === 'sync');
     expect(client.messages.slice(0, first).some((message) => message.type === 'state')).toBe(false);
     client.cut();
+  });
+
+  it('hears what runs in the foreground once, not every second', async () => {
+    const own = await Harness.start({ main: 'while sleep 0.3; do echo x; done' });
+    const client = own.connect();
+    await client.until(() => client.state?.foreground === 'sh', 'the program');
+    const before = client.messages.filter(({ type }) => type === 'state').length;
+    await sleep(2_500);
+    expect(client.messages.filter(({ type }) => type === 'state')).toHaveLength(before);
+    await own.stop();
   });
 
   it('answers an echo request within milliseconds', async () => {

@@ -9,8 +9,10 @@ import type { Recorder } from './recording/recorder.ts';
 import type { Records } from './recording/records.ts';
 import { holdsClipboard, isTerminalReport } from './reports.ts';
 import type { ScreenText } from './screen/screen-model.ts';
-import type { Screen, Screens, Snapshot } from './screen/screens.ts';
+import type { Screens, Snapshot } from './screen/screens.ts';
+import { SizeWishes } from './size-wishes.ts';
 import { Tail } from './tail.ts';
+import { TerminalScreen } from './terminal-screen.ts';
 import type { Viewer, ViewerIdentity, ViewerLink } from './viewer.ts';
 import { Viewers, type ViewedTerminal } from './viewers.ts';
 
@@ -29,7 +31,6 @@ export interface TerminalEvents {
 }
 
 const startSize: Size = { columns: bounds.defaultColumns, rows: bounds.defaultRows };
-const sameSize = (a: Size, b: Size): boolean => a.columns === b.columns && a.rows === b.rows;
 
 /**
  * One PTY and everything that watches it. Its life is that of its process; no viewer can end or stop it.
@@ -47,23 +48,16 @@ export class Terminal implements ViewedTerminal {
   readonly #command: string;
   readonly #events: TerminalEvents;
   readonly #pty: Pty;
-  readonly #screen: Screen;
+  readonly #screen: TerminalScreen;
   readonly #viewers: Viewers;
   readonly #recorder: Recorder | null;
   readonly #coalescer = new Coalescer((bytes) => this.#flushed(bytes));
+  readonly #sizes = new SizeWishes(startSize, (size) => this.#applySize(size));
   readonly #gone = Promise.withResolvers<void>();
-  #ending: Promise<void> | null = null;
-  #final: Snapshot | null = null;
-  #finalText: ScreenText | null = null;
-  #parsedOffset = 0;
   #viewersBehind = false;
   #modelBehind = false;
   /** Questions before this offset had nobody to answer them, so the model does. */
   #attendedFrom = Infinity;
-  #size = startSize;
-  #wantedSize: Size | null = null;
-  #sizeTimer: NodeJS.Timeout | null = null;
-  #lastSizeMs = -Infinity;
   #titleTimer: NodeJS.Timeout | null = null;
   #foregroundTimer: NodeJS.Timeout | null = null;
   #releaseTimer: NodeJS.Timeout | null = null;
@@ -73,12 +67,18 @@ export class Terminal implements ViewedTerminal {
     this.name = name;
     this.#events = events;
     this.#command = basename(launch.command);
+    // First: where no PTY is to be had, nothing has been opened for it that somebody would have to close.
+    this.#pty = new Pty(launch, startSize, {
+      onData: (bytes) => this.#coalescer.push(bytes),
+      onExit: (status) => this.#exited(status),
+      onInputDrained: () => this.#viewers.releaseInput(),
+    });
+    this.pid = this.#pty.pid;
     this.#viewers = new Viewers(this);
-    this.#screen = parts.screens.open(startSize, {
+    this.#screen = new TerminalScreen(parts.screens, this.tail, startSize, {
       onTitle: (title) => this.#setTitle(title),
       onReply: (data, offset) => this.#answer(data, offset),
-      onParsed: (offset) => this.#parsed(offset),
-      onLost: () => this.#rebuildModel(),
+      onProgress: () => this.#checkModelLag(),
     });
     this.#recorder =
       parts.records?.record({
@@ -88,12 +88,6 @@ export class Terminal implements ViewedTerminal {
         keyframe: () => this.#snapshot(bounds.keyframeBytes),
         onStopped: () => this.#viewers.announce(),
       }) ?? null;
-    this.#pty = new Pty(launch, startSize, {
-      onData: (bytes) => this.#coalescer.push(bytes),
-      onExit: (status) => this.#exited(status),
-      onInputDrained: () => this.#viewers.releaseInput(),
-    });
-    this.pid = this.#pty.pid;
   }
 
   get info(): TerminalInfo {
@@ -144,7 +138,7 @@ export class Terminal implements ViewedTerminal {
       case 'resize':
         if (viewer.mode !== 'control') return null;
         viewer.wishedSize = message.size;
-        if (this.#viewers.isOwner(viewer)) this.#wantSize(message.size);
+        if (this.#viewers.isOwner(viewer)) this.#sizes.wish(message.size);
         return null;
       case 'pause':
       case 'resume':
@@ -171,10 +165,9 @@ export class Terminal implements ViewedTerminal {
     return this.#pty.write(data);
   }
 
-  async screen(): Promise<ScreenText> {
+  screen(): Promise<ScreenText> {
     this.#coalescer.flush();
-    await this.#ending;
-    return this.#finalText ?? this.#screen.screen();
+    return this.#screen.text();
   }
 
   takeSnapshot(): Promise<Snapshot> {
@@ -194,7 +187,8 @@ export class Terminal implements ViewedTerminal {
     this.#viewers.close(code, reason);
     void this.#recorder?.close();
     this.#screen.close();
-    for (const timer of [this.#sizeTimer, this.#titleTimer, this.#foregroundTimer, this.#releaseTimer])
+    this.#sizes.close();
+    for (const timer of [this.#titleTimer, this.#foregroundTimer, this.#releaseTimer])
       if (timer !== null) clearTimeout(timer);
   }
 
@@ -204,7 +198,7 @@ export class Terminal implements ViewedTerminal {
   }
 
   ownerChanged(owner: Viewer | null): void {
-    if (owner !== null && owner.wishedSize !== null) this.#wantSize(owner.wishedSize);
+    if (owner !== null && owner.wishedSize !== null) this.#sizes.wish(owner.wishedSize);
   }
 
   answererChanged(present: boolean): void {
@@ -215,12 +209,9 @@ export class Terminal implements ViewedTerminal {
     this.#events.onChange();
   }
 
-  async #snapshot(maxBytes: number): Promise<Snapshot> {
+  #snapshot(maxBytes: number): Promise<Snapshot> {
     this.#coalescer.flush();
-    if (this.#ending === null) return this.#screen.snapshot(maxBytes);
-    await this.#ending;
-    if (this.#final === null) throw new Error(`terminal ${this.name}: its last screen could not be kept`);
-    return this.#final;
+    return this.#screen.snapshot(maxBytes);
   }
 
   #typed(viewer: Viewer, data: Uint8Array): string | null {
@@ -244,41 +235,16 @@ export class Terminal implements ViewedTerminal {
     this.#foregroundTimer ??= setTimeout(() => this.#lookAtForeground(), bounds.foregroundIntervalMs);
   }
 
-  #parsed(offset: number): void {
-    this.#parsedOffset = offset;
-    this.#checkModelLag();
-  }
-
   /** The model must not fall behind what the tail can replay to it and after it. */
   #checkModelLag(): void {
     const limit = this.#viewers.snapshotsDue > 0 ? bounds.modelLagDuringSnapshotBytes : bounds.modelLagBytes;
-    const lag = this.tail.end - this.#parsedOffset;
-    this.#modelBehind = lag > (this.#modelBehind ? limit / 2 : limit);
+    this.#modelBehind = this.#screen.lagBytes > (this.#modelBehind ? limit / 2 : limit);
     this.#pace();
   }
 
   #pace(): void {
     if (this.#viewersBehind || this.#modelBehind) this.#pty.pause();
     else this.#pty.resume();
-  }
-
-  #rebuildModel(): void {
-    const from = this.tail.start;
-    const { size } = this.tail.sizeAt(from);
-    let event = this.tail.eventFrom(0);
-    this.#parsedOffset = from;
-    this.#screen.reopen({ offset: from, size, nextSequence: event?.sequence ?? this.tail.nextSequence });
-    let at = from;
-    while (at < this.tail.end || event !== undefined) {
-      const to = Math.min(event?.offset ?? this.tail.end, at + bounds.modelBatchBytes);
-      const piece = Buffer.allocUnsafe(to - at);
-      this.tail.copy(at, to, piece, 0);
-      this.#screen.write(piece);
-      at = to;
-      if (event === undefined || event.offset !== at) continue;
-      this.#screen.resize(event.size, event.sequence + 1);
-      event = event.sequence + 1 < this.tail.nextSequence ? this.tail.eventFrom(event.sequence + 1) : undefined;
-    }
   }
 
   #answer(data: Uint8Array, offset: number): void {
@@ -296,29 +262,18 @@ export class Terminal implements ViewedTerminal {
 
   #lookAtForeground(): void {
     this.#foregroundTimer = null;
-    const now = this.#pty.foreground();
+    const program = this.#pty.foreground();
+    const now = program === null ? null : basename(program).slice(0, bounds.titleCharacters);
     if (now === this.foreground) return;
-    this.foreground = now === null ? null : basename(now).slice(0, bounds.titleCharacters);
+    this.foreground = now;
     this.#viewers.announce();
   }
 
-  /** At most one change per interval, the last one wins: nobody can make everyone reflow thousands of times a second. */
-  #wantSize(size: Size): void {
-    this.#wantedSize = size;
-    const delayMs = this.#lastSizeMs + bounds.resizeIntervalMs - performance.now();
-    if (delayMs <= 0) this.#applySize();
-    else this.#sizeTimer ??= setTimeout(() => this.#applySize(), delayMs);
-  }
-
-  #applySize(): void {
-    this.#sizeTimer = null;
-    const size = this.#wantedSize;
-    if (size === null || sameSize(size, this.#size) || this.exit !== null) return;
-    this.#lastSizeMs = performance.now();
+  #applySize(size: Size): void {
+    if (this.exit !== null) return;
     this.#coalescer.flush();
-    this.#size = size;
     this.tail.resize(size);
-    this.#screen.resize(size, this.tail.nextSequence);
+    this.#screen.resize(size);
     this.#pty.resize(size);
     this.#recorder?.resized(size);
     this.#viewers.advanceAll();
@@ -331,28 +286,14 @@ export class Terminal implements ViewedTerminal {
     this.#gone.resolve();
     if (this.#closed) return;
     this.#viewers.releaseInput();
-    this.#ending = this.#keepLastScreen(status);
+    void this.#reportEnd(status);
     void this.#recorder?.exited(status);
     this.#viewers.finish();
     this.#releaseTimer = setTimeout(() => this.tail.release(), bounds.endedTailMs);
   }
 
-  /** The model gives way to its last snapshot, which serves everyone who looks later. */
-  async #keepLastScreen(status: ExitStatus): Promise<void> {
-    let output = '';
-    try {
-      const [snapshot, screen, text] = await Promise.all([
-        this.#screen.snapshot(bounds.snapshotBytes),
-        this.#screen.screen(),
-        this.#screen.text(),
-      ]);
-      this.#final = snapshot;
-      this.#finalText = screen;
-      output = text;
-      this.#screen.close();
-    } catch {
-      // Closed meanwhile, or the worker was lost: the exit still has to be reported.
-    }
+  async #reportEnd(status: ExitStatus): Promise<void> {
+    const output = await this.#screen.keepLast();
     this.#events.onEnd(status, output);
     this.#events.onChange();
   }

@@ -1,15 +1,13 @@
 import { serverFrame, type Hello, type ExitStatus, type StatePayload } from '@sac/contracts';
+import { Answerer, type AskingTerminal } from './answerer.ts';
 import { bounds } from './constants.ts';
 import { Ownership } from './ownership.ts';
-import { mayAsk } from './reports.ts';
 import type { Snapshot } from './screen/screens.ts';
-import type { Tail } from './tail.ts';
 import { Viewer, type ViewerIdentity, type ViewerLink } from './viewer.ts';
 
 /** What the viewers of a terminal need of it. */
-export interface ViewedTerminal {
+export interface ViewedTerminal extends AskingTerminal {
   readonly stream: string;
-  readonly tail: Tail;
   readonly title: string;
   readonly foreground: string | null;
   readonly exit: ExitStatus | null;
@@ -19,8 +17,6 @@ export interface ViewedTerminal {
   setViewersBehind(behind: boolean): void;
   /** There is a new owner of the size, or none. */
   ownerChanged(owner: Viewer | null): void;
-  /** Somebody can answer the program's questions from now on, or nobody can. */
-  answererChanged(present: boolean): void;
   viewersChanged(): void;
 }
 
@@ -29,15 +25,16 @@ export class Viewers {
   readonly #terminal: ViewedTerminal;
   readonly #all = new Set<Viewer>();
   readonly #ownership: Ownership<Viewer>;
+  readonly #answerer: Answerer;
   #behindTimer: NodeJS.Timeout | null = null;
   #stateTimer: NodeJS.Timeout | null = null;
   #farewellTimer: NodeJS.Timeout | null = null;
   #lastStateMs = -Infinity;
   #snapshotsDue = 0;
-  #answerer: Viewer | null = null;
 
   constructor(terminal: ViewedTerminal) {
     this.#terminal = terminal;
+    this.#answerer = new Answerer(terminal);
     this.#ownership = new Ownership((owner) => {
       terminal.ownerChanged(owner);
       this.#chooseAnswerer();
@@ -59,7 +56,7 @@ export class Viewers {
 
   /** True when this viewer is the one whose emulator's answers reach the program. */
   mayAnswer(viewer: Viewer): boolean {
-    return this.#answerer === viewer && (!viewer.extended || viewer.acknowledged >= viewer.answersFrom);
+    return this.#answerer.isListenedTo(viewer);
   }
 
   join(link: ViewerLink, identity: ViewerIdentity, hello: Hello): Viewer {
@@ -71,7 +68,7 @@ export class Viewers {
     if (!viewer.extended) viewer.sendPreferences();
     const offset = hello.sac?.offset;
     if (hello.sac?.stream === stream && offset !== undefined && offset >= tail.start && offset <= tail.end) {
-      viewer.answersFrom = this.#answeredUpTo(offset);
+      viewer.answersFrom = this.#answerer.answeredUpTo(offset);
       viewer.resumeAt(offset, tail, stream);
       this.#sendState(viewer);
       this.advance(viewer);
@@ -109,7 +106,7 @@ export class Viewers {
   setPaused(viewer: Viewer, paused: boolean): void {
     if (viewer.paused === paused) return;
     viewer.paused = paused;
-    if (!paused) viewer.answersFrom = this.#answeredUpTo(viewer.sent);
+    if (!paused) viewer.answersFrom = this.#answerer.answeredUpTo(viewer.sent);
     this.#chooseAnswerer();
     this.progress(viewer);
   }
@@ -203,7 +200,7 @@ export class Viewers {
       this.#trySnapshot(viewer);
       return;
     }
-    viewer.answersFrom = this.#answeredUpTo(snapshot.place.offset);
+    viewer.answersFrom = this.#answerer.answeredUpTo(snapshot.place.offset);
     viewer.showSnapshot(snapshot, stream);
     this.#sendState(viewer);
     this.#chooseAnswerer();
@@ -247,25 +244,8 @@ export class Viewers {
     this.#checkPace();
   }
 
-  /** Questions in what is replayed from `offset` on were answered when they were new; answering them again is typing. */
-  #answeredUpTo(offset: number): number {
-    const { tail } = this.#terminal;
-    const length = tail.end - offset;
-    if (offset < tail.start || length > bounds.replayFrameBytes) return tail.end;
-    const replayed = Buffer.allocUnsafe(length);
-    tail.copy(offset, tail.end, replayed, 0);
-    return mayAsk(replayed) ? tail.end : offset;
-  }
-
   #chooseAnswerer(): void {
-    const able = (viewer: Viewer | null): viewer is Viewer =>
-      viewer !== null && viewer.mode === 'control' && viewer.phase === 'live' && !viewer.paused;
-    const { owner } = this.#ownership;
-    const others = [...this.#all].filter(able).sort((a, b) => b.lastActiveMs - a.lastActiveMs);
-    const next = able(owner) ? owner : (others[0] ?? null);
-    const before = this.#answerer;
-    this.#answerer = next;
-    if ((before === null) !== (next === null)) this.#terminal.answererChanged(next !== null);
+    this.#answerer.choose(this.#all, this.#ownership.owner);
   }
 
   #changed(): void {
