@@ -148,7 +148,7 @@ export class Pty {
 
   /** Queues input as one whole. False: refused, because more than 1 MiB would wait or the process has ended. */
   write(data: Uint8Array): boolean {
-    if (this.#closed || this.#queuedBytes + data.length > bounds.inputQueueBytes) return false;
+    if (!this.#isOpen || this.#queuedBytes + data.length > bounds.inputQueueBytes) return false;
     if (data.length === 0) return true;
     this.#input.push(data);
     this.#queuedBytes += data.length;
@@ -171,12 +171,12 @@ export class Pty {
   }
 
   resize(size: Size): void {
-    if (!this.#closed) native.resize(this.#fd, size.columns, size.rows);
+    if (this.#isOpen) native.resize(this.#fd, size.columns, size.rows);
   }
 
   /** Name of the process group in the foreground, when the kernel tells. */
   foreground(): string | null {
-    if (this.#closed || this.#exit !== null) return null;
+    if (!this.#isOpen || this.#exit !== null) return null;
     try {
       return native.process(this.#fd, this.#name) ?? null;
     } catch {
@@ -191,6 +191,11 @@ export class Pty {
     this.#killTimer = setTimeout(() => signalSession(this.pid, 'SIGKILL'), bounds.hangUpGraceMs);
   }
 
+  /** A stream that was destroyed has given its descriptor back already, before it says so: it may be another file by now. */
+  get #isOpen(): boolean {
+    return !this.#closed && !this.#stream.destroyed;
+  }
+
   #read(bytes: Uint8Array): boolean {
     this.#readSinceTick = true;
     this.#events.onData(bytes);
@@ -201,7 +206,7 @@ export class Pty {
     this.#retryTimer = null;
     this.#retryImmediate = null;
     try {
-      for (let head = this.#input[0]; head !== undefined && !this.#closed; head = this.#input[0]) {
+      for (let head = this.#input[0]; head !== undefined && this.#isOpen; head = this.#input[0]) {
         const written = writeSync(this.#fd, head);
         this.#queuedBytes -= written;
         if (written === head.length) this.#input.shift();
