@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Harness } from './testing/harness.ts';
-import { safeFileName } from './uploads.ts';
+import { safeFileName, saveUpload } from './uploads.ts';
 import type { SandboxState } from './terminals.ts';
 
 let harness: Harness;
@@ -236,6 +237,11 @@ describe('files', () => {
     expect(await put('x', Buffer.from('x'))).toMatchObject({ status: 409, body: { code: 'conflict' } });
     expect(readdirSync(join(harness.directory, 'elsewhere'))).toEqual([]);
     rmSync(join(harness.directory, 'uploads'));
+  });
+  it('fail with the reason of the file system when uploads cannot be made, as on a full disk', async () => {
+    // Nobody can make a folder there.
+    const saving = saveUpload('/proc', 'x', Readable.from('x'), new AbortController().signal);
+    await expect(saving).rejects.toMatchObject({ code: 'ENOENT' });
   });
   it.each([
     ['../../etc/passwd', 'passwd', ''],

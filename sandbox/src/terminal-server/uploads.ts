@@ -86,6 +86,15 @@ const publish = async (directory: string, temporary: string, name: string): Prom
   );
 };
 
+const ensureDirectory = async (directory: string): Promise<void> => {
+  await mkdir(directory).catch((error: unknown) => {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  });
+  const status = await lstat(directory);
+  if (!status.isDirectory())
+    throw new UploadRefused('conflict', `${directory} is not a directory; remove or rename what is there`);
+};
+
 /**
  * Puts a file into `<workspace>/uploads` under a name of its own. It appears whole or not at all.
  * @throws UploadRefused when it is too large, the disk is full or `uploads` is not a plain directory
@@ -97,12 +106,9 @@ export const saveUpload = async (
   signal: AbortSignal,
 ): Promise<{ path: string; sizeBytes: number }> => {
   const directory = join(workspaceDir, 'uploads');
-  await mkdir(directory, { recursive: true }).catch(() => undefined);
-  const status = await lstat(directory).catch(() => null);
-  if (status?.isDirectory() !== true)
-    throw new UploadRefused('conflict', `${directory} is not a directory; remove or rename what is there`);
   const temporary = join(directory, `.${randomUUID()}.part`);
   try {
+    await ensureDirectory(directory);
     const sizeBytes = await writeTemporary(temporary, content, signal);
     return { path: await publish(directory, temporary, name), sizeBytes };
   } catch (error) {
