@@ -23,11 +23,11 @@ it('waits 4 ms for more, from the first byte on', () => {
   expect(flushed).toEqual([300]);
 });
 
-it('sends full frames of 16 KiB at once', () => {
-  read(40_000);
-  expect(flushed).toEqual([16_384, 16_384]);
+it('sends full frames of 64 KiB at once', () => {
+  read(140_000);
+  expect(flushed).toEqual([65_536, 65_536]);
   vi.advanceTimersByTime(4);
-  expect(flushed).toEqual([16_384, 16_384, 7_232]);
+  expect(flushed).toEqual([65_536, 65_536, 8_928]);
 });
 
 it('does not wait within 20 ms of input', () => {

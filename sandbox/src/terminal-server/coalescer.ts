@@ -1,7 +1,7 @@
 import { bounds } from './constants.ts';
 
 /**
- * Merges the small reads of a PTY (never more than 4,095 bytes each) into frames: 16 KiB or 4 ms, whichever
+ * Merges the small reads of a PTY (never more than 4,095 bytes each) into frames: 64 KiB or 4 ms, whichever
  * comes first. Soon after input everything goes out in the same turn of the event loop.
  */
 export class Coalescer {

@@ -9,7 +9,7 @@ export const bounds = {
   scrollbackLines: 1_000,
   /** PTY reads are merged for at most this long, or until a frame is full. */
   coalesceMs: 4,
-  coalesceBytes: 16 * 1024,
+  coalesceBytes: 64 * 1024,
   /** Output that follows input within this time goes out at once, so that echo is never delayed. */
   echoWindowMs: 20,
   /** Largest output frame sent from the tail, and largest piece of a snapshot. */
