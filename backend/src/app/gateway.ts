@@ -96,8 +96,10 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     isDraining = true;
     people.events.close();
     stopCutting();
-    await agents.close();
+    agents.endStreams();
     await Promise.all([closeServer(app), closeServer(internal)]);
+    // Only now: a sandbox that takes its time to end must not keep new requests coming.
+    await agents.close();
     await jobs.close();
     await people.hasher.close();
     metrics.close();

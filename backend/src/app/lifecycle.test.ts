@@ -8,6 +8,7 @@ import pg from 'pg';
 import { routes, type RouteDefinition } from '@sac/contracts';
 import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
+import { agentBody } from '../../test/agents.ts';
 import { createTestGateway, PASSWORD, TEST_HOST } from '../../test/gateway.ts';
 import { startTestPostgres } from '../../test/postgres.ts';
 import { createLogger, redactUrl } from './logging.ts';
@@ -147,6 +148,33 @@ describe('a killed PostgreSQL', () => {
 });
 
 describe('ending', () => {
+  it('takes no new requests while a sandbox takes its time', async () => {
+    const test = await createTestGateway();
+    const admin = await test.admin();
+    await test.app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = test.app.server.address() as AddressInfo;
+    const liveStatus = (): Promise<number> =>
+      fetch(`http://127.0.0.1:${port}/health/live`).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    const begun = Promise.withResolvers<void>();
+    const slow = Promise.withResolvers<void>();
+    test.runtime.ensure = () => {
+      begun.resolve();
+      return slow.promise;
+    };
+    const { body: agent } = await admin.call('createAgent', { body: agentBody() });
+    await admin.call('openSession', { body: { agentId: agent.id } });
+    await begun.promise;
+    expect(await liveStatus()).toBe(200);
+    const closing = test.close();
+    await sleep(500);
+    expect(await liveStatus()).toBe(0);
+    slow.resolve();
+    await closing;
+  });
+
   it('finishes running requests and takes no new ones', async () => {
     // Hashing at full cost takes long enough to be caught in the middle.
     const test = await createTestGateway({ deps: { tuning: { passwordHasher: { cost: 12, threads: 1 } } } });

@@ -59,6 +59,8 @@ export interface AgentFeatures {
   registerInternalRoutes(internal: FastifyInstance): void;
   /** Begins background work. The runtime has been started. */
   start(): Promise<void>;
+  /** Ends the sidecars' streams, which would keep the internal listener open; new ones end at once. */
+  endStreams(): void;
   /** Ends background work and the sidecars' streams; sandboxes go on. */
   close(): Promise<void>;
 }
@@ -118,9 +120,10 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
       await uploads.prepare();
       reconciler = createReconciler({ ...deps, ...deps.tuning });
     },
+    endStreams: () => streams.close(),
     close: async () => {
-      await reconciler?.close();
       streams.close();
+      await reconciler?.close();
       bus.close();
     },
   };

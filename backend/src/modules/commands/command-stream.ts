@@ -36,6 +36,7 @@ export const createCommandStreams = (deps: {
 }): CommandStreams => {
   const { db, logger } = deps;
   const streams = new Map<string, Stream>();
+  let isClosed = false;
 
   const end = (stream: Stream): void => {
     if (streams.get(stream.identity.agentId) === stream) streams.delete(stream.identity.agentId);
@@ -110,6 +111,7 @@ export const createCommandStreams = (deps: {
   const open: CommandStreams['open'] = (identity, response) => {
     // Gone while its credential was checked: its end has been told and is not told again.
     if (response.destroyed) return;
+    if (isClosed) return void response.end();
     const previous = streams.get(identity.agentId);
     const stream: Stream = { identity, response, sent: new Set(), busy: false, again: false };
     streams.set(identity.agentId, stream);
@@ -127,6 +129,7 @@ export const createCommandStreams = (deps: {
   return {
     open,
     close: () => {
+      isClosed = true;
       unsubscribe();
       for (const stream of [...streams.values()]) end(stream);
     },
