@@ -193,6 +193,9 @@ class LocalRuntime implements Runtime {
     entry.link = null;
     const { agentUid, generation, state } = entry.observed;
     if (this.#closed || state === 'failed') return;
+    // Another generation has taken its place, and what would be done about this death would be done to that one.
+    const current = this.#entries.get(agentUid);
+    if (current !== undefined && current !== entry) return;
     // Asked for: whoever asked waits for the process and forgets the entry.
     if (state === 'stopping') return;
     const deaths = this.#deaths.add(agentUid);
