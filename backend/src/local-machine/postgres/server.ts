@@ -158,17 +158,25 @@ export class EmbeddedPostgres {
 
   async #adoptOrLaunch(): Promise<void> {
     const running = postmasterOf(this.#host.clusterDir);
-    if (running !== null && this.#wasStartedLikeThis()) {
-      this.#server = running;
-      await this.#waitUntilReady();
-      this.#options.logger.info({ pid: running.pid }, 'found the running PostgreSQL');
-      return;
-    }
-    if (running !== null) {
+    if (running !== null && this.#wasStartedLikeThis() && (await this.#adopt(running))) return;
+    if (running !== null && isAlive(running)) {
       this.#options.logger.info({ pid: running.pid }, 'ending the PostgreSQL of an earlier version');
       await endProcess(running, { signal: 'SIGINT', graceMs: STOP_GRACE_MS });
     }
     await this.#launch();
+  }
+
+  /** False: it was ending, or died before it answered. */
+  async #adopt(running: ProcessIdentity): Promise<boolean> {
+    this.#server = running;
+    try {
+      await this.#waitUntilReady(() => (isAlive(running) ? null : new Error('it ended')));
+    } catch (error) {
+      if (isAlive(running)) throw error;
+      return false;
+    }
+    this.#options.logger.info({ pid: running.pid }, 'found the running PostgreSQL');
+    return true;
   }
 
   /** A killed server and its children need a moment to go; until then PostgreSQL refuses to start another. */
