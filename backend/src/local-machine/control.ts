@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { MachineFault } from './fault.ts';
 
 /** What the commands of one machine ask of the running server, over a unix socket only its own user can reach. */
 export interface MachineStatus {
@@ -89,10 +90,21 @@ const readAll = async (incoming: IncomingMessage): Promise<string> => {
   return text;
 };
 
+const noAnswer = (error: unknown): MachineFault => {
+  const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+  return new MachineFault(
+    `The running server does not answer${code}.`,
+    'It may be starting or ending just now: try again in a moment. If it stays so, look into its log (make logs) or stop it (make stop).',
+    { cause: error },
+  );
+};
+
 const call = async (socketPath: string, method: string, path: string): Promise<unknown> => {
   const outgoing = request({ socketPath, method, path, signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS), agent: false });
   outgoing.end();
-  const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
+  const [incoming] = (await once(outgoing, 'response').catch((error: unknown) => {
+    throw noAnswer(error);
+  })) as [IncomingMessage];
   const body: unknown = JSON.parse(await readAll(incoming));
   if (incoming.statusCode === 200) return body;
   const message = typeof body === 'object' && body !== null && 'message' in body ? String(body.message) : '';

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { Compile } from 'typebox/compile';
 import type { SigningKeys } from '../config/keys.ts';
+import { runInBackground } from '../lib/background.ts';
 import { clientAddressBehind } from '../terminal-relay/client-address.ts';
 import { handOver } from '../terminal-relay/hand-over.ts';
 import { ChildMessage, encodeTicketKeys, type ParentMessage } from '../terminal-relay/messages.ts';
@@ -122,10 +123,12 @@ export class WsProxy {
     for (const { identity } of recordedProxies(this.#options.runDir)) {
       if (identity === null || !isAlive(identity)) continue;
       const socketPath = controlSocketOf(this.#options.runDir, identity.pid);
-      tellRevoked(socketPath, authSessions, () => isAlive(identity)).catch(async (err: unknown) => {
-        this.#options.logger.error({ err, pid: identity.pid }, 'ws-proxy did not take a sign-out; ending it');
-        await endProcess(identity, { signal: 'SIGTERM', graceMs: STOP_GRACE_MS });
-      });
+      runInBackground(this.#options.logger, 'ending a ws-proxy that did not take a sign-out', () =>
+        tellRevoked(socketPath, authSessions, () => isAlive(identity)).catch(async (err: unknown) => {
+          this.#options.logger.error({ err, pid: identity.pid }, 'ws-proxy did not take a sign-out; ending it');
+          await endProcess(identity, { signal: 'SIGTERM', graceMs: STOP_GRACE_MS });
+        }),
+      );
     }
   }
 
