@@ -61,7 +61,9 @@ export const createTerminalService = (deps: TerminalServiceDeps): TerminalServic
   const create: TerminalService['create'] = async (owner, sessionId, signal) => {
     const { own, sandbox } = await find(owner, sessionId);
     openings.take(owner.id);
-    if ((sandbox.report?.terminals.length ?? 0) >= limits.terminalsPerSandbox) {
+    // A shell that has ended makes room; the main terminal has its place also between two runs of the CLI.
+    const taken = (sandbox.report?.terminals ?? []).filter(({ name, running }) => running || name === MAIN);
+    if (taken.length >= limits.terminalsPerSandbox) {
       throw new AppError(
         'limit_reached',
         `A sandbox has at most ${limits.terminalsPerSandbox} terminals. Close one first.`,

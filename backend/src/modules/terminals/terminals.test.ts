@@ -144,6 +144,18 @@ describe('terminals', () => {
     });
   });
 
+  it('that have ended do not count', async () => {
+    const ended = { running: false, exit: { code: 0, signal: null } };
+    const shells = Array.from({ length: 15 }, (_value, index) => terminal(`shell-${index + 1}`));
+    await fixture.report(agent.uid, 1, {
+      terminals: [terminal(), { ...terminal('shell-1'), ...ended }, ...shells.slice(1)],
+    });
+    sidecar.answerAll(() => ({ ...done, value: terminal('shell-1') }));
+    await expect(fixture.call('createTerminal', ada, { params: { sessionId } })).resolves.toMatchObject({
+      running: true,
+    });
+  });
+
   it('are closed by the sandbox, except main', async () => {
     sidecar.answerAll((command) =>
       command.kind === 'closeTerminal' && command.name === 'shell-1' ? done : { outcome: 'failed', reason: 'no' },
