@@ -95,7 +95,8 @@ export class CommandRunner {
         return { outcome: 'done', reason: null };
       case 'writeFile': {
         const content = await gateway.openUpload(command.uploadId, this.#signal);
-        const value = await control.putFile(command.name, content, this.#signal);
+        // What the terminal server refused is not read to its end: the server must not go on holding it out to us.
+        const value = await control.putFile(command.name, content, this.#signal).finally(() => content.destroy());
         if (value.sizeBytes === command.sizeBytes) return { outcome: 'done', reason: null, value };
         return {
           outcome: 'failed',

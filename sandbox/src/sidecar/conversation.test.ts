@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -41,6 +41,22 @@ const life = (conversation: Conversation, exit: typeof refused | typeof killed):
 };
 
 describe('Conversation', () => {
+  it('is written down as soon as that is possible again', async () => {
+    const later = join(dir, 'later');
+    const conversation = new Conversation(join(later, 'conversation'));
+    await expect(conversation.hook(prompted('one'))).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(conversation.id).toBe('one');
+    await mkdir(later);
+    expect(await conversation.hook(prompted('one'))).toBe(false);
+    expect(await readFile(join(later, 'conversation'), 'utf8')).toBe('one');
+  });
+
+  it('is the later one of two in a row', async () => {
+    const conversation = new Conversation(path);
+    await Promise.all(['one', 'two', 'three'].map((id) => conversation.hook(prompted(id))));
+    expect(await readFile(path, 'utf8')).toBe('three');
+  });
+
   it('sets aside what the CLI refuses twice to take up', async () => {
     const conversation = await resuming();
     expect(await life(conversation, refused)).toBe(false);

@@ -20,6 +20,9 @@ const SAYS_NOTHING: ReadonlySet<string> = new Set(['SessionStart', 'SessionEnd',
 export class Conversation {
   readonly #path: string;
   #id: string | null = null;
+  /** What the file holds; behind while it cannot be written, as on a full disk. */
+  #written: string | null = null;
+  #writing: Promise<void> = Promise.resolve();
   #shortLives = 0;
   #startedAt: string | null = null;
   #resuming = false;
@@ -31,22 +34,37 @@ export class Conversation {
   async load(): Promise<void> {
     const text = (await readFile(this.#path, 'utf8').catch(() => '')).trim();
     this.#id = CONVERSATION_ID.test(text) ? text : null;
+    this.#written = this.#id;
   }
 
   get id(): string | null {
     return this.#id;
   }
 
-  /** Returns whether the id changed. @throws when it cannot be written */
+  /** Returns whether the id changed. @throws when it cannot be written; the next hook tries again */
   async hook(event: HookEvent): Promise<boolean> {
     const { sessionId, subagentId } = event;
     if (meaningOf(event.event) === 'UserPromptSubmit') this.#resuming = false;
     if (SAYS_NOTHING.has(meaningOf(event.event)) || subagentId !== null || sessionId === null) return false;
-    if (sessionId === this.#id || !CONVERSATION_ID.test(sessionId)) return false;
+    if (!CONVERSATION_ID.test(sessionId)) return false;
+    const changed = sessionId !== this.#id;
     this.#id = sessionId;
-    this.#shortLives = 0;
-    await writeAtomically(this.#path, sessionId, 0o644);
-    return true;
+    if (changed) this.#shortLives = 0;
+    await this.#write();
+    return changed;
+  }
+
+  /** One after the other: of two ids in a row the later one stays. */
+  #write(): Promise<void> {
+    const write = async (): Promise<void> => {
+      const id = this.#id;
+      if (id === null || id === this.#written) return;
+      await writeAtomically(this.#path, id, 0o644);
+      this.#written = id;
+    };
+    const done = this.#writing.then(write);
+    this.#writing = done.catch(() => undefined);
+    return done;
   }
 
   /** Told, perhaps more than once, that the CLI runs since `startedAt`; with a conversation known it takes that up. */
@@ -65,6 +83,7 @@ export class Conversation {
     this.#shortLives = refused ? this.#shortLives + 1 : 0;
     if (this.#shortLives < MAX_SHORT_LIVES) return false;
     this.#id = null;
+    this.#written = null;
     this.#shortLives = 0;
     await rename(this.#path, `${this.#path}.set-aside`).catch(() => undefined);
     return true;
