@@ -131,6 +131,8 @@ export const Agent = strict({
   ...AgentConfigFields,
   hasProviderToken: Type.Boolean(),
   generation: Type.Integer(),
+  /** Grows with every change that is told to browsers: what has a smaller one is older. */
+  revision: Type.Integer(),
   status: AgentStatus,
   createdAt: Timestamp,
   updatedAt: Timestamp,

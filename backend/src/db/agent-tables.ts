@@ -48,6 +48,7 @@ export interface AgentsTable {
   start_failure: NullableJson<AgentFailure>;
   published_agent: string | null;
   published_terminals: string | null;
+  published_revision: Generated<string>;
   created_at: DefaultTimestamp;
   updated_at: DefaultTimestamp;
   last_active_at: Date | null;

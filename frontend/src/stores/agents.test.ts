@@ -19,6 +19,7 @@ const agent = (id: string, state: AgentState, minute: number, generation = 1): A
   environment: [],
   hasProviderToken: false,
   generation,
+  revision: 1,
   status: {
     state,
     since: `2026-11-21T10:${String(minute).padStart(2, '0')}:00.000Z`,
@@ -94,6 +95,17 @@ describe('agents store', () => {
     store.put(agent('1', 'ready', 5, 3));
     store.put(agent('1', 'asleep', 4, 2));
     expect(store.byId('1')?.status.state).toBe('ready');
+  });
+
+  it('an answer that was overtaken by an event does not undo it, one that knows as much as the event does', () => {
+    const store = useAgentsStore();
+    const seen = (state: AgentState, revision: number): Agent => ({ ...agent('1', state, 1), revision });
+    store.put(seen('starting', 4));
+    store.apply({ type: 'agent', agent: seen('working', 6) });
+    store.put(seen('ready', 5));
+    expect(store.byId('1')?.status.state).toBe('working');
+    store.put(seen('stopping', 6));
+    expect(store.byId('1')?.status.state).toBe('stopping');
   });
 
   it('marks as unread what finished while nobody looked', () => {

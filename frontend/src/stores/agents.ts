@@ -25,8 +25,8 @@ export const useAgentsStore = defineStore('agents', () => {
 
   const put = (agent: Agent): void => {
     const before = byIdMap.value.get(agent.id);
-    // Two answers can overtake each other on the way; the older configuration of a newer generation never wins.
-    if (before && before.generation > agent.generation) return;
+    // Answers and events overtake each other on the way; what the server saw earlier never wins.
+    if (before && (before.generation > agent.generation || before.revision > agent.revision)) return;
     changedAt.set(agent.id, ++eventCount);
     byIdMap.value = new Map(byIdMap.value).set(agent.id, agent);
     unread.onChange(before, agent);

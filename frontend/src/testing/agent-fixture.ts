@@ -19,6 +19,7 @@ export const agentFixture = (status: Partial<Agent['status']> = {}, more: Partia
   environment: [],
   hasProviderToken: true,
   generation: 1,
+  revision: 1,
   status: {
     state: 'ready',
     since: '2026-11-21T12:00:00Z',

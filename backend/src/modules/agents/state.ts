@@ -55,6 +55,7 @@ export const presentAgent = (record: AgentRecord, status: AgentStatus): Agent =>
     environment: row.environment.map(({ name, value }) => ({ name, value })),
     hasProviderToken: record.token !== null,
     generation: row.generation,
+    revision: Number(row.published_revision),
     status,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),

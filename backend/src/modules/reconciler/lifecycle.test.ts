@@ -59,15 +59,19 @@ describe('an agent', () => {
       activity: { state: 'working', since: new Date().toISOString(), text: 'Bash: ls' },
     });
     await becomes(agent, 'working');
-    const states = await vi.waitFor(async () => {
+    const told = await vi.waitFor(async () => {
       const events = (await fixture.events(ada)).filter(
         (event): event is Extract<ServerEvent, { type: 'agent' }> =>
           event.type === 'agent' && event.agent.id === agent.id,
       );
       expect(events.at(-1)?.agent.status).toMatchObject({ state: 'working', activity: 'Bash: ls' });
-      return events.map((event) => JSON.stringify(event));
+      return events.map((event) => event.agent);
     });
-    expect(new Set(states).size).toBe(states.length);
+    const looks = told.map(({ revision: _, ...look }) => JSON.stringify(look));
+    expect(new Set(looks).size).toBe(looks.length);
+    const revisions = told.map(({ revision }) => revision);
+    expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+    expect((await get(agent)).revision).toBe(revisions.at(-1));
     await free();
   });
 

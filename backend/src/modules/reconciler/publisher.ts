@@ -23,17 +23,16 @@ export const publishAgent = (deps: StateDeps & { readonly db: Database }, agentI
     const record = await findAgentRecord(trx, agentId);
     if (!before || !record || record.row.deleted_at) return;
     const { status, report } = stateOf(record, deps);
-    const agent = presentAgent(record, status);
+    const { revision, ...agent } = presentAgent(record, status);
     const terminals = report?.terminals ?? [];
     const published = { published_agent: digest(agent), published_terminals: digest(terminals) };
+    const agentChanged = published.published_agent !== before.published_agent;
+    const terminalsChanged = published.published_terminals !== before.published_terminals;
+    if (!agentChanged && !terminalsChanged) return;
+    const next = agentChanged ? revision + 1 : revision;
     const to = { userId: record.row.owner_id };
-    if (published.published_agent !== before.published_agent) await publishEvent(trx, to, { type: 'agent', agent });
-    if (published.published_terminals !== before.published_terminals)
-      await publishEvent(trx, to, { type: 'terminals', agentId, terminals });
-    if (
-      published.published_agent === before.published_agent &&
-      published.published_terminals === before.published_terminals
-    )
-      return;
-    await trx.updateTable('agents').set(published).where('id', '=', agentId).execute();
+    if (agentChanged) await publishEvent(trx, to, { type: 'agent', agent: { ...agent, revision: next } });
+    if (terminalsChanged) await publishEvent(trx, to, { type: 'terminals', agentId, terminals });
+    const values = { ...published, published_revision: String(next) };
+    await trx.updateTable('agents').set(values).where('id', '=', agentId).execute();
   });
