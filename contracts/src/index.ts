@@ -17,6 +17,7 @@ export * from './supervisor.ts';
 export * from './system.ts';
 export * from './terminal/codec.ts';
 export * from './terminal/frames.ts';
+export * from './terminal/reconnect.ts';
 export * from './terminal/recording.ts';
 export * from './terminal/screen.ts';
 export * from './terminal/ticket.ts';

@@ -1,4 +1,5 @@
-import { retryDelayMs, type Verdict } from './reconnect-policy.ts';
+import { reconnectDelayMs } from '@sac/contracts';
+import type { Verdict } from './reconnect-policy.ts';
 import type { Refusal } from './status.ts';
 
 /**
@@ -49,7 +50,7 @@ const onFailure = (state: MachineState, verdict: Verdict, now: number, random: n
   if (verdict.kind === 'ended') return { state: { phase: 'ended' }, command: 'stop' };
   if (verdict.kind === 'refused') return { state: { phase: 'refused', refusal: verdict.refusal }, command: 'stop' };
   const attempt = attemptsBehind(state, now) + 1;
-  const delayMs = Math.max(retryDelayMs(attempt, random), verdict.minimumDelayMs);
+  const delayMs = Math.max(reconnectDelayMs(attempt, random), verdict.minimumDelayMs);
   return { state: { phase: 'reconnecting', attempt, retryAt: now + delayMs }, command: 'wait' };
 };
 

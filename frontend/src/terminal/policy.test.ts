@@ -1,6 +1,7 @@
+import { reconnectDelayMs } from '@sac/contracts';
 import { describe, expect, it } from 'vitest';
 import { transition, SETTLED_AFTER_MS, type MachineEvent, type MachineState } from './connection-machine.ts';
-import { judgeClose, judgeTicketFailure, retryDelayMs, type Verdict } from './reconnect-policy.ts';
+import { judgeClose, judgeTicketFailure, type Verdict } from './reconnect-policy.ts';
 import { StreamPosition } from './stream-position.ts';
 
 const lost: MachineEvent = { type: 'failed', verdict: { kind: 'retry', minimumDelayMs: 0 } };
@@ -8,12 +9,12 @@ const run = (state: MachineState, event: MachineEvent, now = 1_000, random = 0.5
   transition(state, event, now, random);
 
 describe('retry delay', () => {
-  it('doubles from 250 ms to 15 s, with full jitter', () => {
-    expect([1, 2, 3, 7, 8, 100].map((attempt) => retryDelayMs(attempt, 1))).toEqual([
-      250, 500, 1_000, 15_000, 15_000, 15_000,
+  it('grows from 250 ms to 15 s, slowly while a restart may still be over in a moment, with full jitter', () => {
+    expect([1, 2, 3, 4, 5, 6, 7, 8, 100].map((attempt) => reconnectDelayMs(attempt, 1))).toEqual([
+      250, 500, 750, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000,
     ]);
-    expect(retryDelayMs(5, 0)).toBe(0);
-    expect(retryDelayMs(5, 0.5)).toBe(2_000);
+    expect(reconnectDelayMs(5, 0)).toBe(0);
+    expect(reconnectDelayMs(5, 0.5)).toBe(1_000);
   });
 });
 

@@ -1,15 +1,9 @@
 import { closeCodes, type ErrorCode } from '@sac/contracts';
 import type { Refusal } from './status.ts';
 
-const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 15_000;
 /** A server that asked for patience gets at least this. */
 const BUSY_DELAY_MS = 1_000;
 const NOT_READY_DELAY_MS = 500;
-
-/** Exponential with full jitter: thousands of clients that lost the same server do not return in step. */
-export const retryDelayMs = (attempt: number, random: number): number =>
-  Math.round(random * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1)));
 
 /** What follows from a failed attempt or a lost connection. */
 export type Verdict =

@@ -1,10 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Hello } from '@sac/contracts';
+import { reconnectDelayMs, type Hello } from '@sac/contracts';
 import { EmulatorClient } from './emulator-client.ts';
 import { TestClient } from './test-client.ts';
-
-const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 15_000;
 
 export interface PersistentViewerOptions {
   /** A connection with a ticket of its own. */
@@ -59,8 +56,9 @@ export class PersistentViewer {
         lostAtMs = performance.now();
       }
       attempt += 1;
-      const delayMs = Math.random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
-      await sleep(delayMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+      await sleep(reconnectDelayMs(attempt, Math.random()), undefined, { signal: this.#stopped.signal }).catch(
+        () => undefined,
+      );
     }
   }
 
