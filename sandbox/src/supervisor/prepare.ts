@@ -7,6 +7,7 @@ import { baseEnvironment } from '../profiles/environment.ts';
 import type { PreparedCli } from '../profiles/profile.ts';
 import { profiles } from '../profiles/profiles.ts';
 import { INNER_UID, type Layout } from './layout.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** Replaces a file in one step; readers see the old or the new one. */
 export const writeAtomically = async (path: string, content: string, mode: number): Promise<void> => {
@@ -64,7 +65,7 @@ const writeEtc = async (config: SupervisorConfig, layout: Layout): Promise<void>
 export const prepareFolders = async (config: SupervisorConfig, layout: Layout): Promise<void> => {
   const { host } = layout;
   // What an earlier run left in its /tmp goes; a restart of the terminal server alone keeps it.
-  await rm(host.temporary, { recursive: true, force: true });
+  await removeTree(host.temporary);
   for (const path of [host.home, host.workspace, host.temporary]) await agentFolder(config, path);
   await mkdir(host.inside, { recursive: true, mode: 0o755 });
   await mkdir(`${host.inside}/state`, { recursive: true, mode: 0o755 });

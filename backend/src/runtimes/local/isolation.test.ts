@@ -87,6 +87,25 @@ describe('a sandbox with bubblewrap', () => {
     expect(text).toMatch(/NoNewPrivs:\t1/);
   });
 
+  it('starts again, and is erased, whatever folders it closed for writing', async () => {
+    const closing = await runningShell(machine);
+    const close = (folder: string): string =>
+      `mkdir -p ${folder}/in && touch ${folder}/in/file && chmod -R a-w ${folder}`;
+    expect(
+      await runInside(machine, closing, `${close('/tmp/closed')} && ${close('/home/agent/closed')} && echo done`),
+    ).toBe('done\n');
+    await machine.runtime.ensure({ ...closing, generation: 2 });
+    await waitFor(
+      () => (machine.runtime.observed().get(closing.agentUid)?.generation === 2 ? true : undefined),
+      5_000,
+      () => 'no second start',
+    );
+    await machine.state(closing.agentUid, 'running');
+    expect(await runInside(machine, closing, 'ls -A /tmp')).not.toContain('closed');
+    await machine.runtime.remove(closing.agentUid);
+    await expect(stat(machine.places(closing.agentUid).agent)).rejects.toThrow('ENOENT');
+  });
+
   it('cannot change the machine', async () => {
     const before = await readFile('/proc/sys/kernel/panic', 'utf8');
     const text = await run(

@@ -6,7 +6,7 @@ import type { Isolation, ObservedSandbox, Runtime, SandboxSpec } from '../runtim
 import { AgentQueues } from './agent-queues.ts';
 import { Deaths } from './deaths.ts';
 import { Entries, type Entry, startingEntry } from './entries.ts';
-import { makeReadableForAll } from './folder.ts';
+import { makeReadableForAll, removeAgentFolder } from './folder.ts';
 import { notProbed, probeIsolation, type LocalIsolation } from './isolation.ts';
 import { beginPhase, pendingPhases } from './phases.ts';
 import { isAgentUid, placesOf, sandboxCode, type SandboxCode } from './places.ts';
@@ -122,7 +122,8 @@ class LocalRuntime implements Runtime {
     const { agent, paths } = this.#places(agentUid);
     await this.#queues.add(agentUid, async () => {
       if (this.#entries.get(agentUid) !== undefined) return;
-      for (const path of [agent, paths.runDir, paths.logFile, `${paths.logFile}.1`])
+      await removeAgentFolder(agent);
+      for (const path of [paths.runDir, paths.logFile, `${paths.logFile}.1`])
         await rm(path, { recursive: true, force: true });
     });
   }
