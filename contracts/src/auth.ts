@@ -45,6 +45,8 @@ export const SignedIn = strict({
   accessToken: Type.String(),
   accessTokenExpiresAt: Timestamp,
   refreshSecret: Type.String(),
+  /** Newest event of the account: who loads its lists now follows them with the event stream from here on. */
+  lastEventId: Type.String(),
 });
 export type SignedIn = Static<typeof SignedIn>;
 

@@ -19,6 +19,7 @@ class Rotation {
     this.current = `secret-${this.count}`;
     return {
       user,
+      lastEventId: '0',
       accessToken: `token-${this.count}`,
       accessTokenExpiresAt: new Date(Date.now() + 900_000).toISOString(),
       refreshSecret: this.current,

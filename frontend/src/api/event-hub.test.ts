@@ -71,6 +71,7 @@ describe('EventHub', () => {
     const events: ServerEvent[] = [];
     const links: LinkState[] = [];
     const hub = new EventHub(account, {
+      lastEventId: '3',
       lock,
       openChannel: bus,
       openStream,
@@ -107,7 +108,8 @@ describe('EventHub', () => {
     expect(streams).toHaveLength(1);
     stream(0).options.onOpen();
     stream(0).options.onEvent({ id: '5', event: deleted('9') });
-    expect(first.events).toEqual([{ type: 'resync' }, deleted('9')]);
+    expect(stream(0).options.lastEventId).toBe('3');
+    expect(first.events).toEqual([deleted('9')]);
     expect(second.events).toEqual(first.events);
     expect(second.links.at(-1)).toEqual({ phase: 'open', retryAtMs: null });
   });
@@ -122,8 +124,7 @@ describe('EventHub', () => {
     await settle();
     expect(streams).toHaveLength(2);
     expect(stream(1).options.lastEventId).toBe('5');
-    stream(1).options.onOpen();
-    expect(second.events.filter((event) => event.type === 'resync')).toHaveLength(1);
+    expect(second.events).toEqual([deleted('9')]);
   });
 
   it('a tab that comes later learns position and state from the leader', async () => {

@@ -13,10 +13,12 @@ export interface LinkState {
 
 type HubMessage =
   | { readonly type: 'event'; readonly received: ReceivedEvent }
-  | { readonly type: 'link'; readonly link: LinkState; readonly lastEventId: string | null }
+  | { readonly type: 'link'; readonly link: LinkState; readonly lastEventId: string }
   | { readonly type: 'hello' };
 
 export interface EventHubDeps {
+  /** Position before the lists of this page were asked for. */
+  readonly lastEventId: string;
   readonly lock: BrowserLock;
   /** One channel per account, so that a tab never sees another account's events. */
   readonly openChannel: (name: string) => TabChannel & { close(): void };
@@ -46,13 +48,14 @@ export class EventHub {
   private readonly deps: EventHubDeps;
   private readonly channel: TabChannel & { close(): void };
   private readonly stopping = new AbortController();
-  private lastEventId: string | null = null;
+  private lastEventId: string;
   private link: LinkState = { phase: 'connecting', retryAtMs: null };
   private leading = false;
   private wake: (() => void) | null = null;
 
   constructor(accountId: string, deps: EventHubDeps) {
     this.deps = deps;
+    this.lastEventId = deps.lastEventId;
     this.channel = deps.openChannel(`sac.events.${accountId}`);
     this.channel.onmessage = (message) => {
       this.onTabMessage(message.data as HubMessage);
@@ -100,11 +103,7 @@ export class EventHub {
     await this.deps.openStream({
       lastEventId: this.lastEventId,
       signal: this.stopping.signal,
-      onOpen: () => {
-        this.setLink({ phase: 'open', retryAtMs: null });
-        // Without a position nothing can be replayed, so whatever was loaded before may be stale.
-        if (this.lastEventId === null) this.pass({ id: null, event: { type: 'resync' } });
-      },
+      onOpen: () => this.setLink({ phase: 'open', retryAtMs: null }),
       onEvent: (received) => this.pass(received),
     });
   }
@@ -154,7 +153,8 @@ export class EventHub {
       this.receive(message.received);
       return;
     }
-    this.lastEventId ??= message.lastEventId;
+    // The leader has passed on everything up to there.
+    this.lastEventId = message.lastEventId;
     this.link = message.link;
     this.deps.onLink(message.link);
   }

@@ -10,8 +10,8 @@ export interface ReceivedEvent {
 }
 
 export interface EventStreamOptions {
-  /** Replay starts after this id; null: from now on. */
-  readonly lastEventId: string | null;
+  /** Replay starts after this id. */
+  readonly lastEventId: string;
   readonly onOpen: () => void;
   readonly onEvent: (received: ReceivedEvent) => void;
   readonly signal: AbortSignal;
@@ -46,7 +46,7 @@ const read = async (body: ReadableStream<Uint8Array>, onText: (text: string) => 
 export const openEventStream: OpenEventStream = async ({ lastEventId, onOpen, onEvent, signal }) => {
   const response = await withToken(async (token) => {
     const headers = new Headers({ authorization: `Bearer ${token}`, accept: 'text/event-stream' });
-    if (lastEventId !== null) headers.set('last-event-id', lastEventId);
+    headers.set('last-event-id', lastEventId);
     const answer = await fetch(routes.streamEvents.path, {
       headers,
       cache: 'no-store',

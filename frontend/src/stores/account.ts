@@ -46,7 +46,7 @@ export const useAccountStore = defineStore('account', () => {
     else agents.apply(event);
   };
 
-  const enter = (next: User): void => {
+  const enter = ({ user: next, lastEventId }: SignedIn): void => {
     if (user.value?.id === next.id) {
       user.value = next;
       return;
@@ -55,6 +55,7 @@ export const useAccountStore = defineStore('account', () => {
     leftByChoice.value = false;
     user.value = next;
     hub = new EventHub(next.id, {
+      lastEventId,
       lock: browserLock,
       openChannel: (name) => new BroadcastChannel(name),
       openStream: openEventStream,
@@ -73,9 +74,7 @@ export const useAccountStore = defineStore('account', () => {
     void capabilities.ensure();
   };
 
-  credentials.onSignedIn((signedIn) => {
-    enter(signedIn.user);
-  });
+  credentials.onSignedIn(enter);
   credentials.onSignedOut(leave);
   globalThis.addEventListener('online', () => hub?.retryNow());
 

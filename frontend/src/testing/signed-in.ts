@@ -14,6 +14,7 @@ export const testUser: User = {
 /** What the server answers to a sign-in; `mark` tells one from another. */
 export const signedInFixture = (mark: string | number = 1): SignedIn => ({
   user: testUser,
+  lastEventId: '0',
   accessToken: `token-${mark}`,
   accessTokenExpiresAt: new Date(Date.now() + 900_000).toISOString(),
   refreshSecret: `secret-${mark}`,

@@ -38,7 +38,12 @@ interface Deps {
   readonly db: Database;
   readonly logger: Pick<Logger, 'warn'>;
   readonly refreshKey: Buffer;
-  readonly hand: (user: UserRow, session: AuthSessionRow, token: RefreshToken) => OpenedSession;
+  readonly hand: (
+    trx: Transaction<Tables>,
+    user: UserRow,
+    session: AuthSessionRow,
+    token: RefreshToken,
+  ) => Promise<OpenedSession>;
   readonly now: () => Date;
 }
 
@@ -70,11 +75,15 @@ export const createRefresh = (deps: Deps): Refresh => {
     const justRotated = now().getTime() - session.rotated_at.getTime() <= REFRESH_GRACE_MS;
     const isNewest = token.counter === newest;
     if (!isNewest && !(justRotated && token.counter === newest - 1)) return reused(trx, session, origin);
-    if (justRotated) return { kind: 'opened', session: hand(user, session, { family: token.family, counter: newest }) };
+    const opened = async (counter: number): Promise<Outcome> => ({
+      kind: 'opened',
+      session: await hand(trx, user, session, { family: token.family, counter }),
+    });
+    if (justRotated) return opened(newest);
 
     const expiresAt = new Date(now().getTime() + SESSION_IDLE_MS);
     await repository.rotateAuthSession(trx, session.id, { counter: newest + 1, expiresAt, now: now() });
-    return { kind: 'opened', session: hand(user, session, { family: token.family, counter: newest + 1 }) };
+    return opened(newest + 1);
   };
 
   const refresh: Refresh['refresh'] = async ({ cookie, secret }, origin) => {

@@ -8,6 +8,7 @@ import { inTransaction } from '../../db/transaction.ts';
 import { notFound } from '../../lib/app-error.ts';
 import { deriveKey } from '../../lib/secrets.ts';
 import { recordAudit, type Origin } from '../audit/record.ts';
+import { newestEventId } from '../events/newest-event.ts';
 import { presentUser } from '../users/presenter.ts';
 import { signAccessToken, verifyAccessToken } from './access-token.ts';
 import {
@@ -57,7 +58,12 @@ export const createSessionsService = (deps: Deps): SessionsService => {
   const now = deps.now ?? (() => new Date());
   const refreshKey = deriveKey(deps.keys.master, 'refresh-token');
 
-  const hand = (user: UserRow, session: AuthSessionRow, token: RefreshToken): OpenedSession => {
+  const hand = async (
+    trx: Transaction<Tables>,
+    user: UserRow,
+    session: AuthSessionRow,
+    token: RefreshToken,
+  ): Promise<OpenedSession> => {
     const claims = { userId: user.id, authSessionId: session.id, tokenVersion: user.token_version };
     const access = signAccessToken(deps.keys.accessToken, claims, now());
     return {
@@ -67,6 +73,7 @@ export const createSessionsService = (deps: Deps): SessionsService => {
         accessToken: access.token,
         accessTokenExpiresAt: access.expiresAt.toISOString(),
         refreshSecret: refreshSecret(refreshKey, token.family),
+        lastEventId: await newestEventId(trx, user.id),
       },
     };
   };
@@ -92,7 +99,7 @@ export const createSessionsService = (deps: Deps): SessionsService => {
     });
     await repository.touch(trx, { userId: user.id, authSessionId: session.id });
     await repository.revokeAuthSessions(trx, { userId: user.id, keepNewest: MAX_SESSIONS_PER_USER }, 'too_many');
-    return hand(user, session, token);
+    return hand(trx, user, session, token);
   };
 
   const { refresh, signOut } = createRefresh({ ...deps, refreshKey, hand, now });

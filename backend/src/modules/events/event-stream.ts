@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { ServerEvent } from '@sac/contracts';
 import type { Logger } from 'pino';
 import type { Database } from '../../db/database.ts';
-import { isEventThere, newestEventId, readEventsAfter } from './repository.ts';
+import { newestEventId } from './newest-event.ts';
+import { isEventThere, readEventsAfter } from './repository.ts';
 
 const PAGE_SIZE = 100;
 /** Who is further behind loads the lists anew: cheaper for both sides than replaying. */
@@ -18,7 +19,7 @@ export interface EventStreamOptions {
   readonly logger: Pick<Logger, 'warn'>;
   readonly response: ServerResponse;
   readonly userId: string;
-  /** Position of the browser's last event, from Last-Event-ID; null at its first connection. */
+  /** Position of the browser's last event, from Last-Event-ID; null: it wants what comes from now on. */
   readonly lastEventId: string | null;
   readonly version: string;
   /** Whether the browser session is still good. */

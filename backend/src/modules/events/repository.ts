@@ -24,18 +24,6 @@ export const readEventsAfter = async (
   return rows as StoredEvent[];
 };
 
-/** Id of the newest event of a user, `0` before the first. */
-export const newestEventId = async (db: DatabaseOrTransaction, userId: string): Promise<string> => {
-  const row = await db
-    .selectFrom('outbox')
-    .select('id')
-    .where('user_id', '=', userId)
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return row?.id ?? '0';
-};
-
 /** Deletion goes by age, so as long as an event is there all later ones of its user are. */
 export const isEventThere = async (
   db: DatabaseOrTransaction,
