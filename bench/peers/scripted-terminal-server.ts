@@ -3,7 +3,8 @@
  * small as a PTY makes them (4,095 bytes of output, one write each) and made once. Prints its port.
  *
  * - `flood`: output for as long as the viewer takes it; `flood:<bytes per second>`: at most so much.
- * - `paced:<bytes>:<intervalMs>:<durationMs>`: so many bytes each interval, for so long; then says the total in a title.
+ * - `paced:<bytes>:<intervalMs>:<durationMs>`: from the first input on, so many bytes each interval, for so long; then says
+ *   the total in a title.
  * - `echo`: what is typed comes back.
  */
 import { createHash } from 'node:crypto';
@@ -90,6 +91,8 @@ const paced = (socket: Socket, { byteCount, intervalMs, durationMs }: Pace): voi
   setTimeout(go, startedAtMs - performance.now());
 };
 
+const isStartedByInput = (script: string): boolean => script.startsWith('paced:');
+
 const play = (socket: Socket, script: string): void => {
   const [name, byteCount = 0, intervalMs = 0, durationMs = 0] = script
     .split(':')
@@ -103,14 +106,21 @@ const play = (socket: Socket, script: string): void => {
 const serveFrames = (socket: Socket): FrameReader => {
   let hello = '';
   let input: Buffer[] = [];
+  let waitingScript: string | null = null;
   return new FrameReader({
     onPayload: (type, piece) => {
       if (type === clientFrame.hello) hello += Buffer.from(piece).toString('utf8');
       else if (type === clientFrame.input) input.push(Buffer.from(piece));
     },
     onFrameEnd: (type) => {
-      if (type === clientFrame.hello) play(socket, (JSON.parse(`{${hello}`) as { AuthToken: string }).AuthToken);
-      else if (type === clientFrame.input)
+      if (type === clientFrame.hello) {
+        const script = (JSON.parse(`{${hello}`) as { AuthToken: string }).AuthToken;
+        if (isStartedByInput(script)) waitingScript = script;
+        else play(socket, script);
+      } else if (type === clientFrame.input && waitingScript !== null) {
+        play(socket, waitingScript);
+        waitingScript = null;
+      } else if (type === clientFrame.input)
         socket.write(frameOf(Buffer.concat([Buffer.of(serverFrame.output), ...input]), { masked: false }));
       input = [];
     },

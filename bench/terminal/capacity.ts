@@ -1,7 +1,7 @@
 import { isPatternAt } from './pattern.ts';
 import type { FarEnd, Relay } from './parts.ts';
 import { sleep } from './statistics.ts';
-import { TerminalClient } from './terminal-client.ts';
+import { TerminalClient, type Route } from './terminal-client.ts';
 
 const PIECE_BYTES = 4_096;
 const INTERVAL_MS = 100;
@@ -23,9 +23,9 @@ class Terminal {
   readonly client: TerminalClient;
   #wrongAt: number | null = null;
 
-  constructor(relay: Relay, farEnd: FarEnd, { user, script }: { user: string; script: string }) {
+  constructor(route: Route, script: string) {
     this.client = new TerminalClient({
-      route: relay.routeTo(farEnd, user),
+      route,
       authToken: script,
       onOutput: (piece) => {
         const at = this.client.outputBytes - piece.length;
@@ -43,11 +43,13 @@ class Terminal {
   }
 }
 
-const openAll = async (count: number, open: (index: number) => Terminal): Promise<Terminal[]> => {
+/** One terminal for each route. */
+const openAll = async (routes: readonly Route[], script: string): Promise<Terminal[]> => {
   const terminals: Terminal[] = [];
+  const waiting = routes.values();
   const worker = async (): Promise<void> => {
-    while (terminals.length < count) {
-      const terminal = open(terminals.length);
+    for (const route of waiting) {
+      const terminal = new Terminal(route, script);
       terminals.push(terminal);
       await terminal.client.opened;
     }
@@ -67,28 +69,30 @@ export interface CapacityOptions {
 export const measureCapacity = async ({ relay, farEnd, count, seconds }: CapacityOptions): Promise<Capacity> => {
   const { process } = relay;
   if (process === null) throw new Error('capacity is measured of a relay');
-  const user = (index: number): string => `user-${index % 100}`;
-  const warm = await openAll(
-    WARM_UP,
-    (index) => new Terminal(relay, farEnd, { user: user(index), script: WARM_UP_SCRIPT }),
-  );
+  // Made beforehand: signing tickets is the server's work, not the relay's.
+  const routes = (howMany: number): Route[] =>
+    Array.from({ length: howMany }, (_, index) => relay.routeTo(farEnd, `user-${index % 100}`));
+  const warm = await openAll(routes(WARM_UP), WARM_UP_SCRIPT);
+  for (const { client } of warm) client.type('\n');
   await sleep(500);
   for (const { client } of warm) client.close();
   await sleep(500);
   const residentBefore = process.residentBytes;
   const script = `paced:${PIECE_BYTES}:${INTERVAL_MS}:${seconds * 1_000}`;
+  const all = routes(count);
+  const openedFromMs = performance.now();
+  const terminals = await openAll(all, script);
+  const openMs = performance.now() - openedFromMs;
   const startedAtMs = performance.now();
-  const terminals = await openAll(count, (index) => new Terminal(relay, farEnd, { user: user(index), script }));
-  const openMs = performance.now() - startedAtMs;
+  for (const { client } of terminals) client.type('\n');
   await sleep(500);
   const cpuBefore = process.cpuSeconds;
   const fromMs = performance.now();
-  await sleep(Math.max(1_000, (seconds - 2) * 1_000 - openMs));
+  await sleep(Math.max(1_000, (seconds - 2) * 1_000));
   const cores = (process.cpuSeconds - cpuBefore) / ((performance.now() - fromMs) / 1_000);
   const residentBytes = process.residentBytes - residentBefore;
   const expected = Math.ceil((seconds * 1_000) / INTERVAL_MS) * PIECE_BYTES;
-  // The last one started when all were open.
-  const deadline = startedAtMs + openMs + seconds * 1_000 + DRAIN_MS;
+  const deadline = startedAtMs + seconds * 1_000 + DRAIN_MS;
   const inexact = (): Terminal[] => terminals.filter((terminal) => !terminal.isExact(expected));
   while (inexact().length > 0 && performance.now() < deadline) await sleep(100);
   const wrong = inexact();
