@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import type { GatewayConfig } from '../config/config.ts';
 import type { Database } from '../db/database.ts';
 import { AppError } from '../lib/app-error.ts';
+import { refuse, type Refusal } from '../lib/refusal.ts';
 import { registerAuthHook, type Authenticate } from './auth-hook.ts';
 import { sendError } from './error-mapper.ts';
 import type { GatewayDeps } from './gateway-deps.ts';
@@ -43,14 +44,12 @@ export interface ServerDeps {
   readonly isDraining: () => boolean;
 }
 
-const badRequest =
-  'HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json; charset=utf-8\r\n\r\n' +
-  '{"code":"invalid_request","message":"This is not a valid HTTP request.","requestId":""}';
+const BAD_REQUEST: Refusal = { code: 'invalid_request', message: 'This is not a valid HTTP request.' };
 
 /** What is not even HTTP; `ECONNRESET` and the like leave nobody to answer. */
 const answerClientError = (err: NodeJS.ErrnoException, socket: Socket): void => {
   if (err.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else socket.end(badRequest);
+  else refuse(socket, BAD_REQUEST);
 };
 
 const serverOptions = (deps: ServerDeps): FastifyHttpOptions<Server, Logger> => ({

@@ -101,7 +101,14 @@ describe('an upload', () => {
   });
 });
 
-it('answers an upgrade where there is no WebSocket, and holds no connection open for it', async () => {
+it.each([
+  [
+    'an upgrade where there is no WebSocket',
+    `GET /x HTTP/1.1\r\nHost: ${TEST_HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    404,
+  ],
+  ['what is no HTTP', 'hello\r\n\r\n', 400],
+])('answers %s, and holds no connection open for it', async (_what, request, status) => {
   const openConnections = (): Promise<number> =>
     new Promise((resolve, reject) => {
       test.app.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
@@ -111,8 +118,8 @@ it('answers an upgrade where there is no WebSocket, and holds no connection open
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   let answer = '';
   socket.on('error', () => undefined).on('data', (chunk) => (answer += chunk.toString()));
-  socket.write(`GET /x HTTP/1.1\r\nHost: ${TEST_HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
-  await vi.waitFor(() => expect(answer).toMatch(/^HTTP\/1\.1 404 [^]*"code":"not_found"/), 5_000);
+  socket.write(request);
+  await vi.waitFor(() => expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*"code":"`)), 5_000);
   // The client keeps its side open.
   await vi.waitFor(async () => expect(await openConnections()).toBe(before), 5_000);
   socket.destroy();

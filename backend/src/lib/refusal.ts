@@ -21,7 +21,7 @@ export class RefusedError extends Error {
 }
 
 /** Complete HTTP/1.1 answer with the common error body. */
-export const refusalResponse = (refusal: Refusal, requestId: string = randomUUID()): string => {
+const refusalResponse = (refusal: Refusal, requestId: string = randomUUID()): string => {
   const { code, message, retryAfterSeconds } = refusal;
   const envelope: ErrorEnvelope = {
     code,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { WebSocket } from 'ws';
 import {
   Cleanup,
@@ -179,5 +179,26 @@ describe('5,000 clients that connect and say nothing', () => {
     expect(residentBytes() - before).toBeLessThan(5_000 * 30 * 1_024);
     await waitUntil(() => closed === 5_000, 25_000);
     expect(proxy.relay.connectionCount).toBe(1);
+  });
+});
+
+describe('a client that asks for nothing that is here', () => {
+  it.each([
+    ['another address', 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n', 404],
+    ['no HTTP', 'hello\r\n\r\n', 400],
+    ['an upgrade elsewhere', 'GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', 404],
+  ])('(%s) holds no connection open, whatever it does', async (_what, request, status) => {
+    const { port, server } = await startProxy(cleanup);
+    const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    cleanup.add(() => client.destroy());
+    let answer = '';
+    client.on('error', () => undefined).on('data', (chunk: Buffer) => (answer += chunk.toString()));
+    client.write(request);
+    await waitUntil(() => answer.startsWith(`HTTP/1.1 ${status} `));
+    const connections = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+      });
+    await vi.waitFor(async () => expect(await connections()).toBe(0), 4_000);
   });
 });

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from 'node:net';
 import type { ClientAddress } from './client-address.ts';
 import { pathOf } from './handshake.ts';
-import { refusalResponse, refuse, type Refusal } from '../lib/refusal.ts';
+import { refuse, type Refusal } from '../lib/refusal.ts';
 import type { Relay } from './relay.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -58,7 +58,7 @@ const serveRequest = (relay: Relay, request: IncomingMessage, response: ServerRe
       `{"status":"${relay.accepting ? 'ok' : 'draining'}"}`,
     );
   else if (path === '/metrics') answer(response, 200, 'text/plain; version=0.0.4', relay.metricsText);
-  else request.socket.end(refusalResponse(notHere));
+  else refuse(request.socket, notHere);
 };
 
 /**
