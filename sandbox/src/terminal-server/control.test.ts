@@ -161,6 +161,25 @@ describe('input from the product', () => {
     );
   });
 
+  it('pastes nothing for somebody who has gone while the screen was read', async () => {
+    await harness.stop();
+    // The model has megabytes to read before it can say whether the program takes pastes.
+    harness = await Harness.start({ main: 'stty raw -echo; yes "$(seq -s " " 9999)" | head -c 4000000; exec cat -v' });
+    await sleep(150);
+    const gone = request({ socketPath: harness.controlPath, method: 'POST', path: '/terminals/main/paste' });
+    gone.setHeader('content-type', 'application/json');
+    gone.on('error', () => undefined).end(JSON.stringify({ text: 'LOST', submit: true, clearFirst: false }));
+    await sleep(50);
+    gone.destroy();
+    const screen = async (): Promise<string> =>
+      ((await harness.control('GET', '/terminals/main/screen')).body as { lines: string[] }).lines.join('');
+    await sleep(1_000);
+    expect(await screen()).not.toContain('LOST');
+    await harness.control('POST', '/terminals/main/paste', { text: 'KEPT', submit: false, clearFirst: false });
+    await until(async () => (await screen()).includes('KEPT'), 'what came after it');
+    expect(await screen()).not.toContain('LOST');
+  });
+
   it('types keys', async () => {
     expect(
       (await harness.control('POST', '/terminals/main/keys', { data: Buffer.from('echo ke"y"s\r').toString('base64') }))

@@ -71,8 +71,14 @@ const write = (terminal: Terminal, data: Uint8Array): void => {
   }
 };
 
-const paste = async (terminal: Terminal, body: PasteBody): Promise<{ bracketedPaste: boolean }> => {
+/** Nothing is typed for a caller who gave up meanwhile: it has been told that nothing is known of its paste. */
+const paste = async (
+  terminal: Terminal,
+  body: PasteBody,
+  hasGone: () => boolean,
+): Promise<{ bracketedPaste: boolean }> => {
   const { modes } = await terminal.screen();
+  if (hasGone()) throw new ControlError('conflict', 'the connection was closed before anything was pasted');
   const text = pastable(body.text);
   const framed = modes.bracketedPaste ? `\x1b[200~${text}\x1b[201~` : text;
   write(terminal, Buffer.from(`${body.clearFirst ? CLEAR_LINE : ''}${framed}${body.submit ? '\r' : ''}`));
@@ -135,7 +141,8 @@ const registerTerminals = (app: FastifyInstance, terminals: Terminals): void => 
   app.post<{ Params: NameParams; Body: PasteBody }>(
     '/terminals/:name/paste',
     { schema: { body: pasteSchema }, bodyLimit: 8 * PROMPT_MAX_BYTES },
-    async (request) => paste(runningTerminal(terminals, request.params.name), request.body),
+    async (request, reply) =>
+      paste(runningTerminal(terminals, request.params.name), request.body, () => reply.raw.destroyed),
   );
   app.post<{ Params: NameParams; Body: { readonly data: string } }>(
     '/terminals/:name/keys',
