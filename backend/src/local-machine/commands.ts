@@ -11,7 +11,7 @@ import { MachineFault } from './fault.ts';
 import { type Layout, makePrivateDir, prepareLayout } from './layout.ts';
 import { acquireLock, isHolder, lockHolder, type LockHolder } from './lock.ts';
 import { stopLeftovers } from './leftovers.ts';
-import { waitUntilGone } from './process-identity.ts';
+import { signalProcess, waitUntilGone } from './process-identity.ts';
 import { withRememberedStart } from './remembered-start.ts';
 import type { RuntimeFactory } from './runtime-factory.ts';
 
@@ -88,7 +88,7 @@ const askToStop = async (layout: Layout, holder: LockHolder, keep: boolean): Pro
   try {
     await controlClient(layout.controlSocket).stop({ keep });
   } catch {
-    process.kill(holder.pid, keep ? 'SIGHUP' : 'SIGTERM');
+    signalProcess(holder, keep ? 'SIGHUP' : 'SIGTERM');
   }
   await waitForEnd(holder);
 };

@@ -56,7 +56,8 @@ export const waitUntilGone = async (identity: ProcessIdentity, timeoutMs: number
   return true;
 };
 
-const signal = (identity: ProcessIdentity, name: NodeJS.Signals): void => {
+/** Nothing happens when the process is gone, or another one has its pid by now. */
+export const signalProcess = (identity: ProcessIdentity, name: NodeJS.Signals): void => {
   if (!isAlive(identity)) return;
   try {
     process.kill(identity.pid, name);
@@ -70,9 +71,9 @@ export const endProcess = async (
   identity: ProcessIdentity,
   options: { readonly signal: NodeJS.Signals; readonly graceMs: number },
 ): Promise<void> => {
-  signal(identity, options.signal);
+  signalProcess(identity, options.signal);
   if (await waitUntilGone(identity, options.graceMs)) return;
-  signal(identity, 'SIGKILL');
+  signalProcess(identity, 'SIGKILL');
   if (!(await waitUntilGone(identity, KILL_WAIT_MS))) {
     throw new Error(`Process ${identity.pid} does not end, not even when killed.`);
   }
