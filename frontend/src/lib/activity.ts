@@ -1,4 +1,5 @@
 import type { Agent, AgentState } from '@sac/contracts';
+import { describeFailure } from './failure.ts';
 import { relativeTime, shortDuration } from './time.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -22,7 +23,7 @@ const phaseOf = (agent: Agent, t: Translate): string => {
 
 const detailOf = (agent: Agent, t: Translate): string => {
   const { status } = agent;
-  if (status.state === 'failed') return status.failure?.reason ?? '';
+  if (status.state === 'failed') return status.failure ? describeFailure(status.failure, t).short : '';
   if (status.state === 'starting') return phaseOf(agent, t);
   return status.state === 'working' || status.state === 'waiting' ? (status.activity ?? '') : '';
 };

@@ -15,10 +15,10 @@ export const useToast = () => {
     },
     failed: (title: string, error: unknown): void => {
       if (isAbort(error)) return;
-      const { message: content, requestId } = describeError(error, t);
+      const { message, detail, requestId } = describeError(error, t);
       notification.error({
         title,
-        content,
+        content: () => [message, ...(detail ? [h('div', { class: 's12 muted', lang: 'en' }, detail)] : [])],
         ...(requestId
           ? {
               meta: () =>

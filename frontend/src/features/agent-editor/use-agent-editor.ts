@@ -2,6 +2,7 @@ import type { Agent, Capabilities } from '@sac/contracts';
 import { computed, reactive, ref, shallowRef, watch, type ComputedRef, type Ref, type ShallowRef } from 'vue';
 import { useI18n } from 'vue-i18n';
 import { ApiError } from '../../api/api-error.ts';
+import { errorLine } from '../../lib/errors.ts';
 import { api } from '../../api/client.ts';
 import { draftKey, dropDraft, loadDraft, saveDraft, type Draft } from './draft.ts';
 import type { EditorContext } from './editor-context.ts';
@@ -161,7 +162,7 @@ export const useAgentEditor = (options: EditorOptions): AgentEditor => {
     const taken = error.code === 'name_taken' ? { name: { key: 'nameTaken' } } : {};
     server.report({ ...problems, ...taken });
     const atFields = other.length === 0 && (Object.keys(problems).length > 0 || error.code === 'name_taken');
-    const message = atFields ? t('editor.problems') : error.message;
+    const message = atFields ? t('editor.problems') : errorLine(error, t);
     failure.value = { message, details: other, requestId: atFields ? '' : error.requestId, atFields };
   };
 

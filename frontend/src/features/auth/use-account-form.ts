@@ -2,6 +2,7 @@ import type { SignedIn } from '@sac/contracts';
 import { computed, ref } from 'vue';
 import { useI18n } from 'vue-i18n';
 import { ApiError } from '../../api/api-error.ts';
+import { describeError } from '../../lib/errors.ts';
 import { useSubmit } from '../../lib/use-submit.ts';
 import { useAccountStore } from '../../stores/account.ts';
 import { accountBody, accountProblems, type AccountDraft, type AccountProblems } from './account-form.ts';
@@ -32,7 +33,7 @@ export const useAccountForm = (create: (body: ReturnType<typeof accountBody>) =>
     const cause = error.value;
     // A taken e-mail is named in `details.fields`; without it the user name is meant.
     if (cause instanceof ApiError && cause.code === 'name_taken' && cause.fieldProblem('email') === undefined) {
-      taken.value = { username: draft.value.username, message: cause.message };
+      taken.value = { username: draft.value.username, message: describeError(cause, t).message };
       error.value = null;
     }
     return created;

@@ -3,7 +3,7 @@ import { computed, onScopeDispose, ref, watch, type ComputedRef, type Ref } from
 import { useI18n } from 'vue-i18n';
 import { ApiError } from '../../api/api-error.ts';
 import { api } from '../../api/client.ts';
-import { describeError } from '../../lib/errors.ts';
+import { describeError, errorLine } from '../../lib/errors.ts';
 import { useToast } from '../../lib/use-toast.ts';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { Outbox, type SendFailure } from './outbox.ts';
@@ -67,10 +67,10 @@ export const usePromptQueue = (agent: () => Agent, userId: string): PromptQueue 
   const agentId = agent().id;
 
   const explain = (error: unknown): SendFailure => {
-    const { message, requestId } = describeError(error, t);
+    const { requestId } = describeError(error, t);
     const retryAfter = error instanceof ApiError ? error.details?.retryAfterSeconds : undefined;
     return {
-      message,
+      message: errorLine(error, t),
       requestId: requestId || null,
       temporary: error instanceof ApiError && temporaryCodes.has(error.code),
       retryAfterMs: retryAfter === undefined ? null : retryAfter * 1000,

@@ -4,7 +4,7 @@ import { useMessage } from 'naive-ui';
 import { computed, onScopeDispose, watch } from 'vue';
 import { useI18n } from 'vue-i18n';
 import { uploadFile } from '../../api/upload.ts';
-import { describeError } from '../../lib/errors.ts';
+import { errorLine } from '../../lib/errors.ts';
 import { MAX_FILES_AT_ONCE } from './file-path.ts';
 import { formatBytes } from './format-bytes.ts';
 import { UploadQueue } from './upload-queue.ts';
@@ -18,7 +18,7 @@ export const useUploads = (agent: () => Agent, onPath: (path: string) => void) =
   const open = computed(() => running.has(agent().status.state));
   const queue = new UploadQueue({
     send: (file, name, onProgress, signal) => uploadFile(agent().id, file, name, { onProgress, signal }),
-    explain: (error) => describeError(error, t).message,
+    explain: (error) => errorLine(error, t),
     onPath,
   });
   watch(open, (now) => queue.setOpen(now), { immediate: true });
