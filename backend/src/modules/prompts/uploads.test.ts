@@ -3,7 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { UPLOAD_MAX_BYTES, type Agent } from '@sac/contracts';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../test/agents.ts';
 import { connectSidecar, type TestSidecar } from '../../../test/sidecar.ts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
@@ -109,6 +109,20 @@ describe('uploading a file', () => {
     const result = upload(stalled, 'a.txt', abort.signal);
     setTimeout(() => abort.abort(), 50);
     await expect(result).rejects.toThrow();
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('is refused in words when it takes too long, before the HTTP server cuts the connection', async () => {
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    const spy = vi
+      .spyOn(AbortSignal, 'timeout')
+      .mockImplementation((ms) => timeout(ms > 5 * 60_000 && ms < 10 * 60_000 ? 50 : ms));
+    onTestFinished(() => spy.mockRestore());
+    const stalled = new Readable({ read: () => undefined });
+    await expect(upload(stalled)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/^The file has not arrived within \d minutes\./) as string,
+    });
     expect(await leftovers()).toEqual([]);
   });
 

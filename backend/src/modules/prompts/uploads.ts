@@ -23,11 +23,19 @@ export interface UploadService {
   upload(owner: Pick<AuthenticatedUser, 'id'>, request: UploadRequest): Promise<{ path: string; sizeBytes: number }>;
 }
 
-/** Receiving the body: a slow line may need long for 100 MB, a stalled one must not hold a place for ever. */
-const RECEIVE_TIMEOUT_MS = 15 * 60_000;
+/** A slow line may need long for 100 MB. Less than the HTTP server waits: that one can only cut the connection. */
+const RECEIVE_TIMEOUT_MS = 9 * 60_000;
 const WRITE_TIMEOUT_MS = 60_000;
 /** Bounds what one account can put on the server's disk at a time. */
 const MAX_PARALLEL_PER_USER = 4;
+
+const tooSlow = (cause: unknown): AppError =>
+  new AppError(
+    'unavailable',
+    `The file has not arrived within ${RECEIVE_TIMEOUT_MS / 60_000} minutes. Send a smaller one, or use a faster line.`,
+    undefined,
+    { cause },
+  );
 
 const writtenFile = (result: CommandResult): { path: string; sizeBytes: number } => {
   const { value } = result;
@@ -97,8 +105,11 @@ export const createUploadService = (deps: {
     }
     const leave = enter(owner.id);
     try {
-      const signal = AbortSignal.any([request.signal, AbortSignal.timeout(RECEIVE_TIMEOUT_MS)]);
-      const stored = await deps.store.store(before.record.row.uid, request.source, signal);
+      const timeout = AbortSignal.timeout(RECEIVE_TIMEOUT_MS);
+      const signal = AbortSignal.any([request.signal, timeout]);
+      const stored = await deps.store.store(before.record.row.uid, request.source, signal).catch((error: unknown) => {
+        throw timeout.aborted ? tooSlow(error) : error;
+      });
       try {
         // Looked up again: minutes may have passed, and the sandbox may be another one now.
         return await handOver(await deps.agents.own(owner, request.agentId), request, stored);
