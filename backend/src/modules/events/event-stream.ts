@@ -11,6 +11,8 @@ const MAX_REPLAYED_EVENTS = 500;
 const HEARTBEAT_MS = 15_000;
 /** A reader that takes nothing for so long is gone or stuck; it reconnects and replays. */
 const STALL_TIMEOUT_MS = 60_000;
+/** The same for the last words of a stream: nothing else would end the connection of a reader that takes nothing. */
+const END_TIMEOUT_MS = 10_000;
 /** Bytes that may wait in the socket; events wait in the table, not in memory. */
 const HIGH_WATER_BYTES = 256 * 1024;
 
@@ -87,7 +89,12 @@ export class EventStream {
 
   end(): void {
     const { response } = this.#options;
-    if (!this.#isClosed) response.end();
+    if (!this.#isClosed) {
+      response.end();
+      const timer = setTimeout(() => response.destroy(), END_TIMEOUT_MS);
+      timer.unref();
+      response.once('close', () => clearTimeout(timer));
+    }
     this.#dispose();
   }
 
@@ -140,9 +147,11 @@ export class EventStream {
     if (response.writableLength < HIGH_WATER_BYTES) return !this.#isClosed;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#stall = setTimeout(() => resolve(false), STALL_TIMEOUT_MS);
-    response.once('drain', () => resolve(true));
-    response.once('close', () => resolve(false));
+    const drained = (): void => resolve(true);
+    const closed = (): void => resolve(false);
+    response.once('drain', drained).once('close', closed);
     const hasDrained = await promise;
+    response.off('drain', drained).off('close', closed);
     clearTimeout(this.#stall);
     if (!hasDrained) response.destroy();
     return hasDrained;

@@ -1,9 +1,13 @@
+import type { ServerResponse } from 'node:http';
+import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EventClient } from '../../../test/event-client.ts';
 import { createTestGateway, type TestGateway } from '../../../test/gateway.ts';
 import { signAccessToken } from '../auth/access-token.ts';
+import { EventStream } from './event-stream.ts';
 import { publishEvent } from './publish.ts';
 
 let test: TestGateway;
@@ -24,6 +28,27 @@ describe('lifetime of the event stream', () => {
     await client.until('hello', (stream) => stream.types.includes('hello'));
     await client.until('end', (stream) => stream.isEnded);
     expect(client.types).not.toContain('signed-out');
+  });
+
+  it('keeps no connection of a reader that takes nothing', async () => {
+    const { accessToken } = await test.admin();
+    const response = new Writable({ write: () => undefined });
+    const stream = new EventStream({
+      db: test.db,
+      logger: pino({ level: 'silent' }),
+      response: response as ServerResponse,
+      userId: claimsOf(accessToken).userId,
+      lastEventId: null,
+      version: '1',
+      isAllowed: async () => true,
+      expiresAt: new Date(Date.now() + 60_000),
+    });
+    await stream.start();
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    stream.end();
+    vi.advanceTimersByTime(15_000);
+    expect(response.destroyed).toBe(true);
   });
 
   it('does not begin for a browser that has gone while the database was slow', async () => {
