@@ -122,7 +122,10 @@ describe('a killed PostgreSQL', () => {
       const underWay = caught(sql`select pg_sleep(10)`.execute(db));
       await sleep(100);
       await server.kill();
-      expect(mapDatabaseError(await underWay)?.code).toBe('database_unavailable');
+      expect(mapDatabaseError(await underWay)).toMatchObject({
+        code: 'database_unavailable',
+        message: expect.stringContaining('look whether your last change was made') as string,
+      });
       expect(mapDatabaseError(await caught(sql`select 1`.execute(db)))?.code).toBe('database_unavailable');
 
       await server.start();

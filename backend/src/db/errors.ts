@@ -44,7 +44,9 @@ const isConnectionLoss = (err: Error): boolean => {
 export const mapDatabaseError = (err: unknown): AppError | null => {
   if (!(err instanceof Error)) return null;
   if (isConnectionLoss(err)) {
-    const message = 'The database does not answer at the moment; nothing was changed. Try again in a few seconds.';
+    // A commit whose answer was lost may have been made: nothing is promised about it.
+    const message =
+      'The database does not answer at the moment. Wait a few seconds, and look whether your last change was made.';
     return new AppError('database_unavailable', message, { retryAfterSeconds: 2 }, { cause: err });
   }
   switch (sqlState(err)) {
