@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const scripts = ['one-machine', 'terminal-relay', 'terminal-server', 'prompts'];
+const scripts = ['one-machine', 'terminal-relay', 'terminal-server', 'terminal-page', 'prompts'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !scripts.includes(name));
 if (unknown.length > 0) throw new Error(`no measurement ${unknown.join(', ')}; there are ${scripts.join(', ')}`);

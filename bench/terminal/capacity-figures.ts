@@ -66,7 +66,8 @@ export const capacityFigures = async (): Promise<Figure[]> => {
       value: Math.max(...ours.map((run) => run.openMs)),
       unit: 'ms',
       atMost: 2_000,
-      conditions: 'ticket check, connection to the terminal server and 101 each; 200 handshakes at a time; quiet terminals',
+      conditions:
+        'ticket check, connection to the terminal server and 101 each; 200 handshakes at a time; quiet terminals',
     },
   ];
 };

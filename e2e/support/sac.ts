@@ -32,6 +32,10 @@ export interface InstallationOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Settings of tests and benchmarks are none of the product's, which refuses what it does not know. */
+const withoutOurs = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !/^SAC_(?:TEST|BENCH)_/.test(name)));
+
 async function makeDataDir(diskBytes: number | undefined): Promise<string> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'sac-e2e-'));
   if (diskBytes !== undefined) await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes},mode=0700`, 'sac', dataDir]);
@@ -44,9 +48,8 @@ export async function createInstallation(options: InstallationOptions = {}): Pro
   const { demo = true, diskBytes, env = {} } = options;
   const dataDir = options.dataDir ?? (await makeDataDir(diskBytes));
   const port = await freePort();
-  const { SAC_TEST_CLI_DIR: _ours, ...inherited } = process.env; // no setting of the product
   const environment = {
-    ...inherited,
+    ...withoutOurs(process.env),
     SAC_DATA_DIR: dataDir,
     SAC_PORT: String(port),
     ...(demo ? { SAC_DEMO: '1' } : {}),
