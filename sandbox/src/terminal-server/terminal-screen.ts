@@ -17,6 +17,8 @@ export class TerminalScreen {
   readonly #tail: Tail;
   readonly #model: Screen;
   #parsedOffset = 0;
+  /** Questions before it were answered when they were new; a model that is made again meets them again. */
+  #answeredTo = 0;
   #ending: Promise<string> | null = null;
   #last: { readonly snapshot: Snapshot; readonly text: ScreenText } | null = null;
 
@@ -25,7 +27,9 @@ export class TerminalScreen {
     this.#tail = tail;
     this.#model = screens.open(size, {
       onTitle: events.onTitle,
-      onReply: events.onReply,
+      onReply: (data, offset) => {
+        if (this.#parsedOffset >= this.#answeredTo) events.onReply(data, offset);
+      },
       onParsed: (offset) => {
         this.#parsedOffset = offset;
         events.onProgress();
@@ -93,19 +97,24 @@ export class TerminalScreen {
 
   #rebuild(): void {
     const from = this.#tail.start;
-    const { size } = this.#tail.sizeAt(from);
+    let { size } = this.#tail.sizeAt(from);
     let event = this.#tail.eventFrom(0);
+    this.#answeredTo = Math.max(this.#answeredTo, this.#parsedOffset);
     this.#parsedOffset = from;
     this.#model.reopen({ offset: from, size, nextSequence: event?.sequence ?? this.#tail.nextSequence });
     let at = from;
     while (at < this.#tail.end || event !== undefined) {
-      const to = Math.min(event?.offset ?? this.#tail.end, at + bounds.modelBatchBytes);
+      const stop = at < this.#answeredTo ? this.#answeredTo : Infinity;
+      const to = Math.min(event?.offset ?? this.#tail.end, at + bounds.modelBatchBytes, stop);
       const piece = Buffer.allocUnsafe(to - at);
       this.#tail.copy(at, to, piece, 0);
       this.#model.write(piece);
       at = to;
+      // Changes nothing, but nothing is drawn together across it: the model says when it is here.
+      if (at === this.#answeredTo) this.#model.resize(size, event?.sequence ?? this.#tail.nextSequence);
       if (event === undefined || event.offset !== at) continue;
-      this.#model.resize(event.size, event.sequence + 1);
+      ({ size } = event);
+      this.#model.resize(size, event.sequence + 1);
       event = event.sequence + 1 < this.#tail.nextSequence ? this.#tail.eventFrom(event.sequence + 1) : undefined;
     }
   }

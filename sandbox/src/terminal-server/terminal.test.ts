@@ -84,6 +84,23 @@ describe('loss of the screen worker', () => {
     }
   };
 
+  it('answers no question of the program a second time', async () => {
+    const terminal = new Terminal(
+      'main',
+      launch("stty -icanon -echo; printf '\\033[c\\n'; cat -v"),
+      { screens, records: null },
+      { onChange: () => undefined, onEnd: () => undefined },
+    );
+    await untilShown(terminal, '^[[?1;2c');
+    breakWorker();
+    await untilShown(terminal, '^[[?1;2c');
+    await sleep(300);
+    terminal.input(Buffer.from('x'));
+    await untilShown(terminal, '^[[?1;2cx');
+    terminal.close(1012, 'end of the test');
+    await terminal.whenGone;
+  });
+
   it('is mended from the tail; one that keeps dying is reported', { timeout: 60_000 }, async () => {
     const terminal = new Terminal(
       'main',
