@@ -11,6 +11,9 @@ export interface ScreenSink {
   resize(size: Size): void;
 }
 
+/** The screen parses a piece without a pause; a large one would cost frames. */
+const PIECE_BYTES = 16 * 1024;
+
 export interface OutputFlowOptions {
   readonly screen: ScreenSink;
   readonly send: (message: ClientMessage) => void;
@@ -101,12 +104,15 @@ export class OutputFlow {
   }
 
   #onOutput(data: Uint8Array): void {
-    const { stream } = this.#position;
-    const end = this.#position.receive(data.length);
-    this.#options.screen.write(data, () => {
-      this.#position.process(stream, end);
-      if (this.#extended === true) this.#acknowledger.processed(this.#position.processed);
-    });
+    const { stream, received: start } = this.#position;
+    this.#acknowledger.received(this.#position.receive(data.length));
+    for (let from = 0; from < data.length; from += PIECE_BYTES) {
+      const piece = data.subarray(from, from + PIECE_BYTES);
+      this.#options.screen.write(piece, () => {
+        this.#position.process(stream, start + from + piece.length);
+        if (this.#extended === true) this.#acknowledger.processed(this.#position.processed);
+      });
+    }
   }
 
   /** A stock ttyd starts a new program for every connection and numbers nothing. */

@@ -1,4 +1,5 @@
 import { Terminal } from '@xterm/xterm';
+import { limits } from '@sac/contracts';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Acknowledger } from './acknowledger.ts';
 import { loadScreenAddons } from './screen-addons.ts';
@@ -60,5 +61,49 @@ describe('acknowledging', () => {
     acknowledger.processed(70_001);
     vi.advanceTimersByTime(100);
     expect(sent).toEqual([1_010, 70_000, 70_001]);
+  });
+
+  /** A server that sends as much as may be outstanding to a screen that draws `bytesPerMs`, in pieces of 16 KiB. */
+  const flood = (bytesPerMs: number, durationMs: number) => {
+    vi.useFakeTimers();
+    const piece = 16 * 1024;
+    let acknowledged = 0;
+    const acknowledger = new Acknowledger((offset) => {
+      expect(Number.isInteger(offset)).toBe(true);
+      acknowledged = offset;
+    });
+    acknowledger.restart(0);
+    let received = 0;
+    const ahead: number[] = [];
+    const send = (): void => {
+      while (received + piece <= acknowledged + limits.unacknowledgedBytes) acknowledger.received((received += piece));
+    };
+    for (let drawn = piece; drawn <= durationMs * bytesPerMs; drawn += piece) {
+      send();
+      vi.advanceTimersByTime(piece / bytesPerMs);
+      acknowledger.processed(drawn);
+      ahead.push(received - drawn);
+    }
+    return {
+      ahead,
+      acknowledger,
+      drawnAll: () => acknowledger.processed(received),
+      received,
+      seen: () => acknowledged,
+    };
+  };
+
+  it('lets a flood be ahead of a slow screen by what it draws in 100 ms', () => {
+    const { ahead, drawnAll, received, seen } = flood(1_234.5, 5_000);
+    const settled = ahead.slice(ahead.length / 2);
+    expect(Math.max(...settled)).toBeLessThan(180_000);
+    expect(Math.min(...settled)).toBeGreaterThan(0);
+    drawnAll();
+    expect(seen()).toBe(received);
+  });
+
+  it('keeps nothing back from a screen that is fast enough', () => {
+    const { ahead } = flood(20_000, 2_000);
+    expect(Math.min(...ahead.slice(ahead.length / 2))).toBeGreaterThan(limits.unacknowledgedBytes - 4 * 64 * 1024);
   });
 });
