@@ -82,7 +82,7 @@ export const claudeCode: CliProfile = {
             projects: { [paths.workspace]: { hasTrustDialogAccepted: true } },
           },
         },
-        { kind: 'text', path: '.claude/CLAUDE.md', content: spec.instructions },
+        { kind: 'section', path: '.claude/CLAUDE.md', content: spec.instructions },
       ],
       runFiles: [{ name: 'claude-settings.json', content: JSON.stringify(settings(spec, paths)) }],
       activity: 'claude',

@@ -78,7 +78,7 @@ export const codex: CliProfile = {
       ],
       env: spec.providerToken === null ? {} : { [TOKEN_VARIABLE]: spec.providerToken },
       resumeArgs: ['resume', '{id}'],
-      seed: [{ kind: 'text', path: '.codex/AGENTS.md', content: spec.instructions }],
+      seed: [{ kind: 'section', path: '.codex/AGENTS.md', content: spec.instructions }],
       runFiles: [],
       activity: 'quiet-hooks',
     };

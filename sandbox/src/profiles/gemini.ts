@@ -58,7 +58,7 @@ export const gemini: CliProfile = {
         GEMINI_CLI_SYSTEM_SETTINGS_PATH: `${paths.run}/gemini-settings.json`,
       },
       resumeArgs: ['--resume', '{id}'],
-      seed: [{ kind: 'text', path: '.gemini/GEMINI.md', content: spec.instructions }],
+      seed: [{ kind: 'section', path: '.gemini/GEMINI.md', content: spec.instructions }],
       runFiles: [{ name: 'gemini-settings.json', content: JSON.stringify(settings(paths)) }],
       activity: 'hooks',
     };

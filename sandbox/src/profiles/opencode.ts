@@ -80,7 +80,7 @@ export const opencode: CliProfile = {
         ...(spec.providerToken === null ? {} : { [TOKEN_VARIABLE]: spec.providerToken }),
       },
       resumeArgs: ['--session', '{id}'],
-      seed: [{ kind: 'text', path: '.config/opencode/AGENTS.md', content: spec.instructions }, ...settled],
+      seed: [{ kind: 'section', path: '.config/opencode/AGENTS.md', content: spec.instructions }, ...settled],
       runFiles: [
         { name: 'opencode.json', content: JSON.stringify(config) },
         { name: 'opencode-tui.json', content: JSON.stringify({ plugin: [plugin('opencode-ready')] }) },

@@ -20,11 +20,12 @@ export type ProfileSpec = Pick<
 
 /**
  * A file put into the agent's home before its CLI starts. `json-merge` keeps everything the CLI itself wrote
- * there and sets only the given members; `text` replaces the file, or removes it when `content` is empty.
+ * there and sets only the given members; `text` replaces the file; `section` puts `content` between two marks at the top
+ * and keeps what the agent or its person wrote around them.
  */
 export type SeedFile =
   | { readonly kind: 'json-merge'; readonly path: string; readonly members: Readonly<Record<string, unknown>> }
-  | { readonly kind: 'text'; readonly path: string; readonly content: string };
+  | { readonly kind: 'text' | 'section'; readonly path: string; readonly content: string };
 
 /**
  * How the sidecar learns what the CLI does. `claude`: hooks and its live state file; `hooks`: hooks alone;

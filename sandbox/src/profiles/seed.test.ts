@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -39,11 +39,51 @@ describe('seedHome', () => {
     expect(await readFile(join(home, 'a.json.unreadable'), 'utf8')).toBe('{"half":');
   });
 
-  it('writes text files in new folders, and removes them when there is nothing to say', async () => {
-    await seedHome(home, [{ kind: 'text', path: '.claude/CLAUDE.md', content: 'Be kind.' }]);
-    expect(await readFile(join(home, '.claude/CLAUDE.md'), 'utf8')).toBe('Be kind.\n');
-    await seedHome(home, [{ kind: 'text', path: '.claude/CLAUDE.md', content: '' }]);
-    expect(await readdir(join(home, '.claude'))).toEqual([]);
+  it('writes text files in new folders', async () => {
+    await seedHome(home, [{ kind: 'text', path: '.config/x/settled', content: 'Yes.' }]);
+    expect(await readFile(join(home, '.config/x/settled'), 'utf8')).toBe('Yes.\n');
+  });
+
+  describe('instructions', () => {
+    const notes = join('.claude', 'CLAUDE.md');
+    const seed = (content: string) => seedHome(home, [{ kind: 'section', path: notes, content }]);
+    const text = () => readFile(join(home, notes), 'utf8');
+
+    it('are written, replaced, and gone with the file when there are none', async () => {
+      await seed('Be kind.');
+      expect(await text()).toContain('\nBe kind.\n');
+      await seed('Be brief.');
+      expect(await text()).toContain('\nBe brief.\n');
+      expect(await text()).not.toContain('kind');
+      await seed('');
+      expect(await readdir(join(home, '.claude'))).toEqual([]);
+    });
+
+    it('leave what the agent wrote around them, whatever happens to the settings', async () => {
+      await seed('Be kind.');
+      const [before, after] = ['# Found out\n', '- tests need a database\n'];
+      await writeFile(join(home, notes), before + (await text()) + after);
+      await seed('Be brief.\n');
+      expect(await text()).toContain('Be brief.\n');
+      await seed('');
+      expect(await text()).toBe(before + after);
+      await seed('');
+      expect(await text()).toBe(before + after);
+    });
+
+    it('go above notes that were there before', async () => {
+      await seed('');
+      await mkdir(join(home, '.claude'), { recursive: true });
+      await writeFile(join(home, notes), 'mine\n');
+      await seed('Be kind.');
+      expect(await text()).toMatch(/Be kind\.\n[^]*\nmine\n$/);
+    });
+  });
+
+  it('replaces a link to something without an end', async () => {
+    await symlink('/dev/zero', join(home, 'a.json'));
+    await seedHome(home, [{ kind: 'json-merge', path: 'a.json', members: { a: 1 } }]);
+    expect(await read('a.json')).toEqual({ a: 1 });
   });
 
   it('does not touch a file that already says so', async () => {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import type { SeedFile } from './profile.ts';
@@ -32,12 +32,10 @@ const replaceFile = async (path: string, content: string): Promise<void> => {
   }
 };
 
-/** Text of an ordinary file, null when there is none. */
+/** Text of an ordinary file, also behind a link; null when there is none. A link to a device would never end. */
 const readExisting = async (path: string): Promise<string | null> => {
-  const info = await lstat(path).catch(() => null);
-  if (info === null) return null;
-  if (!info.isFile() && !info.isSymbolicLink()) return null;
-  if (info.size > MAX_EXISTING_BYTES) return null;
+  const info = await stat(path).catch(() => null);
+  if (info === null || !info.isFile() || info.size > MAX_EXISTING_BYTES) return null;
   return readFile(path, 'utf8').catch(() => null);
 };
 
@@ -59,10 +57,30 @@ const mergeJson = async (path: string, members: Members): Promise<void> => {
   if (merged !== text) await replaceFile(path, merged);
 };
 
+const withLineEnd = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
+
 const writeText = async (path: string, content: string): Promise<void> => {
-  if (content === '') return rm(path, { force: true });
-  const text = content.endsWith('\n') ? content : `${content}\n`;
+  const text = withLineEnd(content);
   if ((await readExisting(path)) !== text) await replaceFile(path, text);
+};
+
+const SECTION_START = '<!-- Instructions from the settings of this agent; changed there, not here. -->\n';
+const SECTION_END = '<!-- End of the instructions from the settings. What follows is kept. -->\n';
+
+/** Everything but our section. */
+const outsideSection = (text: string): string => {
+  const start = text.indexOf(SECTION_START);
+  const end = text.indexOf(SECTION_END, start);
+  return start < 0 || end < 0 ? text : text.slice(0, start) + text.slice(end + SECTION_END.length);
+};
+
+/** The agent's own notes in the same file are its work: they outlive every change of the settings. */
+const writeSection = async (path: string, content: string): Promise<void> => {
+  const existing = (await readExisting(path)) ?? '';
+  const section = content === '' ? '' : SECTION_START + withLineEnd(content) + SECTION_END;
+  const text = section + outsideSection(existing);
+  if (text === '') await rm(path, { force: true });
+  else if (text !== existing) await replaceFile(path, text);
 };
 
 /**
@@ -73,6 +91,7 @@ export const seedHome = async (home: string, files: readonly SeedFile[]): Promis
   for (const file of files) {
     const path = join(home, file.path);
     if (file.kind === 'json-merge') await mergeJson(path, { ...file.members });
+    else if (file.kind === 'section') await writeSection(path, file.content);
     else await writeText(path, file.content);
   }
 };
