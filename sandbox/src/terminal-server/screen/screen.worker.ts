@@ -14,7 +14,7 @@ interface Entry {
 }
 
 /** A flood is drawn this often: the more of it there is at once, the more need not be drawn at all. */
-const DRAW_EVERY_MS = 20;
+const DRAW_EVERY_MS = 40;
 const MAX_WAITING_BYTES = 2 * 1024 * 1024;
 const MAX_WRITE_BYTES = MAX_WAITING_BYTES + bounds.modelBatchBytes;
 /** Made by the first flood; one for all, because a draw is over before the next one begins. */
