@@ -10,6 +10,7 @@ import { Stack } from '../terminal/processes.ts';
 import { sleep } from '../terminal/statistics.ts';
 import { makePlayback } from './player.ts';
 import { size, TerminalServer } from './server.ts';
+import { firstDifference } from './first-difference.ts';
 import { visibleText } from './visible-text.ts';
 import { settings } from './settings.ts';
 
@@ -53,7 +54,8 @@ const differenceOf = ({ uncut, cut: { screen } }: Watched, output: Buffer): stri
   if (screen.snapshots === 1 && !Buffer.concat(screen.shown).subarray(-output.length).equals(output)) return 'bytes';
   if (visibleText(screen.emulator) !== visibleText(uncut.emulator)) return 'screen';
   const isWhole = screen.snapshots === 1 && uncut.snapshots === 1;
-  return isWhole && JSON.stringify(screen.state) !== JSON.stringify(uncut.state) ? 'state' : null;
+  const difference = isWhole ? firstDifference(screen.state, uncut.state) : null;
+  return difference === null ? null : `state: ${difference}`;
 };
 
 /** SIGKILL for the proxy while two hundred terminals write: when everybody is back, and what they see then. */
