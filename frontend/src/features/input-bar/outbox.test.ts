@@ -100,6 +100,38 @@ describe('Outbox', () => {
     await vi.waitFor(() => expect(second.entries.value).toEqual([]));
   });
 
+  it('lets what is under way arrive when its page is left, and touches nothing of the next one', async () => {
+    let arrive = (): void => undefined;
+    const first = make(
+      (_id, _text, signal?: AbortSignal) =>
+        new Promise((resolve, reject) => {
+          arrive = () => resolve();
+          signal?.addEventListener('abort', () => reject(new Error('cut')));
+        }),
+    );
+    first.add('on its way');
+    first.add('behind it');
+    first.close();
+    const second = make(() => new Promise(() => {}));
+    second.add('new');
+    arrive();
+    await vi.waitFor(() => expect(storage.getItem('k')).not.toContain('on its way'));
+    expect(JSON.parse(storage.getItem('k') ?? '')).toMatchObject([{ text: 'behind it' }, { text: 'new' }]);
+    second.close();
+  });
+
+  it('needs no secure context: plain http from another machine has no randomUUID', () => {
+    vi.stubGlobal('crypto', { getRandomValues: crypto.getRandomValues.bind(crypto) });
+    try {
+      const outbox = make(() => new Promise(() => {}));
+      expect(outbox.add('a')).toBe(true);
+      expect(outbox.entries.value[0]?.clientRequestId).toMatch(/^[A-Za-z0-9_-]{8,64}$/);
+      outbox.close();
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   it('is bounded', () => {
     const outbox = make(() => new Promise(() => {}));
     const taken = Array.from({ length: 30 }, (_, index) => outbox.add(String(index))).filter(Boolean).length;

@@ -1,4 +1,5 @@
 import { shallowRef, type ShallowRef } from 'vue';
+import { randomId } from '../../api/browser-lock.ts';
 import type { Outgoing } from './queue-model.ts';
 import { readStored, writeStored } from './stored.ts';
 
@@ -18,7 +19,7 @@ export interface SendFailure {
 
 export interface OutboxOptions {
   /** Resolves when the server has the prompt. The same `clientRequestId` never makes a second prompt. */
-  readonly send: (clientRequestId: string, text: string, signal: AbortSignal) => Promise<void>;
+  readonly send: (clientRequestId: string, text: string) => Promise<void>;
   readonly explain: (error: unknown) => SendFailure;
   /** Session storage: survives a reload and belongs to one tab, so two tabs never send each other's prompts. */
   readonly storage: Storage;
@@ -62,7 +63,7 @@ export class Outbox {
     if (this.full) return false;
     this.#set([
       ...this.entries.value,
-      { clientRequestId: crypto.randomUUID(), text, state: 'waiting', reason: null, requestId: null },
+      { clientRequestId: randomId(), text, state: 'waiting', reason: null, requestId: null },
     ]);
     void this.#run();
     return true;
@@ -95,6 +96,7 @@ export class Outbox {
     void this.#run();
   }
 
+  /** Nothing more is begun; what is under way may still arrive. */
   close(): void {
     this.#closed.abort();
   }
@@ -118,7 +120,7 @@ export class Outbox {
     this.#patch(entry.clientRequestId, { state: 'sending' });
     for (let attempt = 0; ; attempt += 1) {
       try {
-        await this.#options.send(entry.clientRequestId, entry.text, this.#closed.signal);
+        await this.#options.send(entry.clientRequestId, entry.text);
         this.#forget(entry.clientRequestId);
         return;
       } catch (error) {
@@ -158,7 +160,11 @@ export class Outbox {
   }
 
   #forget(clientRequestId: string): void {
-    this.#set(this.entries.value.filter((entry) => entry.clientRequestId !== clientRequestId));
+    const others = (entry: Outgoing): boolean => entry.clientRequestId !== clientRequestId;
+    if (!this.#closed.signal.aborted) return this.#set(this.entries.value.filter(others));
+    // The page may have been opened again since: what lies in the storage is that one's by now.
+    const stored = readStored(this.#options.storage, this.#options.key);
+    if (Array.isArray(stored)) this.#store(stored.filter(isOutgoing).filter(others));
   }
 
   #patch(clientRequestId: string, change: Partial<Outgoing>): void {
@@ -169,6 +175,10 @@ export class Outbox {
 
   #set(entries: readonly Outgoing[]): void {
     this.entries.value = entries;
+    this.#store(entries);
+  }
+
+  #store(entries: readonly Outgoing[]): void {
     writeStored(this.#options.storage, this.#options.key, entries.length === 0 ? null : entries);
   }
 }

@@ -77,8 +77,8 @@ export const usePromptQueue = (agent: () => Agent, userId: string): PromptQueue 
     };
   };
   const outbox = new Outbox({
-    send: async (clientRequestId, text, signal) => {
-      const prompt = await api.call('sendPrompt', { params: { agentId }, body: { clientRequestId, text } }, { signal });
+    send: async (clientRequestId, text) => {
+      const prompt = await api.call('sendPrompt', { params: { agentId }, body: { clientRequestId, text } });
       // An event may have told more about it already.
       if (!agents.promptsOf(agentId).some(({ id }) => id === prompt.id)) agents.putPrompt(prompt);
     },
