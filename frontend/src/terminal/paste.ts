@@ -1,6 +1,9 @@
 /** The server's input queue holds this much; a longer text belongs into a file. */
 export const PASTE_MAX_BYTES = 1024 * 1024;
 
+/** A paste as it may reach a program: a control sequence in it could end the paste early, and what follows would run as if typed. */
+export const pastable = (text: string): string => text.replace(/[^\P{Cc}\t\r\n]/gu, '');
+
 export type PasteDecision = 'paste' | 'ask' | 'too-long';
 
 /**

@@ -1,9 +1,11 @@
 import { useEventListener } from '@vueuse/core';
 import { ref, type Ref } from 'vue';
 import { barKeySequence, CLI_NEWLINE, keyAction, withControl, type BarKey } from './keys.ts';
-import { judgePaste } from './paste.ts';
+import { judgePaste, pastable } from './paste.ts';
 import type { Screen, ScreenHooks } from './screen.ts';
 import type { TerminalSettings } from './settings.ts';
+
+const ESCAPE = 0x1b;
 
 export interface UseTerminalInputOptions {
   readonly host: Readonly<Ref<HTMLElement | null>>;
@@ -39,7 +41,10 @@ export const useTerminalInput = (options: UseTerminalInputOptions) => {
       })
       .catch(() => undefined);
   };
-  const paste = async (text: string): Promise<void> => {
+  const paste = async (given: string): Promise<void> => {
+    const text = pastable(given);
+    // Held for a key; the first letter of a paste is none.
+    ctrlHeld.value = false;
     const decision = judgePaste(text, { runsCli, bracketedPaste: screen()?.modes.bracketedPasteMode ?? false });
     if (decision === 'too-long') options.onPasteTooLong();
     else if (decision === 'paste' || (await options.confirmPaste(text))) screen()?.paste(text);
@@ -66,7 +71,9 @@ export const useTerminalInput = (options: UseTerminalInputOptions) => {
   };
 
   const onInput = (data: Uint8Array): void => {
-    if (!ctrlHeld.value) return options.send(data);
+    // Of sequences there is no control form. The screen's own answers are among them: they must not use Ctrl up.
+    const isSequence = data.length > 1 && data[0] === ESCAPE;
+    if (!ctrlHeld.value || isSequence) return options.send(data);
     ctrlHeld.value = false;
     type(withControl(new TextDecoder().decode(data)));
   };
