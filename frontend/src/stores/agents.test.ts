@@ -120,6 +120,23 @@ describe('agents store', () => {
     expect(store.isUnread('1')).toBe(false);
   });
 
+  it('unmarks what is on screen when somebody comes back to the page, or another tab marked it', async () => {
+    const store = useAgentsStore();
+    const visible = vi.spyOn(document, 'visibilityState', 'get').mockReturnValue('hidden');
+    store.put(agent('2', 'working', 1));
+    store.setViewing(['2']);
+    store.put(agent('2', 'ready', 2));
+    expect(store.isUnread('2')).toBe(true);
+    visible.mockReturnValue('visible');
+    document.dispatchEvent(new Event('visibilitychange'));
+    expect(store.isUnread('2')).toBe(false);
+    const storageArea = localStorage;
+    localStorage.setItem('sac.unread', '["2","3"]');
+    window.dispatchEvent(new StorageEvent('storage', { key: 'sac.unread', newValue: '["2","3"]', storageArea }));
+    await vi.waitFor(() => expect([store.isUnread('2'), store.isUnread('3')]).toEqual([false, true]));
+    visible.mockRestore();
+  });
+
   it('keeps prompts in order, newest state wins, cancelled ones go', () => {
     const store = useAgentsStore();
     store.apply({ type: 'prompt', prompt: prompt('10', 'queued') });
@@ -128,6 +145,49 @@ describe('agents store', () => {
     expect(store.promptsOf('1').map(({ id, state }) => `${id} ${state}`)).toEqual(['9 queued', '10 delivered']);
     store.apply({ type: 'prompt', prompt: prompt('9', 'cancelled') });
     expect(store.promptsOf('1')).toHaveLength(1);
+  });
+
+  it('a list of prompts that was asked for before an event neither undoes it nor brings back what went', async () => {
+    const store = useAgentsStore();
+    let answer: (value: unknown) => void = () => undefined;
+    const call = vi.spyOn(api, 'call').mockReturnValueOnce(new Promise((resolve) => (answer = resolve)) as never);
+    for (const id of ['1', '2', '3', '4']) store.apply({ type: 'prompt', prompt: prompt(id, 'queued') });
+    const loading = store.loadPrompts('1');
+    store.apply({ type: 'prompt', prompt: prompt('1', 'delivered') });
+    store.apply({ type: 'prompt', prompt: prompt('2', 'cancelled') });
+    store.apply({ type: 'prompt', prompt: prompt('5', 'queued') });
+    answer({ prompts: [prompt('1', 'delivering'), prompt('2', 'queued'), prompt('3', 'delivering')] });
+    await loading;
+    expect(store.promptsOf('1').map(({ id, state }) => `${id} ${state}`)).toEqual([
+      '1 delivered',
+      '3 delivering',
+      '5 queued',
+    ]);
+    call.mockRestore();
+  });
+
+  it('keeps the prompts it knows when they cannot be loaded anew', async () => {
+    const store = useAgentsStore();
+    store.apply({ type: 'prompt', prompt: prompt('1', 'queued') });
+    const call = vi.spyOn(api, 'call').mockRejectedValue(new Error('away'));
+    store.apply({ type: 'resync' });
+    await vi.waitFor(() => expect(store.error).not.toBeNull());
+    expect(store.promptsOf('1')).toHaveLength(1);
+    call.mockRestore();
+  });
+
+  it('asks anew after a resync although an answer is still on its way', async () => {
+    const store = useAgentsStore();
+    let answer: (value: unknown) => void = () => undefined;
+    const call = vi.spyOn(api, 'call').mockReturnValueOnce(new Promise((resolve) => (answer = resolve)) as never);
+    call.mockResolvedValue({ agents: [agent('1', 'ready', 1)], limit: 1 } as never);
+    void store.load();
+    store.apply({ type: 'resync' });
+    await vi.waitFor(() => expect(store.byId('1')?.status.state).toBe('ready'));
+    answer({ agents: [agent('1', 'asleep', 1)], limit: 1 });
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(store.byId('1')?.status.state).toBe('ready');
+    call.mockRestore();
   });
 
   it('forgets old delivered prompts but no open one', () => {

@@ -13,6 +13,8 @@ export const useAgentsStore = defineStore('agents', () => {
   const limit = ref<number | null>(null);
   const loaded = ref(false);
   const terminals = shallowRef<ReadonlyMap<string, readonly Terminal[]>>(new Map());
+  /** Times that news were missed for good; lists kept elsewhere are to be asked for anew. */
+  const resyncs = ref(0);
   const prompts = usePromptLists();
   const unread = useUnread();
 
@@ -65,6 +67,9 @@ export const useAgentsStore = defineStore('agents', () => {
   };
 
   const resync = async (): Promise<void> => {
+    resyncs.value += 1;
+    // A list under way may have been made before the news that were missed.
+    forget();
     await Promise.all([load(), prompts.reload()]);
   };
 
@@ -103,6 +108,8 @@ export const useAgentsStore = defineStore('agents', () => {
     setTerminals,
     put,
     putPrompt: prompts.put,
+    putPromptAnswer: prompts.putAnswer,
+    resyncs,
     remove,
     apply,
     reset,

@@ -1,6 +1,6 @@
 import type { Agent } from '@sac/contracts';
-import { useLocalStorage } from '@vueuse/core';
-import { ref } from 'vue';
+import { useEventListener, useLocalStorage } from '@vueuse/core';
+import { ref, watch } from 'vue';
 
 const maxRemembered = 500;
 
@@ -12,6 +12,13 @@ export const useUnread = () => {
   const remove = (agentId: string): void => {
     if (unread.value.includes(agentId)) unread.value = unread.value.filter((id) => id !== agentId);
   };
+  /** Somebody looks at this page: what is on it is read, also when it, or another tab, marked it before. */
+  const look = (): void => {
+    if (document.visibilityState === 'visible') viewing.value.forEach(remove);
+  };
+  watch(unread, look);
+  useEventListener(document, 'visibilitychange', look);
+
   const onChange = (before: Agent | undefined, after: Agent): void => {
     if (before?.status.state !== 'working' || after.status.state === 'working') return;
     const seen = viewing.value.includes(after.id) && document.visibilityState === 'visible';

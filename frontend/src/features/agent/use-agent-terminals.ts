@@ -49,8 +49,8 @@ export const useAgentTerminals = (agent: () => Agent, session: () => Session | n
     if (!now.some(({ name }) => name === active.value)) active.value = MAIN_TERMINAL;
   });
   watch(
-    () => (running.value ? session()?.id : undefined),
-    async (sessionId) => {
+    [() => (running.value ? session()?.id : undefined), () => agents.resyncs] as const,
+    async ([sessionId]) => {
       if (sessionId === undefined) return;
       try {
         const { terminals } = await api.call('listTerminals', { params: { sessionId } });

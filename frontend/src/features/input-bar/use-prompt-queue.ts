@@ -128,7 +128,9 @@ export const usePromptQueue = (agent: () => Agent, userId: string): PromptQueue 
     if (promptId === null) return outbox.retry(row.clientRequestId);
     if (settledAt === null) return;
     try {
-      agents.putPrompt(await api.call('retryPrompt', { params: { agentId, promptId }, body: { settledAt } }));
+      const asked = agents.promptsOf(agentId).find(({ id }) => id === promptId);
+      const answer = await api.call('retryPrompt', { params: { agentId, promptId }, body: { settledAt } });
+      agents.putPromptAnswer(asked, answer);
     } catch (error) {
       await refused(t('input.againFailed'), error);
     }

@@ -29,9 +29,10 @@ export const useQueueOrder = (
     const mine = ++wish;
     const before = rows().flatMap(({ canMove, promptId }) => (canMove && promptId !== null ? [promptId] : []));
     show(promptIds);
+    const shown = new Map(agents.promptsOf(agentId).map((prompt) => [prompt.id, prompt]));
     try {
       const { prompts } = await api.call('reorderPrompts', { params: { agentId }, body: { promptIds } });
-      if (mine === wish) prompts.forEach(agents.putPrompt);
+      if (mine === wish) for (const prompt of prompts) agents.putPromptAnswer(shown.get(prompt.id), prompt);
     } catch (error) {
       if (mine === wish) show(before);
       await refused(t('input.moveFailed'), error);
