@@ -113,6 +113,26 @@ describe('InputBar', () => {
     page.unmount();
   });
 
+  it('keeps a text that is too long when there is no room for it as a file, and within reach when there is', async () => {
+    stubServer(accept);
+    const { area, type, page, bar } = await open(agentFixture({ state: 'asleep' }));
+    const text = '字'.repeat(21_846);
+    const files = Array.from({ length: 20 }, (_, index) => new File(['x'], `${index}.txt`));
+    const exposed = bar().vm.$.exposed as { addFiles: (files: readonly File[]) => void };
+    exposed.addFiles(files);
+    await type(text);
+    const attach = () => page.find('[data-testid="prompt-size"] button').trigger('click');
+    await attach();
+    expect(area().element.value).toBe(text);
+    await page.find('[data-testid="upload"] button').trigger('click');
+    await attach();
+    await flushPromises();
+    expect(area().element.value).toBe('');
+    await area().trigger('keydown', { key: 'ArrowUp' });
+    expect(area().element.value).toBe(text);
+    page.unmount();
+  });
+
   it('stops a working agent with Escape, and only then', async () => {
     const seen = stubServer(({ path }) => (path.endsWith('/interrupt') ? { status: 202 } : undefined));
     const idle = await open();
@@ -165,6 +185,22 @@ describe('InputBar', () => {
     expect(seen).toContainEqual({ method: 'POST', path: '/api/agents/7/prompts/50/retry', body: { settledAt } });
     expect(sent(seen)).toEqual([]);
     expect(page.find('[data-testid="prompt-queued"]').attributes('data-state')).toBe('queued');
+    page.unmount();
+  });
+
+  it('believes an event about a prompt that was sent again more than the answer that comes after it', async () => {
+    const settledAt = '2026-11-21T12:01:00.000Z';
+    stubServer(({ path }) => {
+      if (!path.endsWith('/retry')) return undefined;
+      useAgentsStore().apply({ type: 'prompt', prompt: prompt({ state: 'delivered', text: 'maybe' }) });
+      return { body: prompt({ state: 'queued', text: 'maybe' }) };
+    });
+    const { page } = await open(agentFixture({ state: 'working' }));
+    useAgentsStore().putPrompt(prompt({ state: 'unknown', text: 'maybe', settledAt }));
+    await flushPromises();
+    await page.find('[data-testid="prompt-again"]').trigger('click');
+    await flushPromises();
+    expect(page.find('[data-testid="prompt-queued"]').exists()).toBe(false);
     page.unmount();
   });
 

@@ -91,8 +91,11 @@ export const useInputBar = ({ agent, userId, wake }: InputBarOptions) => {
     event.preventDefault();
     files.add(pasted, true);
   };
+  /** Within reach of ↑ too: until it has arrived, this page has the only copy. */
   const attachText = (): void => {
-    files.add([new File([text.value], t('input.pastedFileName'), { type: 'text/plain' })], false);
+    const file = new File([text.value], t('input.pastedFileName'), { type: 'text/plain' });
+    if (!files.add([file], false)) return;
+    history.add(text.value);
     text.value = '';
   };
   const edit = async (row: QueueRow): Promise<void> => {

@@ -24,7 +24,8 @@ export const useUploads = (agent: () => Agent, onPath: (path: string) => void) =
   watch(open, (now) => queue.setOpen(now), { immediate: true });
   onScopeDispose(() => queue.close());
 
-  const add = (files: readonly File[], fromClipboard: boolean): void => {
+  /** False when some were refused; the person has been told why. */
+  const add = (files: readonly File[], fromClipboard: boolean): boolean => {
     const refused = queue.add(files, fromClipboard);
     for (const { file } of refused.filter(({ why }) => why === 'tooBig').slice(0, 3)) {
       const values = { name: file.name, size: formatBytes(file.size), max: formatBytes(UPLOAD_MAX_BYTES) };
@@ -33,6 +34,7 @@ export const useUploads = (agent: () => Agent, onPath: (path: string) => void) =
     const tooMany = refused.filter(({ why }) => why === 'tooMany').length;
     if (tooMany > 0)
       message.error(t('input.tooMany', { n: tooMany, max: MAX_FILES_AT_ONCE }), { duration: 8000, closable: true });
+    return refused.length === 0;
   };
   const drop = (data: DataTransfer): void => {
     const dropped = droppedFiles(data);
