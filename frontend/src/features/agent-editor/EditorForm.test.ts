@@ -1,6 +1,7 @@
 import type { Agent } from '@sac/contracts';
 import { flushPromises } from '@vue/test-utils';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { credentials } from '../../api/client.ts';
 import { agentFixture, capabilitiesFixture } from '../../testing/agent-fixture.ts';
 import { mountPage, refusal, stubServer, type Rule } from '../../testing/mount-page.ts';
 import EditorForm from './EditorForm.vue';
@@ -140,6 +141,17 @@ describe('EditorForm', () => {
     const buttons = [...document.querySelectorAll<HTMLButtonElement>('.n-dialog button')];
     buttons.find((button) => button.textContent.includes('Keep draft'))?.click();
     await leaving;
+    expect(router.currentRoute.value.fullPath).toBe('/');
+    expect(localStorage.getItem('sac.draft.agent.1.new')).toContain('Half done');
+    page.unmount();
+  });
+
+  it('lets someone who was signed out leave without a question, and keeps the draft', async () => {
+    stubServer();
+    const { page, router, field } = await open();
+    await field('agent-name').setValue('Half done');
+    credentials.clear();
+    await router.push('/');
     expect(router.currentRoute.value.fullPath).toBe('/');
     expect(localStorage.getItem('sac.draft.agent.1.new')).toContain('Half done');
     page.unmount();
