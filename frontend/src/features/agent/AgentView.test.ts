@@ -3,6 +3,7 @@ import { flushPromises } from '@vue/test-utils';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { agentFixture } from '../../testing/agent-fixture.ts';
+import { initialStatus } from '../../terminal/status.ts';
 import { mountPage, refusal, stubServer, type Rule } from '../../testing/mount-page.ts';
 import AgentPage from './AgentPage.vue';
 
@@ -67,6 +68,24 @@ describe('agent page', () => {
     await flushPromises();
     expect(find('starting-panel').exists()).toBe(false);
     expect(find('terminal').element.closest('.out')).toBeNull();
+    page.unmount();
+  });
+
+  it('opens another session when its own has ended while nobody was there', async () => {
+    const seen = server(agentFixture());
+    const { page, find } = await open();
+    await opened(seen);
+    await vi.waitFor(() => expect(find('terminal').exists()).toBe(true));
+    const refused = { code: 'not_found', message: 'This session does not exist.', requestId: 'r' };
+    const area = page.findComponent({ name: 'TerminalArea' });
+    area.vm.$emit('status', { ...initialStatus, phase: 'refused', refusal: refused });
+    await flushPromises();
+    expect(asked(seen, 'POST', '/api/sessions')).toBe(2);
+    area.vm.$emit('status', initialStatus);
+    await flushPromises();
+    area.vm.$emit('status', { ...initialStatus, phase: 'refused', refusal: refused });
+    await flushPromises();
+    expect(asked(seen, 'POST', '/api/sessions')).toBe(2);
     page.unmount();
   });
 
