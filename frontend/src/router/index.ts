@@ -20,7 +20,7 @@ declare module 'vue-router' {
   }
 }
 
-/** Why the page could not find out who is signed in; shown instead of any page. */
+/** Why the first page could not be shown: who is signed in is not known, or its code did not come. Shown instead of any page. */
 export const bootError = shallowRef<unknown>(null);
 
 const pages: RouteRecordRaw[] = [
@@ -141,6 +141,22 @@ const checkAccess = async (to: RouteLocationNormalized) => {
   return adminOnly && !account.isAdmin ? { name: 'not-found', params: { rest: to.path.slice(1).split('/') } } : true;
 };
 
+/**
+ * The code of a page did not come: after an upgrade its file has another name, which only a fresh page knows. While the
+ * server is away nothing is thrown away for a page that would not come either; the frame says that it is away.
+ */
+const onMissingPage = async (error: unknown, to: RouteLocationNormalized, isFirst: boolean): Promise<void> => {
+  if (isFirst) {
+    bootError.value = error;
+    return;
+  }
+  const isThere = await fetch('/health/live', { cache: 'no-store', signal: AbortSignal.timeout(10_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+  if (isThere) location.assign(to.fullPath);
+};
+
 export const createAppRouter = (): Router => {
   const router = createRouter({ history: createWebHistory(), routes });
   router.beforeEach(takeSecret);
@@ -153,6 +169,9 @@ export const createAppRouter = (): Router => {
       bootError.value = error;
       return false;
     }
+  });
+  router.onError((error: unknown, to) => {
+    void onMissingPage(error, to, router.currentRoute.value.matched.length === 0);
   });
   return router;
 };
