@@ -20,6 +20,8 @@ export interface EventStreamOptions {
 /** Opens the stream and reads until it ends. Resolves when the server ended it, rejects when it broke or was refused. */
 export type OpenEventStream = (options: EventStreamOptions) => Promise<void>;
 
+/** A line that swallows everything must not keep the page from trying again. */
+const openMs = 20_000;
 /** The server sends a comment at least every 15 s; three missed ones mean that nobody is there. */
 const silenceMs = 45_000;
 
@@ -47,12 +49,16 @@ export const openEventStream: OpenEventStream = async ({ lastEventId, onOpen, on
   const response = await withToken(async (token) => {
     const headers = new Headers({ authorization: `Bearer ${token}`, accept: 'text/event-stream' });
     headers.set('last-event-id', lastEventId);
+    const opening = new AbortController();
+    const late = new ApiError({ code: 'timeout', message: 'The event stream did not open in time.' });
+    const timer = setTimeout(() => opening.abort(late), openMs);
     const answer = await fetch(routes.streamEvents.path, {
       headers,
       cache: 'no-store',
       credentials: 'same-origin',
-      signal,
-    });
+      // Disarmed once it is open: then silence is what is watched.
+      signal: AbortSignal.any([signal, opening.signal]),
+    }).finally(() => clearTimeout(timer));
     if (!answer.ok) throw await errorOfResponse(answer);
     return answer;
   });

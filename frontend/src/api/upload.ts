@@ -13,6 +13,11 @@ export type UploadedFile = ResponseOf<Routes['uploadFile']>;
 /** XMLHttpRequest, because fetch cannot say how much of a body has been sent. */
 const sendFile = (url: string, token: string, file: Blob, options: UploadOptions): Promise<UploadedFile> =>
   new Promise((resolve, reject) => {
+    // A request that was not sent yet takes no notice of an abort.
+    if (options.signal?.aborted) {
+      reject(new DOMException('The upload was cancelled.', 'AbortError'));
+      return;
+    }
     const request = new XMLHttpRequest();
     const onAbort = () => request.abort();
     const settle = (finish: () => void) => {
@@ -35,7 +40,6 @@ const sendFile = (url: string, token: string, file: Blob, options: UploadOptions
     request.onerror = () => settle(() => reject(new TypeError('upload failed')));
     request.onabort = () => settle(() => reject(new DOMException('The upload was cancelled.', 'AbortError')));
     options.signal?.addEventListener('abort', onAbort, { once: true });
-    if (options.signal?.aborted) onAbort();
     request.send(file);
   });
 
@@ -46,7 +50,6 @@ export const uploadFile = async (
   name: string,
   options: UploadOptions = {},
 ): Promise<UploadedFile> => {
-  if (options.signal?.aborted) throw new DOMException('The upload was cancelled.', 'AbortError');
   try {
     return await withToken((token) =>
       sendFile(urlOf(routes.uploadFile, { params: { agentId }, query: { name } }), token, file, options),
