@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { decodeClientFrame, encodeServerFrame, type ClientMessage, type ServerMessage } from '@sac/contracts';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocketServer, type WebSocket as ServerSocket } from 'ws';
 import { ApiError } from '../../api/api-error.ts';
 import { RecordConnection } from './record-connection.ts';
@@ -104,6 +104,16 @@ describe('the connection to a record', () => {
     const other = new RecordConnection(() => Promise.reject(asleep));
     await expect(other.list()).rejects.toBe(asleep);
     other.close();
+  });
+
+  it('leaves no socket behind when the page goes while it is being opened', async () => {
+    const listed = connection.list();
+    // The ticket is there and the socket begun, but the server has not answered yet.
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+    connection.close();
+    await expect(listed).rejects.toMatchObject({ failure: 'lost' });
+    await vi.waitFor(() => expect(webSockets.clients.size).toBe(0));
+    expect(connections).toBe(1);
   });
 
   it('ends what waits when the page goes', async () => {

@@ -93,7 +93,15 @@ export class RecordConnection {
   }
 
   async #exchange(question: Question): Promise<Reply> {
-    this.#socket ??= await this.#open();
+    if (this.#socket === null) {
+      const socket = await this.#open();
+      // The page may have gone while it was being opened.
+      if (this.#abort.signal.aborted) {
+        socket.close();
+        throw new RecordError('lost', 'the page has closed');
+      }
+      this.#socket = socket;
+    }
     const id = this.#nextId;
     this.#nextId = id === LAST_ID ? 1 : id + 1;
     const reply = await new Promise<Reply>((resolve, reject) => {
