@@ -41,7 +41,13 @@ const removeExcept = (folder: string, keep: ReadonlySet<string>): void => {
 /** Runs `work` unless `inputs` are the same as when it last ran. */
 const whenChanged = async (dist: string, inputs: readonly string[], work: () => Promise<void>): Promise<void> => {
   const stamp = join(root, dist, '.built-from');
-  const digest = digestOf([...inputs, 'package-lock.json', 'tsconfig.base.json', 'scripts/build.ts']);
+  const digest = digestOf([
+    ...inputs,
+    'package-lock.json',
+    'tsconfig.base.json',
+    'scripts/build.ts',
+    'scripts/bundles.ts',
+  ]);
   if (!force && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
   process.stderr.write(`Building ${dirname(dist)} …\n`);
   await work();
