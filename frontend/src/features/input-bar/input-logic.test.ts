@@ -29,6 +29,17 @@ describe('prompt history', () => {
     expect(history.newer()).toBe('draft');
     expect(history.newer()).toBeNull();
   });
+  it('brings back what was being written when another text was taken up', () => {
+    const history = new PromptHistory(localStorage, 'h');
+    history.add('one');
+    expect(history.older('half a thought')).toBe('one');
+    history.stop();
+    expect(history.older('one, changed')).toBe('half a thought');
+    history.add('one');
+    expect(history.entries).toEqual(['half a thought', 'one, changed', 'one']);
+    history.stop();
+    expect(history.entries).toHaveLength(3);
+  });
   it('is kept, bounded and without doubles', () => {
     const history = new PromptHistory(localStorage, 'h');
     for (let index = 0; index < 150; index += 1) history.add(`prompt ${index}`);

@@ -41,7 +41,7 @@ export class PromptHistory {
 
   /** Adds a sent prompt; the same text again moves to the end instead of appearing twice. */
   add(text: string): void {
-    this.#position = null;
+    this.stop();
     if (text.trim() === '') return;
     this.#entries = newest([...this.#entries.filter((entry) => entry !== text), text]);
     const stored = this.#entries.filter((entry) => !isLong(entry));
@@ -73,9 +73,11 @@ export class PromptHistory {
     return this.#unsent;
   }
 
-  /** Typing makes the shown entry the text under way. */
+  /** Typing makes the shown entry the text under way. The one before it comes back with ↑; else it would be gone for good. */
   stop(): void {
+    const left = this.#position === null ? '' : this.#unsent;
     this.#position = null;
+    if (left.trim() !== '') this.#entries = newest([...this.#entries.filter((entry) => entry !== left), left]);
   }
 }
 
