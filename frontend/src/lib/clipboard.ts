@@ -1,3 +1,9 @@
+/** What the clipboard holds; null when the browser does not let the page read it, as over plain http from another machine. */
+export const readClipboard = async (): Promise<string | null> => {
+  if (typeof navigator.clipboard?.readText !== 'function') return null;
+  return navigator.clipboard.readText().catch(() => null);
+};
+
 /** Copies text; also over plain http, where `navigator.clipboard` does not exist. False when the browser refuses. */
 export const copyText = async (text: string): Promise<boolean> => {
   if (typeof navigator.clipboard?.writeText === 'function') {

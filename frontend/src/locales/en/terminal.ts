@@ -41,6 +41,7 @@ export default {
   pasteTitle: 'Paste {lines} lines into the shell?',
   pasteText: 'A shell may run each line at once.',
   pasteTooLong: 'That is more than 1 MB. Drop it as a file instead.',
+  pasteRefused: 'The browser does not let the page read the clipboard. Paste into the message field instead.',
   copyRefused: 'The browser did not let the page copy. Select the text and use the browser’s own copy.',
   clipboardTitle: 'Let the program copy {characters} characters?',
   clipboardText: 'A program in the terminal wants to replace what is on your clipboard.',

@@ -13,7 +13,7 @@ export default {
   createAccount: '创建账户',
   askInvite: '还没有账户？请向管理员索取邀请链接。',
   askAccount: '还没有账户？注册已关闭，请联系管理员。',
-  sessionEnded: '您已被登出。登录后可回到原来的页面。',
+  sessionEnded: '你已被登出。登录后可回到原来的页面。',
   loginMissing: '请输入用户名或邮箱。',
   passwordMissing: '请输入密码。',
   noAdminYet: '尚无管理员。请打开 {start} 打印的链接，或用 {link} 生成新链接。',

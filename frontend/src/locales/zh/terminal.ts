@@ -41,6 +41,7 @@ export default {
   pasteTitle: '向 shell 粘贴 {lines} 行？',
   pasteText: 'shell 可能会立即执行每一行。',
   pasteTooLong: '内容超过 1 MB，请改为拖入文件。',
+  pasteRefused: '浏览器不允许页面读取剪贴板。请改为粘贴到消息框中。',
   copyRefused: '浏览器不允许页面复制。请选中文本并使用浏览器自己的复制功能。',
   clipboardTitle: '允许程序复制 {characters} 个字符？',
   clipboardText: '终端中的程序想要替换你的剪贴板内容。',
