@@ -70,10 +70,10 @@ export class RecordStore {
     };
   }
 
-  /** Terminals of which there is a record. */
+  /** Terminals of which there is a record, by name; whose file was there first is chance. */
   async terminals(): Promise<readonly string[]> {
     await this.#ready;
-    return [...new Set([...this.#entries.values()].map(({ terminal }) => terminal))];
+    return [...new Set([...this.#entries.values()].map(({ terminal }) => terminal))].sort();
   }
 
   /** Oldest first. A file that is not a segment (any more) is left out. */
