@@ -19,12 +19,14 @@ const open = async () => {
   const find = (testid: string) => page.find(`[data-testid="${testid}"]`);
   return { page, router, find };
 };
+/** Code that a page loads when it is needed may come late on a busy machine. */
+const LOADS_WITHIN = { timeout: 10_000 };
 /** Pages that follow each other quickly look like leafing through the list, which opens after a pause. */
 const opened = (seen: ReturnType<typeof server>) =>
   vi.waitFor(async () => {
     expect(asked(seen, 'POST', '/api/sessions')).toBe(1);
     await flushPromises();
-  });
+  }, LOADS_WITHIN);
 const asked = (seen: ReturnType<typeof server>, method: string, path: string) =>
   seen.filter((request) => request.method === method && request.path === path).length;
 
@@ -61,7 +63,7 @@ describe('agent page', () => {
     const seen = server(agentFixture({ state: 'starting', reachable: true }));
     const { page, find } = await open();
     await opened(seen);
-    await vi.waitFor(() => expect(find('terminal').exists()).toBe(true));
+    await vi.waitFor(() => expect(find('terminal').exists()).toBe(true), LOADS_WITHIN);
     expect(find('starting-panel').exists()).toBe(true);
     expect(find('terminal').element.closest('.out')).not.toBeNull();
     useAgentsStore().apply({ type: 'agent', agent: agentFixture({ state: 'ready' }) });
@@ -75,7 +77,7 @@ describe('agent page', () => {
     const seen = server(agentFixture());
     const { page, find } = await open();
     await opened(seen);
-    await vi.waitFor(() => expect(find('terminal').exists()).toBe(true));
+    await vi.waitFor(() => expect(find('terminal').exists()).toBe(true), LOADS_WITHIN);
     const refused = { code: 'not_found', message: 'This session does not exist.', requestId: 'r' };
     const area = page.findComponent({ name: 'TerminalArea' });
     area.vm.$emit('status', { ...initialStatus, phase: 'refused', refusal: refused });
