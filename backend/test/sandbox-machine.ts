@@ -44,6 +44,25 @@ export interface MachineOptions {
   readonly probe?: () => Promise<LocalIsolation>;
 }
 
+/** A plain shell of an agent of its own. */
+export const sandboxSpec = (overrides: Partial<SandboxSpec> = {}): SandboxSpec => ({
+  agentUid: randomUUID(),
+  generation: 1,
+  specHash: 'hash-1',
+  agentName: 'Tester',
+  cli: 'shell',
+  permissionMode: 'default',
+  instructions: '',
+  provider: null,
+  providerToken: null,
+  proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
+  environment: [],
+  recording: { isOn: true, totalBytes: 16 * 1024 * 1024 },
+  terminalKey: 'terminal-key-'.padEnd(43, 'x'),
+  internalCredential: 'internal-credential',
+  ...overrides,
+});
+
 /** One data directory with a local runtime on it, as `sac` has. */
 export class SandboxMachine {
   readonly dataDir: string;
@@ -98,23 +117,7 @@ export class SandboxMachine {
   }
 
   spec(overrides: Partial<SandboxSpec> = {}): SandboxSpec {
-    return {
-      agentUid: randomUUID(),
-      generation: 1,
-      specHash: 'hash-1',
-      agentName: 'Tester',
-      cli: 'shell',
-      permissionMode: 'default',
-      instructions: '',
-      provider: null,
-      providerToken: null,
-      proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
-      environment: [],
-      recording: { isOn: true, totalBytes: 16 * 1024 * 1024 },
-      terminalKey: 'terminal-key-'.padEnd(43, 'x'),
-      internalCredential: 'internal-credential',
-      ...overrides,
-    };
+    return sandboxSpec(overrides);
   }
 
   /** Claude Code without questions on a scripted model. */

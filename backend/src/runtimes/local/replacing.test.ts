@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { afterEach, expect, it, vi } from 'vitest';
+import { sandboxSpec } from '../../../test/sandbox-machine.ts';
 import type { Runtime, SandboxSpec } from '../runtime.ts';
 import { createLocalRuntime } from './local-runtime.ts';
 
@@ -38,22 +39,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const spec = (generation: number): SandboxSpec => ({
-  generation,
-  agentUid: 'agent-1',
-  specHash: 'h',
-  agentName: 'a',
-  cli: 'shell',
-  permissionMode: 'default',
-  instructions: '',
-  provider: null,
-  providerToken: null,
-  proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
-  environment: [],
-  recording: { isOn: false, totalBytes: 1024 * 1024 },
-  terminalKey: 'k',
-  internalCredential: 'c',
-});
+const spec = (generation: number): SandboxSpec => sandboxSpec({ agentUid: 'agent-1', generation });
 
 it('does nothing to the new sandbox when the old one dies without a word', async () => {
   dir = await mkdtemp(join(tmpdir(), 'sac-replace-'));
