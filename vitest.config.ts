@@ -1,7 +1,7 @@
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vitest/config';
 
-const integrationTimeoutMs = 30_000;
+const integrationTimeoutMs = 60_000;
 
 export default defineConfig({
   test: {
@@ -9,6 +9,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: integrationTimeoutMs,
     hookTimeout: 60_000,
+    setupFiles: [`${import.meta.dirname}/scripts/vitest-setup.ts`],
     projects: [
       { extends: true, test: { name: 'contracts', root: './contracts', include: ['src/**/*.test.ts'] } },
       {

@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensureBrowser, ensureBubblewrap } from './prerequisites.ts';
-import { add, noTests, readTotals, type Totals, totalsLine } from './totals.ts';
+import { add, crashed, noTests, readTotals, type Totals, totalsLine } from './totals.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const [what = 'all', ...rest] = process.argv.slice(2);
@@ -73,13 +73,15 @@ const runAll = async (reports: string): Promise<Totals> => {
 };
 
 const reports = mkdtempSync(join(tmpdir(), 'sac-test-reports-'));
-let totals: Totals = { ...noTests, failed: 1 };
+let totals: Totals;
 try {
   totals = await runAll(reports);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  totals = crashed(error instanceof Error ? error.message : String(error));
 } finally {
   rmSync(reports, { recursive: true, force: true });
 }
 process.exitCode = totals.failed > 0 ? 1 : 0;
+// Once more at the end: between a failure and the last line stand the outputs of all later tests.
+for (const failure of totals.failures) process.stdout.write(`failed: ${failure}\n`);
 process.stdout.write(`\n${totalsLine(totals)}\n`);

@@ -10,25 +10,49 @@ const vitest = (report: object): string =>
     testResults: [],
     ...report,
   });
-const playwright = (stats: object, errors: unknown[] = []): string =>
-  JSON.stringify({ stats: { expected: 2, unexpected: 0, flaky: 0, skipped: 0, ...stats }, errors });
+const playwright = (stats: object, errors: unknown[] = [], suites: unknown[] = []): string =>
+  JSON.stringify({ stats: { expected: 2, unexpected: 0, flaky: 0, skipped: 0, ...stats }, errors, suites });
 
 describe('readTotals', () => {
   it('reads both reports', () => {
-    expect(readTotals('vitest', vitest({}), 0)).toEqual({ passed: 3, failed: 0, skipped: 2 });
-    expect(readTotals('playwright', playwright({ skipped: 4 }), 0)).toEqual({ passed: 2, failed: 0, skipped: 4 });
+    expect(readTotals('vitest', vitest({}), 0)).toMatchObject({ passed: 3, failed: 0, skipped: 2 });
+    expect(readTotals('playwright', playwright({ skipped: 4 }), 0)).toMatchObject({ passed: 2, failed: 0, skipped: 4 });
   });
 
   it('counts what passed only when repeated as failed', () => {
-    expect(readTotals('playwright', playwright({ flaky: 1 }), 0)).toEqual({ passed: 2, failed: 1, skipped: 0 });
+    expect(readTotals('playwright', playwright({ flaky: 1 }), 0)).toMatchObject({
+      passed: 2,
+      failed: 1,
+      skipped: 0,
+    });
   });
 
   it('counts a file that does not load', () => {
     const testResults = [
-      { status: 'failed', assertionResults: [] },
-      { status: 'passed', assertionResults: [{}] },
+      { name: 'a.test.ts', status: 'failed', message: 'no such module\n at x', assertionResults: [] },
+      { name: 'b.test.ts', status: 'passed', message: '', assertionResults: [{ status: 'passed' }] },
     ];
-    expect(readTotals('vitest', vitest({ testResults }), 1).failed).toBe(1);
+    const totals = readTotals('vitest', vitest({ testResults }), 1);
+    expect(totals).toMatchObject({ failed: 1, failures: ['a.test.ts: no such module'] });
+  });
+
+  it('names what failed', () => {
+    const failed = {
+      status: 'failed',
+      fullName: 'a queue keeps order',
+      failureMessages: ['expected 1 to be 2\n at y'],
+    };
+    const testResults = [{ name: 'a.test.ts', status: 'failed', message: '', assertionResults: [failed] }];
+    expect(readTotals('vitest', vitest({ numFailedTests: 1, testResults }), 1).failures).toEqual([
+      'a.test.ts: a queue keeps order: expected 1 to be 2',
+    ]);
+    const spec = (title: string, status: string) => ({ title, tests: [{ status }] });
+    const inner = { file: 'b.spec.ts', specs: [spec('slept', 'flaky'), spec('woke', 'expected')] };
+    const suites = [{ file: 'b.spec.ts', specs: [spec('started', 'unexpected')], suites: [inner] }];
+    expect(readTotals('playwright', playwright({ unexpected: 1, flaky: 1 }, [], suites), 1).failures).toEqual([
+      'b.spec.ts: started',
+      'b.spec.ts: slept',
+    ]);
   });
 
   it('counts a crash', () => {

@@ -53,7 +53,7 @@ export class EventClient {
     this.#request.destroy();
   }
 
-  async until(what: string, isTrue: (client: EventClient) => boolean, timeoutMs = 10_000): Promise<void> {
+  async until(what: string, isTrue: (client: EventClient) => boolean, timeoutMs = 20_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (!isTrue(this)) {
       if (Date.now() > deadline)

@@ -11,7 +11,7 @@ export default defineConfig({
     root: join(import.meta.dirname, '..'),
     include: ['src/runtimes/local/{isolation,isolation-neighbours,local-runtime}.test.ts'],
     maxWorkers: 1,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });

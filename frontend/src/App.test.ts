@@ -10,7 +10,7 @@ import { stubServer } from './testing/mount-page.ts';
 import { signedInFixture } from './testing/signed-in.ts';
 
 const signedIn = signedInFixture();
-const until = (condition: () => boolean) => vi.waitFor(() => expect(condition()).toBe(true), { timeout: 10_000 });
+const until = (condition: () => boolean) => vi.waitFor(() => expect(condition()).toBe(true));
 
 let app: VueWrapper;
 let router: ReturnType<typeof createAppRouter>;

@@ -22,7 +22,7 @@ it('a browser session whose time is over ends with its terminals, and no other',
   cut.splice(0);
   const job = accountJobs.find(({ name }) => name === 'auth');
   await test.db.transaction().execute(async (trx) => job?.run(trx));
-  await vi.waitFor(() => expect(cut).toEqual([id]), 2_000);
+  await vi.waitFor(() => expect(cut).toEqual([id]));
   expect((await other.call('me')).status).toBe(200);
   cut.splice(0);
   await test.db.transaction().execute(async (trx) => job?.run(trx));

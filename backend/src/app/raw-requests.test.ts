@@ -82,7 +82,7 @@ describe('an upload', () => {
     const person = await test.person('midway');
     const { body: agent } = await person.call('createAgent', { body: agentBody() });
     await person.call('openSession', { body: { agentId: agent.id } });
-    await vi.waitFor(() => expect(test.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
+    await vi.waitFor(() => expect(test.runtime.observed().get(agent.uid)?.state).toBe('running'));
     await rm(uploadDir, { recursive: true });
     expect(await upload(agent.id, person.accessToken)).toEqual(['500', '200']);
   });
@@ -119,8 +119,8 @@ it.each([
   let answer = '';
   socket.on('error', () => undefined).on('data', (chunk) => (answer += chunk.toString()));
   socket.write(request);
-  await vi.waitFor(() => expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*"code":"`)), 5_000);
+  await vi.waitFor(() => expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*"code":"`)));
   // The client keeps its side open.
-  await vi.waitFor(async () => expect(await openConnections()).toBe(before), 5_000);
+  await vi.waitFor(async () => expect(await openConnections()).toBe(before));
   socket.destroy();
 });

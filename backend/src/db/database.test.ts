@@ -94,7 +94,7 @@ describe('transactions', () => {
   });
 });
 
-const until = async (what: string, isTrue: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> => {
+const until = async (what: string, isTrue: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> => {
   const deadline = Date.now() + timeoutMs;
   while (!(await isTrue())) {
     if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);

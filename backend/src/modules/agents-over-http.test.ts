@@ -24,7 +24,7 @@ afterAll(() => server.close());
 const running = async (): Promise<{ agent: Agent; headers: { authorization: string } }> => {
   const agent = (await ada.call('createAgent', { body: agentBody() })).body;
   expect((await ada.call('openSession', { body: { agentId: agent.id } })).status).toBe(201);
-  await vi.waitFor(() => expect(server.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
+  await vi.waitFor(() => expect(server.runtime.observed().get(agent.uid)?.state).toBe('running'));
   const headers = { authorization: `Bearer ${internalCredential(server.keys.master, agent.uid, 1)}` };
   const reported = await fetch(`${internalUrl}/internal/report`, {
     method: 'POST',
@@ -199,12 +199,12 @@ describe('an account that is disabled', () => {
     const agent = (await eve.call('createAgent', { body: agentBody() })).body;
     await eve.call('openSession', { body: { agentId: agent.id } });
     const observed = () => server.runtime.observed().get(agent.uid);
-    await vi.waitFor(() => expect(observed()).toMatchObject({ state: 'running', generation: 1 }), 5_000);
+    await vi.waitFor(() => expect(observed()).toMatchObject({ state: 'running', generation: 1 }));
     const change = (status: 'active' | 'disabled') =>
       root.call('updateUser', { params: { userId: eve.user?.id ?? '' }, body: { status } });
     expect((await change('disabled')).status).toBe(200);
-    await vi.waitFor(() => expect(observed()).toBeUndefined(), 5_000);
+    await vi.waitFor(() => expect(observed()).toBeUndefined());
     expect((await change('active')).status).toBe(200);
-    await vi.waitFor(() => expect(observed()).toMatchObject({ state: 'running', generation: 2 }), 5_000);
+    await vi.waitFor(() => expect(observed()).toMatchObject({ state: 'running', generation: 2 }));
   });
 });

@@ -19,7 +19,7 @@ beforeAll(async () => {
   admin = await fixture.person('root', 'admin');
   const agent = await fixture.call('createAgent', ada, { body: agentBody({ providerToken: 'secret' }) });
   const { session } = await fixture.call('openSession', ada, { body: { agentId: agent.id } });
-  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
+  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'));
   await fixture.report(agent.uid, 1, { terminals: [terminal(), terminal('shell-1')] });
   const prompt = await fixture.call('sendPrompt', ada, {
     params: { agentId: agent.id },

@@ -199,6 +199,6 @@ describe('a client that asks for nothing that is here', () => {
       new Promise((resolve, reject) => {
         server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
       });
-    await vi.waitFor(async () => expect(await connections()).toBe(0), 4_000);
+    await vi.waitFor(async () => expect(await connections()).toBe(0));
   });
 });

@@ -78,7 +78,7 @@ describe('an accepted handshake', () => {
     const accepted = farEnd.accepted();
     const masked = Buffer.from([0x82, 0x85, 0, 0, 0, 0, ...Buffer.from('hello')]);
     const head = Buffer.from(handshakeText(`/ws/${SESSION}?token=${ticket()}`));
-    const answer = rawRequest(proxy.port, Buffer.concat([head, masked]), 2_000);
+    const answer = rawRequest(proxy.port, Buffer.concat([head, masked]));
     const server = await accepted;
     const [message] = (await once(server, 'message')) as [Buffer];
     expect(message.toString()).toBe('hello');
@@ -97,7 +97,7 @@ describe('an accepted handshake', () => {
     });
     const { proxy, ticket } = await start();
     const upstream = await listenTcp(rogue);
-    const answer = rawRequest(proxy.port, handshakeText(`/ws/${SESSION}?token=${ticket({ upstream })}`), 300);
+    const answer = rawRequest(proxy.port, handshakeText(`/ws/${SESSION}?token=${ticket({ upstream })}`), 3_000);
     expect(await answer).toBe(
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\nrest',
     );

@@ -67,7 +67,7 @@ const state = (part: Partial<Extract<ServerMessage, { type: 'state' }>['state']>
     ...part,
   },
 });
-const until = async (condition: () => boolean, timeoutMs = 5_000): Promise<void> => {
+const until = async (condition: () => boolean, timeoutMs = 20_000): Promise<void> => {
   const end = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error('the condition was not met in time');

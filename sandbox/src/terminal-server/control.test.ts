@@ -16,9 +16,9 @@ afterEach(() => harness.stop());
 
 const state = async (): Promise<SandboxState> => (await harness.control('GET', '/state')).body as SandboxState;
 const until = async (condition: () => Promise<boolean> | boolean, what: string): Promise<void> => {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 20_000;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within 10 s`);
+    if (performance.now() > deadline) throw new Error(`${what}: not within 20 s`);
     await sleep(20);
   }
 };

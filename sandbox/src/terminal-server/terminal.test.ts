@@ -42,7 +42,7 @@ describe('questions of a program', () => {
     harness = await Harness.start({ main: `${ASK}; cat -v` });
     await sleep(300);
     await harness.control('POST', '/terminals/main/keys', { data: Buffer.from('g').toString('base64') });
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 20_000;
     const lines = async (): Promise<string> =>
       ((await harness?.control('GET', '/terminals/main/screen'))?.body as { lines: string[] }).lines.join('');
     while (!(await lines()).includes('DONE') && performance.now() < deadline) await sleep(50);
@@ -75,7 +75,7 @@ describe('loss of the screen worker', () => {
   });
   const breakWorker = (): void => screens.post({ kind: 'write', id: 1, data: null as unknown as Uint8Array });
   const untilShown = async (terminal: Terminal, text: string): Promise<void> => {
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 20_000;
     for (;;) {
       const screen = await terminal.screen().catch(() => null);
       if (screen?.lines.includes(text) === true) return;

@@ -15,7 +15,7 @@ let sidecars: TestSidecar[] = [];
 const running = async (user: AuthenticatedUser): Promise<Agent> => {
   const agent = await fixture.call('createAgent', user, { body: agentBody() });
   await fixture.call('openSession', user, { body: { agentId: agent.id } });
-  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
+  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'));
   expect(await fixture.report(agent.uid, 1)).toBe(204);
   return agent;
 };
@@ -26,7 +26,7 @@ const connect = async (agent: Agent, generation = 1): Promise<TestSidecar> => {
 };
 const interrupt = (agent: Agent, user = ada) => fixture.call('interrupt', user, { params: { agentId: agent.id } });
 const received = (sidecar: TestSidecar, count: number) =>
-  vi.waitFor(() => expect(sidecar.commands).toHaveLength(count), 5_000);
+  vi.waitFor(() => expect(sidecar.commands).toHaveLength(count));
 
 beforeAll(async () => {
   fixture = await createAgentsFixture();

@@ -34,9 +34,8 @@ const report = (state: 'ready' | 'working' | 'waiting', generation = 1) =>
   fixture.report(agent.uid, generation, { activity: { state, since: new Date().toISOString(), text: null } });
 const run = async (generation = 1): Promise<void> => {
   await fixture.call('openSession', ada, { body: { agentId: agent.id } });
-  await vi.waitFor(
-    () => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ generation, state: 'running' }),
-    5_000,
+  await vi.waitFor(() =>
+    expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ generation, state: 'running' }),
   );
 };
 const connect = async (generation = 1): Promise<TestSidecar> => {
@@ -45,7 +44,7 @@ const connect = async (generation = 1): Promise<TestSidecar> => {
   return sidecar;
 };
 const received = (sidecar: TestSidecar, count: number) =>
-  vi.waitFor(() => expect(sidecar.commands).toHaveLength(count), 5_000);
+  vi.waitFor(() => expect(sidecar.commands).toHaveLength(count));
 const states = async () => (await list()).map(({ state }) => state);
 const pause = () => new Promise((resolve) => setTimeout(resolve, 150));
 

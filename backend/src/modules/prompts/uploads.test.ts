@@ -40,7 +40,7 @@ describe('uploading a file', () => {
 
   it('answers when the sandbox has the file, and leaves nothing behind', async () => {
     await fixture.call('openSession', ada, { body: { agentId: agent.id } });
-    await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
+    await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'));
     sidecar = await connectSidecar(fixture.internalUrl, fixture.sidecar(agent.uid, 1));
     const content = randomBytes(3_000_000);
     let arrived: Buffer = Buffer.alloc(0);
@@ -65,7 +65,7 @@ describe('uploading a file', () => {
     const bob = await fixture.person('bob');
     const other = await fixture.call('createAgent', bob, { body: agentBody() });
     await fixture.call('openSession', bob, { body: { agentId: other.id } });
-    await vi.waitFor(() => expect(fixture.runtime.observed().get(other.uid)?.state).toBe('running'), 5_000);
+    await vi.waitFor(() => expect(fixture.runtime.observed().get(other.uid)?.state).toBe('running'));
     const stranger = await connectSidecar(fixture.internalUrl, fixture.sidecar(other.uid, 1));
     let uploadId = '';
     const statuses: number[] = [];

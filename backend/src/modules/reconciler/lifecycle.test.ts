@@ -23,15 +23,12 @@ const open = async (changes = {}): Promise<Agent> => {
   return agent;
 };
 const becomes = (agent: Agent, state: string, generation?: number) =>
-  vi.waitFor(
-    async () =>
-      expect(await get(agent)).toMatchObject({ status: { state }, ...(generation !== undefined && { generation }) }),
-    5_000,
+  vi.waitFor(async () =>
+    expect(await get(agent)).toMatchObject({ status: { state }, ...(generation !== undefined && { generation }) }),
   );
 const ready = async (agent: Agent, generation = 1): Promise<void> => {
-  await vi.waitFor(
-    () => expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ state: 'running', generation }),
-    5_000,
+  await vi.waitFor(() =>
+    expect(fixture.runtime.observed().get(agent.uid)).toMatchObject({ state: 'running', generation }),
   );
   expect(await fixture.report(agent.uid, generation)).toBe(204);
   await becomes(agent, 'ready', generation);
@@ -119,7 +116,7 @@ describe('an agent', () => {
     await vi.waitFor(async () => {
       const last = (await fixture.events(ada)).findLast((event) => event.type === 'terminals');
       expect(last).toMatchObject({ agentId: agent.id, terminals: [] });
-    }, 5_000);
+    });
     await fixture.call('openSession', ada, { body: { agentId: agent.id } });
     await ready(agent, 2);
     await vi.waitFor(async () => {
@@ -133,7 +130,7 @@ describe('an agent', () => {
         { generation: 1, result: 'ended' },
         { generation: 2, result: 'running' },
       ]);
-    }, 5_000);
+    });
     await free();
   });
 
@@ -229,10 +226,8 @@ describe('a database that goes away', () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     expect(fixture.runtime.calls).toEqual([]);
-    await vi.waitFor(
-      () =>
-        fixture.report(agent.uid, 1, { activity: { state: 'working', since: new Date().toISOString(), text: null } }),
-      5_000,
+    await vi.waitFor(() =>
+      fixture.report(agent.uid, 1, { activity: { state: 'working', since: new Date().toISOString(), text: null } }),
     );
     await becomes(agent, 'working');
     await fixture.call('sleepAgent', ada, { params: { agentId: agent.id } });
@@ -242,7 +237,7 @@ describe('a database that goes away', () => {
         (event) => event.type === 'agent' && event.agent.id === agent.id,
       );
       expect(last).toMatchObject({ agent: { status: { state: 'asleep' } } });
-    }, 5_000);
+    });
     await free();
   });
 });
@@ -281,7 +276,7 @@ describe('a server that starts again', () => {
     const { features } = fixture;
     await features.close();
     await features.start();
-    await vi.waitFor(() => expect(fixture.runtime.observed().size).toBe(0), 5_000);
+    await vi.waitFor(() => expect(fixture.runtime.observed().size).toBe(0));
     expect(fixture.runtime.calls).toContain('stop');
   });
 });

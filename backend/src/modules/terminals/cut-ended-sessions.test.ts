@@ -28,7 +28,7 @@ const again = async (username: string): Promise<TestBrowser> => {
   return page;
 };
 const isCut = (...pages: TestBrowser[]) =>
-  vi.waitFor(() => expect(cut.toSorted()).toEqual(pages.map(sessionOf).toSorted()), 1_000);
+  vi.waitFor(() => expect(cut.toSorted()).toEqual(pages.map(sessionOf).toSorted()));
 
 describe('terminals are cut', () => {
   it('when this browser signs out, and in no other', async () => {
@@ -96,7 +96,7 @@ describe('terminals are cut', () => {
       logger,
       revokeTerminals: (ids) => later.push(...ids),
     });
-    await vi.waitFor(() => expect(later).toContain(sessionOf(page)), 2_000);
+    await vi.waitFor(() => expect(later).toContain(sessionOf(page)));
     stop();
     await notifications.close();
   });

@@ -20,7 +20,7 @@ beforeAll(async () => {
   ({
     session: { id: sessionId },
   } = await fixture.call('openSession', ada, { body: { agentId: agent.id } }));
-  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'), 5_000);
+  await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'));
   sidecar = await connectSidecar(fixture.internalUrl, fixture.sidecar(agent.uid, 1));
 });
 beforeEach(async () => {
@@ -96,7 +96,7 @@ describe('a ticket', () => {
   it('never wakes an agent', async () => {
     const other = await fixture.call('createAgent', ada, { body: agentBody() });
     const { session } = await fixture.call('openSession', ada, { body: { agentId: other.id } });
-    await vi.waitFor(() => expect(fixture.runtime.observed().get(other.uid)?.state).toBe('running'), 5_000);
+    await vi.waitFor(() => expect(fixture.runtime.observed().get(other.uid)?.state).toBe('running'));
     const ask = () =>
       fixture.call('createTicket', ada, { params: { sessionId: session.id, name: 'main' }, body: { mode: 'control' } });
     fixture.runtime.becomes(other.uid, 'starting');
@@ -195,7 +195,7 @@ describe('where agents cannot be isolated', () => {
     fixture.runtime.isolationNow = { isolated: false, reason: 'No bwrap.', fix: 'Install it.' };
     await expect(ticket()).rejects.toMatchObject({ code: 'isolation_unavailable' });
     await fixture.report(agent.uid, 1);
-    await vi.waitFor(() => expect(fixture.runtime.observed().has(agent.uid)).toBe(false), 5_000);
+    await vi.waitFor(() => expect(fixture.runtime.observed().has(agent.uid)).toBe(false));
     expect((await fixture.call('getAgent', ada, { params: { agentId: agent.id } })).status).toMatchObject({
       state: 'failed',
       failure: { code: 'isolation_unavailable' },

@@ -59,7 +59,7 @@ it('does nothing to the new sandbox when the old one dies without a word', async
   });
   await runtime.start();
   const running = (generation: number) =>
-    vi.waitFor(() => expect(runtime.observed().get('agent-1')).toMatchObject({ generation, state: 'running' }), 10_000);
+    vi.waitFor(() => expect(runtime.observed().get('agent-1')).toMatchObject({ generation, state: 'running' }));
   await runtime.ensure(spec(1));
   await running(1);
   await runtime.ensure(spec(2));

@@ -187,7 +187,7 @@ export const refusedClient = async (port: number, options: OpenOptions): Promise
 };
 
 /** Sends raw bytes and returns everything that comes back until the end. */
-export const rawRequest = async (port: number, bytes: string | Buffer, timeoutMs = 5_000): Promise<string> => {
+export const rawRequest = async (port: number, bytes: string | Buffer, timeoutMs = 20_000): Promise<string> => {
   const socket: Socket = connect(port, '127.0.0.1');
   let answer = '';
   socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
@@ -199,7 +199,7 @@ export const rawRequest = async (port: number, bytes: string | Buffer, timeoutMs
   return answer;
 };
 
-export const waitUntil = async (condition: () => boolean, timeoutMs = 10_000): Promise<void> => {
+export const waitUntil = async (condition: () => boolean, timeoutMs = 20_000): Promise<void> => {
   const end = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error('the condition was not met in time');

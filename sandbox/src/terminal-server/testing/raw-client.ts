@@ -44,7 +44,7 @@ export class RawClient {
   }
 
   /** @throws Error with what came when the text does not come in time */
-  async untilText(text: string, timeoutMs = 10_000): Promise<void> {
+  async untilText(text: string, timeoutMs = 20_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!this.text.includes(text)) {
       if (performance.now() > deadline) throw new Error(`no ${text} in ${JSON.stringify(this.text.slice(-300))}`);

@@ -47,7 +47,7 @@ export interface CloseInfo {
   readonly reason: string;
 }
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 20_000;
 const RECENT_BYTES = 64 * 1024;
 
 /** A viewer for tests and benches: speaks the whole protocol, keeps what it got, and can stop reading. */
