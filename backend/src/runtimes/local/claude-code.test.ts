@@ -27,7 +27,7 @@ afterAll(async () => {
 
 const claudeSpec = (overrides: Partial<SandboxSpec> = {}): SandboxSpec =>
   machine.claudeSpec(model.url, { instructions: 'Answer in rhymes.', ...overrides });
-const ready = () => machine.gateway.report((report) => report.activity.state === 'ready', MINUTES);
+const ready = () => machine.gateway.report((report) => report.activity.state === 'ready', 2 * MINUTES);
 const start = async (next: SandboxSpec): Promise<void> => {
   spec = next;
   machine.gateway.reset();
@@ -36,7 +36,7 @@ const start = async (next: SandboxSpec): Promise<void> => {
   await ready();
 };
 const prompt = async (text: string) =>
-  machine.gateway.result(machine.gateway.send({ kind: 'prompt', promptId: '1', text }), MINUTES);
+  machine.gateway.result(machine.gateway.send({ kind: 'prompt', promptId: '1', text }), 2 * MINUTES);
 const done = { outcome: 'done', reason: null };
 const inWorkspace = (name: string): string => join(machine.places(spec.agentUid).paths.workspace, name);
 
@@ -65,7 +65,7 @@ describe('one conversation', () => {
         conversationId,
       );
     },
-    MINUTES,
+    3 * MINUTES,
   );
 
   it(
@@ -81,7 +81,7 @@ describe('one conversation', () => {
       await ready();
       expect(await readFile(inWorkspace('made.txt'), 'utf8')).toBe('made\n');
     },
-    MINUTES,
+    3 * MINUTES,
   );
 
   it(
@@ -121,7 +121,7 @@ describe('one conversation', () => {
       expect(await prompt('after the stop')).toEqual(done);
       await machine.screenShows(spec.agentUid, /You wrote: after the stop/);
     },
-    2 * MINUTES,
+    4 * MINUTES,
   );
 
   it(
@@ -131,7 +131,7 @@ describe('one conversation', () => {
       expect(await prompt('fresh start')).toEqual(done);
       await ready();
     },
-    2 * MINUTES,
+    4 * MINUTES,
   );
 
   it(
@@ -151,7 +151,7 @@ describe('one conversation', () => {
       );
       await machine.gateway.report(({ terminals }) => terminals.length === 1);
     },
-    MINUTES,
+    3 * MINUTES,
   );
 
   it('reconnects to a restarted server and reports anew', async () => {
@@ -206,7 +206,7 @@ describe('nothing is lost', () => {
       20_000,
       () => 'the transcript holds no answer',
     );
-  }, 2 * MINUTES);
+  }, 4 * MINUTES);
   afterAll(() => machine.runtime.stop(spec.agentUid, { graceMs: 0 }));
 
   it(
@@ -221,7 +221,7 @@ describe('nothing is lost', () => {
       await ready();
       await remembers();
     },
-    2 * MINUTES,
+    4 * MINUTES,
   );
 
   it(
@@ -242,7 +242,7 @@ describe('nothing is lost', () => {
       expect(machine.runtime.observed().get(spec.agentUid)?.state).toBe('running');
       await remembers();
     },
-    2 * MINUTES,
+    4 * MINUTES,
   );
 
   it(
@@ -257,7 +257,7 @@ describe('nothing is lost', () => {
       await start({ ...spec, generation: (generation += 1) });
       await remembers();
     },
-    2 * MINUTES,
+    4 * MINUTES,
   );
 
   it(
@@ -267,7 +267,7 @@ describe('nothing is lost', () => {
       await start({ ...spec, generation: (generation += 1), permissionMode: 'default' });
       await remembers();
     },
-    2 * MINUTES,
+    4 * MINUTES,
   );
 });
 
@@ -291,13 +291,13 @@ it(
         await new Promise((resolve) => setTimeout(resolve, 500));
         return undefined;
       },
-      MINUTES,
+      3 * MINUTES,
       () => JSON.stringify(machine.gateway.last?.activity),
     );
     expect(await readFile(inWorkspace('asked.txt'), 'utf8')).toContain('yes');
     await machine.runtime.stop(spec.agentUid, { graceMs: 0 });
   },
-  2 * MINUTES,
+  4 * MINUTES,
 );
 
 it(
@@ -326,5 +326,5 @@ it(
     const recorded = join(machine.places(next.agentUid).paths.state, 'shared/conversation');
     await expect(readFile(recorded)).rejects.toThrow('ENOENT');
   },
-  2 * MINUTES,
+  4 * MINUTES,
 );
