@@ -20,5 +20,6 @@ export * from './terminal/frames.ts';
 export * from './terminal/reconnect.ts';
 export * from './terminal/recording.ts';
 export * from './terminal/screen.ts';
+export * from './terminal/whole-characters.ts';
 export * from './terminal/ticket.ts';
 export * from './users.ts';

@@ -1,4 +1,4 @@
-import type { Size } from '@sac/contracts';
+import { WholeCharacters, type Size } from '@sac/contracts';
 import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon, type ISearchOptions } from '@xterm/addon-search';
 import { Terminal, type ITheme } from '@xterm/xterm';
@@ -51,6 +51,7 @@ export class Screen implements ScreenSink {
   readonly #webgl: WebglRenderer;
   readonly #hooks: ScreenHooks;
   readonly #encoder = new TextEncoder();
+  readonly #characters = new WholeCharacters();
   #baseFontSize: number;
   #scaled = false;
   /** Part of a line that a finger has moved already. */
@@ -109,10 +110,11 @@ export class Screen implements ScreenSink {
   }
 
   write(data: Uint8Array, done: () => void): void {
-    this.#terminal.write(data, done);
+    this.#terminal.write(this.#characters.take(data), done);
   }
 
   reset(size: Size | null): void {
+    this.#characters.clear();
     this.#terminal.write(CANCEL, () => {
       this.#terminal.reset();
       if (size !== null) this.#terminal.resize(size.columns, size.rows);

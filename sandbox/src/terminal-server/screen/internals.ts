@@ -65,7 +65,6 @@ export interface Core {
   readonly _inputHandler: {
     readonly _curAttrData: Attributes;
     readonly _parser: { readonly currentState: number; readonly precedingJoinState: number };
-    readonly _utf8Decoder: { readonly interim: Uint8Array };
   };
 }
 

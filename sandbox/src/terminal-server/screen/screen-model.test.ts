@@ -34,6 +34,21 @@ const OSC = (text: string): string => `\x1b]${text}\x1b\\`;
 /** Continuations that would show a lost state: what is fed to both sides after the restore. */
 const next = 'x\r\nyz\tT\x1b[2CW\x1b8R\x1b[3;3Hq\x1b[1;1H\x1b[2Lins\n\n\n\n\n\n\nend';
 
+describe('characters cut into pieces', () => {
+  it.each(['…', '—', '、', '倉', '😀'])('%s is drawn whole wherever it is cut', (character) => {
+    const output = bytes(character.repeat(3));
+    for (let cut = 0; cut <= output.length; cut++) {
+      const model = new ScreenModel(size, noEvents);
+      model.write(output.subarray(0, cut));
+      const { uncut, restored } = cutAndCompare(output, cut);
+      expect(restored).toEqual(uncut);
+      model.write(output.subarray(cut));
+      expect(model.screen().lines[0]).toBe(character.repeat(3));
+      model.dispose();
+    }
+  });
+});
+
 const modes: readonly (readonly [string, string, string?])[] = [
   ['plain text', 'hello\r\nworld'],
   ['colours 16', '\x1b[31;44mred\x1b[91;104mbright'],

@@ -1,6 +1,6 @@
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import headless, { type Terminal } from '@xterm/headless';
-import { clampTitle, SCREEN_UNICODE_VERSION, type Size } from '@sac/contracts';
+import { clampTitle, SCREEN_UNICODE_VERSION, WholeCharacters, type Size } from '@sac/contracts';
 import { bounds } from '../constants.ts';
 import { coreOf, PARSER_GROUND, type Cell, type Core } from './internals.ts';
 import { findScrolledAway } from './scrolled-away.ts';
@@ -36,13 +36,17 @@ const lastIntroducer = (bytes: Uint8Array): number => {
   return -1;
 };
 
+const NOTHING = new Uint8Array(0);
+
 /** One headless emulator: what a viewer that saw everything has on its screen. */
 export class ScreenModel {
   readonly #terminal: Terminal;
   readonly #core: Core;
   readonly #tracked: TrackedState;
   readonly #cells: readonly [Cell, Cell];
-  #pending: Uint8Array = new Uint8Array(0);
+  readonly #characters = new WholeCharacters();
+  /** The sequence that the parser is in the middle of. */
+  #pending: Uint8Array = NOTHING;
   /** Bytes of the write under way that are behind us. */
   #done = 0;
 
@@ -86,7 +90,8 @@ export class ScreenModel {
   }
 
   snapshot(maxBytes: number): Uint8Array {
-    return serializeScreen(this.#core, this.#tracked, this.#cells, { maxBytes, pending: this.#pending });
+    const pending = Buffer.concat([this.#pending, this.#characters.rest]);
+    return serializeScreen(this.#core, this.#tracked, this.#cells, { maxBytes, pending });
   }
 
   screen(): ScreenText {
@@ -146,17 +151,10 @@ export class ScreenModel {
 
   #draw(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#core.writeSync(bytes);
-    if (this.#core._inputHandler._parser.currentState === PARSER_GROUND) this.#pending = this.#partialCharacter();
-    else this.#keepUnfinished(bytes);
-  }
-
-  /** Bytes of a character whose rest has not arrived. */
-  #partialCharacter(): Uint8Array {
-    const { interim } = this.#core._inputHandler._utf8Decoder;
-    if (interim[0] === 0) return new Uint8Array(0);
-    const end = interim.indexOf(0);
-    return Uint8Array.from(end === -1 ? interim : interim.subarray(0, end));
+    const whole = this.#characters.take(bytes);
+    this.#core.writeSync(whole);
+    if (this.#core._inputHandler._parser.currentState === PARSER_GROUND) this.#pending = NOTHING;
+    else this.#keepUnfinished(whole);
   }
 
   /** The parser is inside a sequence: keep its bytes from the introducer on. */

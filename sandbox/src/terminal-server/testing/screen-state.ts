@@ -2,7 +2,7 @@ import { Unicode11Addon } from '@xterm/addon-unicode11';
 import headless, { type Terminal } from '@xterm/headless';
 import type { Size } from '@sac/contracts';
 import { coreOf, type Attributes, type Cell, type Core, type ScreenBuffer } from '../screen/internals.ts';
-import { SCREEN_UNICODE_VERSION } from '@sac/contracts';
+import { SCREEN_UNICODE_VERSION, WholeCharacters } from '@sac/contracts';
 
 const HAS_EXTENDED = 0x10000000;
 
@@ -20,8 +20,16 @@ export const createEmulator = (size: Size, scrollback = 1_000): Terminal => {
   return terminal;
 };
 
+const streams = new WeakMap<Terminal, WholeCharacters>();
+const charactersOf = (terminal: Terminal): WholeCharacters => {
+  const characters = streams.get(terminal) ?? new WholeCharacters();
+  streams.set(terminal, characters);
+  return characters;
+};
+
+/** Shows bytes as the page does. */
 export const feed = (terminal: Terminal, bytes: Uint8Array | string): void =>
-  coreOf(terminal).writeSync(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+  coreOf(terminal).writeSync(charactersOf(terminal).take(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
 
 const UNDERLINED = 0x10000000;
 const UNDERLINE_STYLE = 0x1c000000;
@@ -98,6 +106,6 @@ export const screenState = (terminal: Terminal): object => {
     glevel: core._charsetService.glevel,
     joins: core._inputHandler._parser.precedingJoinState,
     parser: core._inputHandler._parser.currentState,
-    partial: [...core._inputHandler._utf8Decoder.interim],
+    partial: [...charactersOf(terminal).rest],
   };
 };
