@@ -1,11 +1,15 @@
-import type { ServerMessage } from '@sac/contracts';
+import type { ServerMessage, Size } from '@sac/contracts';
 import type { Terminal } from '@xterm/headless';
 import { createEmulator, feed, screenState } from './screen-state.ts';
 import type { TestClient } from './test-client.ts';
 
-/** Shows what a client receives, the way the browser does: bytes as bytes, sizes only from the server. */
+/**
+ * Shows what a client receives, the way the browser does: bytes as bytes, sizes only from the server. It draws when
+ * somebody looks: hundreds of browsers draw on machines of their own, not in the process that measures.
+ */
 export class EmulatorClient {
-  readonly emulator: Terminal = createEmulator({ columns: 80, rows: 24 });
+  readonly #emulator: Terminal = createEmulator({ columns: 80, rows: 24 });
+  #undrawn: ((emulator: Terminal) => void)[] = [];
   stream: string | null = null;
   /** Offset after the last byte shown; what a reconnect asks for. */
   offset = 0;
@@ -30,6 +34,13 @@ export class EmulatorClient {
     if (this.offset >= offset) this.#cut();
   }
 
+  get emulator(): Terminal {
+    const undrawn = this.#undrawn;
+    this.#undrawn = [];
+    for (const draw of undrawn) draw(this.#emulator);
+    return this.#emulator;
+  }
+
   get state(): object {
     return screenState(this.emulator);
   }
@@ -40,14 +51,13 @@ export class EmulatorClient {
         this.stream = message.sync.stream;
         if (message.sync.kind === 'snapshot') this.snapshots++;
         this.offset = message.sync.offset;
-        this.emulator.resize(message.sync.columns, message.sync.rows);
+        this.#resize(message.sync);
         break;
       case 'state':
-        if (this.emulator.cols !== message.state.columns || this.emulator.rows !== message.state.rows)
-          this.emulator.resize(message.state.columns, message.state.rows);
+        this.#resize(message.state);
         break;
       case 'snapshot':
-        feed(this.emulator, message.data);
+        this.#feed(Buffer.from(message.data));
         break;
       case 'output':
         this.#output(Buffer.from(message.data));
@@ -59,10 +69,20 @@ export class EmulatorClient {
 
   #output(data: Buffer): void {
     const kept = data.subarray(0, Math.max(0, Math.min(data.length, this.#cutAt - this.offset)));
-    feed(this.emulator, kept);
+    this.#feed(kept);
     this.shown.push(kept);
     this.offset += kept.length;
     if (this.offset >= this.#cutAt) this.#cut();
+  }
+
+  #feed(bytes: Buffer): void {
+    this.#undrawn.push((emulator) => feed(emulator, bytes));
+  }
+
+  #resize({ columns, rows }: Size): void {
+    this.#undrawn.push((emulator) => {
+      if (emulator.cols !== columns || emulator.rows !== rows) emulator.resize(columns, rows);
+    });
   }
 
   #cut(): void {
