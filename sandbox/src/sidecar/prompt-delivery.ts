@@ -5,7 +5,14 @@ import type { ActivitySource } from '../profiles/profile.ts';
 import { meaningOf } from './activity.ts';
 import type { ControlClient } from './control-client.ts';
 import type { DeliveryStore } from './delivery-record.ts';
-import { boxShowsPrompt, holdsPrompt, inputBoxText, isBuiltIn, submittable } from './prompt-text.ts';
+import {
+  boxShowsPrompt,
+  boxShowsPromptBehindText,
+  holdsPrompt,
+  inputBoxText,
+  isBuiltIn,
+  submittable,
+} from './prompt-text.ts';
 import { Signals } from './signals.ts';
 
 type PromptCommand = Extract<SandboxCommand, { kind: 'prompt' }>;
@@ -20,6 +27,7 @@ const LOOK_EVERY_MS = 1_000;
 /** CLIs other than Claude Code may take a return that comes together with a paste for a line of it. */
 const SUBMIT_APART_MS = 150;
 const MAX_RETURNS = 5;
+const MAX_REPEATED_PASTES = 3;
 const CTRL_U = '\u0015';
 const MAX_CLEAR_KEYS = 400;
 const LEAST_CLEARED_LINES = 10;
@@ -102,15 +110,11 @@ export class PromptDelivery {
   }
 
   async #pasteAndSettle(command: PromptCommand, startedAtMs: number): Promise<CommandResult> {
-    const { control, source, transcriptHolds } = this.#parts;
+    const { source, transcriptHolds } = this.#parts;
     const settled = this.#hooks.next((event) => this.#settles(event, command.text), GIVE_UP_MS);
     const confirmed = settled.then((event) => event !== null);
     try {
-      await this.#emptyBox();
-      const apart = source === 'hooks' || source === 'quiet-hooks';
-      const text = source === 'none' ? command.text : submittable(command.text);
-      await control.paste(text, { submit: !apart, clearFirst: true });
-      if (apart) await delay(SUBMIT_APART_MS).then(() => control.keys('\r'));
+      await this.#pasteAndSubmit(command.text);
       if (source === 'none') return done;
       if (await within(confirmed, LOOK_AGAIN_MS)) return done;
       if (await this.#submitAgainOrSettled(command.text, confirmed)) return done;
@@ -125,6 +129,15 @@ export class PromptDelivery {
     }
   }
 
+  async #pasteAndSubmit(prompt: string): Promise<void> {
+    const { control, source } = this.#parts;
+    await this.#emptyBox();
+    const apart = source === 'hooks' || source === 'quiet-hooks';
+    const text = source === 'none' ? prompt : submittable(prompt);
+    await control.paste(text, { submit: !apart, clearFirst: true });
+    if (apart) await delay(SUBMIT_APART_MS).then(() => control.keys('\r'));
+  }
+
   /** The hook did not come in time: it may be late, or lost. The transcript tells too, and so does a turn that began with our text gone from the box. */
   async #lookForSigns(
     command: PromptCommand,
@@ -133,14 +146,20 @@ export class PromptDelivery {
   ): Promise<CommandResult> {
     const { busy, control, transcriptHolds } = this.#parts;
     let returns = 0;
+    let pastes = 0;
     const deadline = performance.now() + GIVE_UP_MS;
     while (performance.now() < deadline) {
       if (await within(confirmed, LOOK_EVERY_MS)) return done;
       if (await transcriptHolds(command.text, startedAtMs)) return done;
-      const inBox = boxShowsPrompt(inputBoxText(await control.screen()), command.text);
-      if (busy() && !inBox) return done;
+      const box = inputBoxText(await control.screen());
+      const inBox = boxShowsPrompt(box, command.text);
+      // Claude Code puts /clear back into its box for as long as it clears, in front of what came meanwhile.
+      const isBehind = boxShowsPromptBehindText(box, command.text);
+      if (busy() && !inBox && !isBehind) return done;
+      if (busy()) continue;
       // A loaded machine draws the text late, and the return that came before it was lost.
-      if (inBox && !busy() && (returns += 1) <= MAX_RETURNS) await control.keys('\r');
+      if (inBox && (returns += 1) <= MAX_RETURNS) await control.keys('\r');
+      if (isBehind && (pastes += 1) <= MAX_REPEATED_PASTES) await this.#pasteAndSubmit(command.text);
     }
     return unknown('The agent did not confirm this prompt. Look at the terminal before sending it again.');
   }

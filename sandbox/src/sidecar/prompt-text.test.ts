@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { boxShowsPrompt, holdsPrompt, inputBoxText, isBuiltIn, isPrompt, submittable } from './prompt-text.ts';
+import {
+  boxShowsPrompt,
+  boxShowsPromptBehindText,
+  holdsPrompt,
+  inputBoxText,
+  isBuiltIn,
+  isPrompt,
+  submittable,
+} from './prompt-text.ts';
 
 const screen = (...lines: string[]) => ({ lines, cursor: { x: 0, y: 0 } });
 
@@ -52,6 +60,27 @@ it('boxShowsPrompt recognises the text and the sign of a large paste', () => {
   expect(boxShowsPrompt('[Pasted text #1 +60 lines]', 'x\n'.repeat(60))).toBe(true);
   expect(boxShowsPrompt('something else', 'hello')).toBe(false);
   expect(boxShowsPrompt('', 'hello')).toBe(false);
+});
+
+it('boxShowsPrompt does not take a prompt behind other text for one that only waits for Enter', () => {
+  expect(boxShowsPrompt('/clear[Pasted text #1 +60 lines]', 'x\n'.repeat(60))).toBe(false);
+  expect(boxShowsPrompt('/clearhello', 'hello')).toBe(false);
+});
+
+describe('boxShowsPromptBehindText', () => {
+  it.each([
+    ['/clearimpo', 'impo'],
+    ['/clear [Pasted text #92]', 'x'.repeat(2_000)],
+    ['left over one two thr', 'one two three'],
+  ])('%j: true', (box, sent) => expect(boxShowsPromptBehindText(box, sent)).toBe(true));
+  it.each([
+    ['impo', 'impo'],
+    ['/clear', 'impo'],
+    ['', 'impo'],
+    ['look one', 'one two three'],
+    ['[Pasted text #92]', 'x'.repeat(2_000)],
+  ])('%j: false for what was sent', (box, sent) => expect(boxShowsPromptBehindText(box, sent)).toBe(false));
+  it('is false without a box', () => expect(boxShowsPromptBehindText(null, 'impo')).toBe(false));
 });
 
 it('isBuiltIn tells commands from paths', () => {

@@ -48,11 +48,26 @@ export const inputBoxText = (screen: Pick<Screen, 'lines'>): string | null => {
   return null;
 };
 
+/** Stands for a large paste. */
+const PASTE_SIGN = /^\[Pasted (?:text|Content)\b/i;
+
 /** Whether the box still shows the beginning of a prompt, or the sign that stands for a large paste. */
 export const boxShowsPrompt = (box: string | null, sent: string): boolean => {
   if (box === null || box === '') return false;
   const shown = normalisePrompt(box);
-  return normalisePrompt(sent).startsWith(shown.slice(0, 40)) || /\[Pasted (?:text|Content)\b/i.test(shown);
+  return normalisePrompt(sent).startsWith(shown.slice(0, 40)) || PASTE_SIGN.test(shown);
+};
+
+/** So much of a prompt is not in the box by chance. */
+const TELLING_CHARACTERS = 8;
+
+/** Whether a prompt stands in the box behind other text, so that it cannot be sent as it is. */
+export const boxShowsPromptBehindText = (box: string | null, sent: string): boolean => {
+  const shown = normalisePrompt(box ?? '');
+  const text = normalisePrompt(sent);
+  return Array.from(shown, (_, index) => shown.slice(index))
+    .slice(1)
+    .some((end) => end === text || PASTE_SIGN.test(end) || (end.length >= TELLING_CHARACTERS && text.startsWith(end)));
 };
 
 /** Slash commands are handled by the CLI itself: most fire no hook that tells of them. */
