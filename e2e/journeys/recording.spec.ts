@@ -93,11 +93,28 @@ test('a restart of the agent is marked, and what was before is still there', asy
   await expectShown(page, /● Said before the restart/);
 });
 
-test('on a phone, with a shell, and after the agent has gone to sleep', async ({ browser }) => {
+test('what a shell showed can still be watched when it is closed', async () => {
+  await page.getByTestId('new-shell').click();
+  await expectOnScreen(page, /\$ ?$/m);
+  await terminal(page).click();
+  await page.keyboard.type('echo kept $((6*7))\n');
+  await expectOnScreen(page, /^kept 42$/m);
+  await page.getByRole('button', { name: /^Close shell.1$/ }).click();
+  await page.getByRole('button', { name: 'Close shell', exact: true }).click();
+  await expect(page.getByRole('tab', { name: /shell/ })).toHaveCount(0);
+  await page.goto(`${agentUrl}/recordings/main`);
+  await page.getByTestId('recording-terminal').click();
+  await page.getByText('shell-1', { exact: true }).click();
+  await expect(page).toHaveURL(/\/recordings\/shell-1$/);
+  await seekTo(page, 1);
+  await expectShown(page, /^kept 42$/m);
+});
+
+test('on a phone, with a shell that never was, and after the agent has gone to sleep', async ({ browser }) => {
   const phone = (await person(browser, { phone: true })).page;
   await signIn(phone, journey.sac.origin, 'ana');
-  await phone.goto(`${agentUrl}/recordings/shell-1`);
-  await expect(phone.getByRole('alert')).toBeVisible();
+  await phone.goto(`${agentUrl}/recordings/shell-9`);
+  await expect(phone.getByTestId('recording-empty')).toBeVisible();
   await phone.goto(`${agentUrl}/recordings/main`);
   await seekTo(phone, 0.5);
   await expect(phone.getByTestId('recording-screen')).toHaveAttribute('data-size', /\d+x\d+/);

@@ -72,9 +72,13 @@ test('several lines pasted into a shell are asked about, pasted into the CLI the
   await toShell(page);
 });
 
-test('the download holds what the terminal showed: scrollback, long lines in one piece, wide characters', async () => {
+test('the download holds what the terminal showed: scrollback, long lines in one piece, wide and cut characters', async () => {
   const { page } = journey;
-  await run(page, `clear; seq 1 400; printf 'x%.0s' $(seq 500); echo; printf '\\u5bff\\u53f8 \\U1f363 done\\n'`);
+  const many = 20_000;
+  await run(
+    page,
+    `clear; seq 1 400; printf 'x%.0s' $(seq 500); echo; printf '\\u2026%.0s' $(seq ${many}); echo; printf '\\u5bff\\u53f8 \\U1f363 done\\n'`,
+  );
   await expectOnScreen(page, /^寿司 🍣 done$/m);
   const download = async (): Promise<string> => {
     await page.getByTestId('terminal-settings').click();
@@ -84,7 +88,7 @@ test('the download holds what the terminal showed: scrollback, long lines in one
     return readFile(await file.path(), 'utf8');
   };
   const numbers = Array.from({ length: 400 }, (_, index) => String(index + 1));
-  const expected = `${[...numbers, 'x'.repeat(500), '寿司 🍣 done'].join('\n')}\n`;
+  const expected = `${[...numbers, 'x'.repeat(500), '…'.repeat(many), '寿司 🍣 done'].join('\n')}\n`;
   const text = await download();
   expect(text.slice(text.indexOf('\n1\n') + 1)).toContain(expected);
 

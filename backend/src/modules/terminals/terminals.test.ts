@@ -83,8 +83,9 @@ describe('a ticket', () => {
     expect(() => jwt.verify(claims[0]?.inner ?? '', terminalKey(fixture.keys.master, agent.uid, 2))).toThrow();
   });
 
-  it('exists only for terminals that do, and for open sessions', async () => {
+  it('gives control only of terminals that exist, and exists only for open sessions', async () => {
     await expect(ticket('shell-9')).rejects.toMatchObject({ code: 'not_found' });
+    await expect(ticket('shell-9', 'view')).resolves.toMatchObject({ url: expect.any(String) as string });
     const { session } = await fixture.call('openSession', ada, { body: { agentId: agent.id } });
     await fixture.call('closeSession', ada, { params: { sessionId: session.id } });
     await fixture.call('closeSession', ada, { params: { sessionId: session.id } });
