@@ -118,7 +118,15 @@ const processRules = {
 };
 
 const sourceFiles = ['**/*.ts', '**/*.vue'];
-const testFiles = ['**/*.test.ts', '**/testing/**', '**/conformance.ts', 'backend/test/**', 'e2e/**', 'bench/**'];
+const testFiles = [
+  '**/*.test.ts',
+  'helm/tests/**',
+  '**/testing/**',
+  '**/conformance.ts',
+  'backend/test/**',
+  'e2e/**',
+  'bench/**',
+];
 
 export default tseslint.config(
   {
