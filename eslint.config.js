@@ -60,6 +60,7 @@ const layers = [
       'demo-model',
       'chart-hook',
       'local-machine',
+      'cluster',
     ],
   },
   {

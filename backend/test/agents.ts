@@ -109,7 +109,7 @@ export const createAgentsFixture = async (
     recording: () => Promise.resolve(settings.recording),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },
   });
-  const internal = await buildInternalServer(logger, features.registerInternalRoutes);
+  const internal = await buildInternalServer(logger, [features.registerInternalRoutes]);
   const internalUrl = await internal.listen({ port: 0, host: '127.0.0.1' });
   if (options.start ?? true) await features.start();
 

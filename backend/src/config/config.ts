@@ -38,6 +38,8 @@ export interface GatewayConfig {
   readonly allowUnisolated: boolean;
   readonly demo: boolean;
   readonly databasePoolSize: number;
+  /** A stand-alone ws-proxy shows the first, api-gateway accepts all. Empty on one machine. */
+  readonly proxyCredentials: readonly string[];
   /** CIDR ranges, for connections to addresses that people choose. */
   readonly outbound: { readonly deny: readonly string[]; readonly allow: readonly string[] };
 }
@@ -56,8 +58,6 @@ export interface Config extends GatewayConfig {
   readonly keys: Keys | null;
   /** Those of `keys`; ws-proxy gets these alone. */
   readonly ticketKeys: SigningKeys | null;
-  /** A stand-alone ws-proxy shows the first, api-gateway accepts all. Empty on one machine. */
-  readonly proxyCredentials: readonly string[];
   /** Empty on one machine. */
   readonly internalUrl: string;
   /** Null on one machine. */
