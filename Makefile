@@ -20,8 +20,10 @@ export SAC_DEMO := $(or $(SAC_DEMO),$(if $(filter-out 0,$(DEMO)),1))
 RUN := scripts/toolchain.sh
 SAC := $(RUN) node backend/dist/sac.js
 
+export REGISTRY IMAGES ENGINE AGENT_CLIS KEEP_VERSION
+
 .PHONY: help deps build built start stop status restart logs admin-link dev test test-unit test-e2e lint format \
-	migrate-up migrate-seed bench screenshots version version-bump \
+	migrate-up migrate-seed bench screenshots docker-build docker-push docker-all version version-bump \
 	helm-lint helm-template helm-upgrade helm-dry-run helm-uninstall chart-docs test-cluster
 
 help: ## this list
@@ -90,6 +92,15 @@ bench: build ## measure what we publish and print figures with their conditions 
 
 screenshots: build ## make the pictures of the documentation anew
 	@$(RUN) node e2e/screenshots.ts
+
+docker-build: deps ## raise the patch version and build the images (REGISTRY=, IMAGES=, ENGINE=docker|podman|buildah, AGENT_CLIS=)
+	@$(RUN) node scripts/images.ts build
+
+docker-push: deps ## push the images of this version (REGISTRY=registry.example.org/team)
+	@$(RUN) node scripts/images.ts push
+
+docker-all: docker-build ## both
+	@$(RUN) node scripts/images.ts push
 
 version: ## print the version
 	@cat .version
