@@ -77,6 +77,7 @@ const layers = [
       'modules',
       'app',
       'local-machine',
+      'cluster',
       'scripts',
     ],
   },

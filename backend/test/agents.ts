@@ -105,6 +105,7 @@ export const createAgentsFixture = async (
     demo: settings.demo,
     allowUnisolated: false,
     uploadDir,
+    replicaUrl: null,
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),
     recording: () => Promise.resolve(settings.recording),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },

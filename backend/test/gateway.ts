@@ -173,6 +173,7 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
     checks: [],
     otherMetrics: [],
     uploadDir,
+    replicaUrl: null,
     frontendDir: null,
     tuning: { passwordHasher: { cost: 4, threads: 1 } },
     ...options.deps,

@@ -62,6 +62,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     logger: deps.logger,
     demo: deps.demo,
     uploadDir: deps.uploadDir,
+    replicaUrl: deps.replicaUrl,
     allowUnisolated: deps.config.allowUnisolated,
     agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
     recording: async () => {

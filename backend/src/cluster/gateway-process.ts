@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AddressInfo, Server } from 'node:net';
+import { isIPv6, type AddressInfo, type Server } from 'node:net';
 import type { Logger } from 'pino';
 import { createGateway, type Gateway } from '../app/gateway.ts';
 import type { CliList, GatewayDeps } from '../app/gateway-deps.ts';
@@ -58,6 +58,11 @@ const endAll = async (ends: readonly End[], logger: Logger): Promise<void> => {
   }
 };
 
+const replicaUrlOf = ({ cluster, internalListen }: Config): string | null => {
+  const ip = cluster?.podIp ?? null;
+  return ip === null ? null : `http://${isIPv6(ip) ? `[${ip}]` : ip}:${internalListen.port}`;
+};
+
 const needed = <T>(value: T | null, name: string): T => {
   if (value === null) throw new Error(`${name} is missing although it was checked`);
   return value;
@@ -100,6 +105,7 @@ const startAll = async (options: GatewayProcessOptions, ends: End[]) => {
     demo: null,
     frontendDir: null,
     uploadDir: join(config.dataDir, 'uploads'),
+    replicaUrl: replicaUrlOf(config),
     handUpgrade: (_request, socket) =>
       refuse(socket, { code: 'not_found', message: 'Terminals are at ws-proxy; route /ws/ to it.' }),
     revokeTerminals: () => undefined, // proxies follow by themselves

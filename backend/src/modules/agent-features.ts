@@ -34,6 +34,8 @@ export interface AgentFeaturesDeps {
   readonly allowUnisolated: boolean;
   /** Directory for files on their way into a sandbox; made when it is missing. */
   readonly uploadDir: string;
+  /** Where other replicas reach this one; null: there are none. */
+  readonly replicaUrl: string | null;
   readonly agentsPerUser: (db: DatabaseOrTransaction) => Promise<number>;
   readonly recording: () => Promise<RecordingSetting>;
   /** Intervals of background work, for tests. */
@@ -95,7 +97,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
     handlers: {
       ...agentHandlers(agents, tester),
       ...sessionHandlers(sessions, terminals),
-      ...promptHandlers(prompts, createUploadService({ agents, bus, store: uploads })),
+      ...promptHandlers(prompts, createUploadService({ agents, bus, store: uploads, replicaUrl: deps.replicaUrl })),
     },
     agents,
     jobs: [
@@ -115,7 +117,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
       },
     ],
     registerInternalRoutes: (internal) =>
-      registerInternalRoutes(internal, { db, master: keys.master, streams, uploads, logger }),
+      registerInternalRoutes(internal, { ...deps, master: keys.master, streams, uploads }),
     start: async () => {
       await uploads.prepare();
       reconciler = createReconciler({ ...deps, ...deps.tuning });
