@@ -1,6 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AgentFailure } from '@sac/contracts';
 import { AgentQueues } from '../agent-queues.ts';
 import type { Isolation, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { applySandbox } from './apply.ts';
@@ -10,11 +8,10 @@ import { failureOfError, SupersededError } from './failures.ts';
 import { checkAgentUid, claimNameOf, objectName, shardOf } from './names.ts';
 import { generationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
-import { observe } from './observe.ts';
 import { Pacer } from './pacer.ts';
 import { SandboxWatch, type SandboxObjects } from './sandbox-objects.ts';
 import { checkOptions, podSettingsOf, type KubernetesRuntimeOptions } from './settings.ts';
-import { failedPhases, phasesBeforePod } from './start-phases.ts';
+import { isSame, SandboxViews, type Starting } from './sandbox-views.ts';
 import { isAsWanted } from './wanted.ts';
 
 const START_DEADLINE_MS = 60_000;
@@ -29,26 +26,11 @@ const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 15_000;
 const SILENT_CLUSTER = 'The cluster does not answer; trying again';
 
-/** A start that this process carries out, until the cluster shows it. */
-interface Starting {
-  readonly kind: 'start';
-  readonly spec: SandboxSpec;
-  readonly sinceMs: number;
-  readonly abort: AbortController;
-  isApplied: boolean;
-  detail: string | null;
-  failure: AgentFailure | null;
-}
-type Pending = Starting | { readonly kind: 'stop'; readonly sinceMs: number };
-
 /** What was last made of a specification; a StatefulSet that has changed since was changed by somebody else. */
 interface Applied {
   readonly spec: SandboxSpec;
   setGeneration: number | null;
 }
-
-const isSame = (left: Pick<ObservedSandbox, 'generation' | 'specHash'>, right: typeof left): boolean =>
-  left.generation === right.generation && left.specHash === right.specHash;
 
 /** Sandboxes as StatefulSets of a cluster. */
 class KubernetesRuntime implements Runtime {
@@ -59,19 +41,16 @@ class KubernetesRuntime implements Runtime {
   readonly #queues: AgentQueues;
   readonly #pacer = new Pacer(CREATES_PER_SECOND);
   readonly #abort = new AbortController();
-  readonly #pending = new Map<string, Pending>();
   readonly #applied = new Map<string, Applied>();
-  readonly #views = new Map<string, ObservedSandbox>();
-  readonly #rechecks = new Map<string, NodeJS.Timeout>();
-  readonly #listeners = new Set<(sandbox: ObservedSandbox) => void>();
-  readonly #waiters = new Map<string, Set<() => void>>();
-  #isClosed = false;
+  readonly #views: SandboxViews;
 
   constructor(options: KubernetesRuntimeOptions) {
     checkOptions(options);
     this.#options = options;
     this.#client = new ClusterClient(options.kubeConfig);
     this.#queues = new AgentQueues(options.logger);
+    const { clusterDomain, patienceMs = PATIENCE_MS } = options;
+    this.#views = new SandboxViews({ find: (agentUid) => this.#watch.find(agentUid), clusterDomain, patienceMs });
     this.#watch = new SandboxWatch({
       ...options,
       client: this.#client,
@@ -84,12 +63,11 @@ class KubernetesRuntime implements Runtime {
   }
 
   observed(): ReadonlyMap<string, ObservedSandbox> {
-    return this.#views;
+    return this.#views.all;
   }
 
   onChange(listener: (sandbox: ObservedSandbox) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#views.onChange(listener);
   }
 
   stale(): { readonly since: Date; readonly reason: string } | null {
@@ -108,14 +86,14 @@ class KubernetesRuntime implements Runtime {
       timer.abort();
       late.catch(() => undefined);
     }
-    for (const { agentUid } of this.#watch.all()) this.#refresh(agentUid);
+    for (const { agentUid } of this.#watch.all()) this.#views.refresh(agentUid);
   }
 
   async ensure(spec: SandboxSpec): Promise<void> {
     checkAgentUid(spec.agentUid);
     const identity = this.#identityOf(spec);
     const parts = this.#partsOf(spec);
-    const view = this.#views.get(spec.agentUid);
+    const view = this.#views.all.get(spec.agentUid);
     if (view !== undefined && view.state !== 'stopping' && isSame(view, spec))
       return this.#confirm(spec, identity, parts);
     this.#abandon(spec.agentUid);
@@ -128,23 +106,23 @@ class KubernetesRuntime implements Runtime {
       detail: null,
       failure: null,
     };
-    this.#pending.set(spec.agentUid, starting);
-    this.#refresh(spec.agentUid);
+    this.#views.pending.set(spec.agentUid, starting);
+    this.#views.refresh(spec.agentUid);
     this.#inBackground(spec.agentUid, () => this.#bring(starting, identity, parts));
   }
 
   async stop(agentUid: string, { graceMs }: { readonly graceMs: number }): Promise<void> {
     this.#abandon(agentUid);
     this.#applied.delete(agentUid);
-    if (this.#views.has(agentUid)) {
-      this.#pending.set(agentUid, { kind: 'stop', sinceMs: Date.now() });
-      this.#refresh(agentUid);
+    if (this.#views.all.has(agentUid)) {
+      this.#views.pending.set(agentUid, { kind: 'stop', sinceMs: Date.now() });
+      this.#views.refresh(agentUid);
     }
     try {
       await this.#queues.add(agentUid, () => this.#end(agentUid, graceMs));
     } finally {
-      if (this.#pending.get(agentUid)?.kind === 'stop') this.#pending.delete(agentUid);
-      this.#refresh(agentUid);
+      if (this.#views.pending.get(agentUid)?.kind === 'stop') this.#views.pending.delete(agentUid);
+      this.#views.refresh(agentUid);
     }
   }
 
@@ -154,12 +132,10 @@ class KubernetesRuntime implements Runtime {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#listeners.clear();
+    this.#views.close();
     this.#abort.abort(new Error('the server is shutting down'));
-    for (const pending of this.#pending.values())
+    for (const pending of this.#views.pending.values())
       if (pending.kind === 'start') pending.abort.abort(this.#abort.signal.reason);
-    for (const timer of this.#rechecks.values()) clearTimeout(timer);
     await this.#queues.settled();
     await this.#watch.close();
     await this.#client.close();
@@ -167,10 +143,10 @@ class KubernetesRuntime implements Runtime {
 
   /** A start that goes on for another wish is given up; what it made is met by what comes next. */
   #abandon(agentUid: string): void {
-    const pending = this.#pending.get(agentUid);
+    const pending = this.#views.pending.get(agentUid);
     if (pending?.kind !== 'start') return;
     pending.abort.abort(new Error('another start or a stop takes its place'));
-    this.#pending.delete(agentUid);
+    this.#views.pending.delete(agentUid);
   }
 
   #inBackground(agentUid: string, work: () => Promise<void>): void {
@@ -193,7 +169,7 @@ class KubernetesRuntime implements Runtime {
   /** What is asked for is there: only what somebody changed by hand is put right. */
   #confirm(spec: SandboxSpec, identity: Identity, parts: PodParts): void {
     const { agentUid } = spec;
-    if (this.#pending.has(agentUid) || this.#applied.has(agentUid)) return;
+    if (this.#views.pending.has(agentUid) || this.#applied.has(agentUid)) return;
     const objects = this.#watch.find(agentUid);
     const isRight = objects !== undefined && isAsWanted(objects, identity, parts);
     this.#applied.set(agentUid, { spec, setGeneration: isRight ? (objects.set?.metadata?.generation ?? null) : null });
@@ -202,7 +178,8 @@ class KubernetesRuntime implements Runtime {
 
   async #repair(agentUid: string): Promise<void> {
     const applied = this.#applied.get(agentUid);
-    if (applied === undefined || this.#pending.has(agentUid) || this.#watch.find(agentUid)?.set === undefined) return;
+    if (applied === undefined || this.#views.pending.has(agentUid) || this.#watch.find(agentUid)?.set === undefined)
+      return;
     this.#options.logger.warn({ agentUid }, 'objects of a sandbox were changed by somebody else and are put right');
     try {
       const set = await applySandbox(
@@ -229,17 +206,17 @@ class KubernetesRuntime implements Runtime {
         await this.#pacer.turn(signal);
         const set = await applySandbox(this.#applyOptions(signal), identity, parts);
         this.#applied.set(agentUid, { spec: starting.spec, setGeneration: set.metadata?.generation ?? null });
-        await this.#until(agentUid, signal, (objects) => generationOf(objects?.set) === generation);
+        await this.#watch.until(agentUid, signal, (objects) => generationOf(objects?.set) === generation);
         await this.#replacePod(starting);
         starting.isApplied = true;
         this.#options.logger.info({ agentUid, generation }, 'sandbox started');
-        return this.#refresh(agentUid);
+        return this.#views.refresh(agentUid);
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof SupersededError) return this.#giveWay(starting, error);
         if (!(error instanceof ClusterError) || !error.isTransient) return this.#failed(starting, error);
         starting.detail = SILENT_CLUSTER;
-        this.#refresh(agentUid);
+        this.#views.refresh(agentUid);
         await this.#pause(error, failures, signal);
       }
     }
@@ -248,15 +225,15 @@ class KubernetesRuntime implements Runtime {
   #giveWay(starting: Starting, error: SupersededError): void {
     const { agentUid } = starting.spec;
     this.#options.logger.warn({ agentUid, reason: error.message }, 'start given up');
-    if (this.#pending.get(agentUid) === starting) this.#pending.delete(agentUid);
-    this.#refresh(agentUid);
+    if (this.#views.pending.get(agentUid) === starting) this.#views.pending.delete(agentUid);
+    this.#views.refresh(agentUid);
   }
 
   #failed(starting: Starting, error: unknown): void {
     const { agentUid, generation } = starting.spec;
     starting.failure = failureOfError(error);
     this.#options.logger.warn({ agentUid, generation, code: starting.failure.code, err: error }, 'sandbox failed');
-    this.#refresh(agentUid);
+    this.#views.refresh(agentUid);
   }
 
   async #pause(error: ClusterError, failures: number, signal: AbortSignal): Promise<void> {
@@ -281,7 +258,11 @@ class KubernetesRuntime implements Runtime {
         signal,
         ...(uid !== undefined && { uid }),
       });
-      await this.#until(spec.agentUid, signal, (objects) => objects?.pod?.metadata?.uid !== uid || !isOther(objects));
+      await this.#watch.until(
+        spec.agentUid,
+        signal,
+        (objects) => objects?.pod?.metadata?.uid !== uid || !isOther(objects),
+      );
     }
   }
 
@@ -302,7 +283,7 @@ class KubernetesRuntime implements Runtime {
         ...(uid !== undefined && { uid }),
       });
     }
-    await this.#until(agentUid, signal, (now) => now?.pod === undefined && (now?.set?.spec?.replicas ?? 0) === 0);
+    await this.#watch.until(agentUid, signal, (now) => now?.pod === undefined && (now?.set?.spec?.replicas ?? 0) === 0);
   }
 
   async #scaleToNothing(namespace: string, name: string, signal: AbortSignal): Promise<void> {
@@ -316,7 +297,7 @@ class KubernetesRuntime implements Runtime {
   /** The volume goes last: while it is there the agent is known, and a removal that broke off is taken up again. */
   async #removeObjects(agentUid: string): Promise<void> {
     const objects = this.#watch.find(agentUid);
-    if (objects === undefined || this.#pending.has(agentUid)) return;
+    if (objects === undefined || this.#views.pending.has(agentUid)) return;
     const { namespace, name, claim } = objects;
     const signal = AbortSignal.any([AbortSignal.timeout(END_MARGIN_MS), this.#abort.signal]);
     for (const resource of ['statefulsets', 'services', 'secrets'] as const)
@@ -326,111 +307,24 @@ class KubernetesRuntime implements Runtime {
       signal,
       ...(uid !== undefined && { uid }),
     });
-    await this.#until(agentUid, signal, (now) => now === undefined);
-  }
-
-  /** Resolves when the watched objects are as `accepts` wants. @throws the reason `signal` is aborted with */
-  async #until(
-    agentUid: string,
-    signal: AbortSignal,
-    accepts: (objects: SandboxObjects | undefined) => boolean,
-  ): Promise<void> {
-    while (!accepts(this.#watch.find(agentUid))) {
-      signal.throwIfAborted();
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          this.#waiters.get(agentUid)?.delete(wake);
-          signal.removeEventListener('abort', wake);
-          resolve();
-        };
-        const waiters = this.#waiters.get(agentUid) ?? new Set();
-        this.#waiters.set(agentUid, waiters.add(wake));
-        signal.addEventListener('abort', wake, { once: true });
-      });
-    }
+    await this.#watch.until(agentUid, signal, (now) => now === undefined);
   }
 
   #changed(agentUid: string): void {
     this.#putRight(agentUid);
-    this.#refresh(agentUid);
-    const waiters = [...(this.#waiters.get(agentUid) ?? [])];
-    this.#waiters.delete(agentUid);
-    for (const wake of waiters) wake();
+    this.#views.refresh(agentUid);
   }
 
   /** Somebody else changed what this process made. A set that was deleted is another matter: the sandbox is gone. */
   #putRight(agentUid: string): void {
     const applied = this.#applied.get(agentUid);
     const objects = this.#watch.find(agentUid);
-    if (applied === undefined || applied.setGeneration === null || this.#pending.has(agentUid)) return;
+    if (applied === undefined || applied.setGeneration === null || this.#views.pending.has(agentUid)) return;
     if (objects?.set === undefined) return void this.#applied.delete(agentUid);
     const isRight = objects.set.metadata?.generation === applied.setGeneration && objects.service !== undefined;
     if (isRight || generationOf(objects.set) !== applied.spec.generation) return;
     applied.setGeneration = null;
     this.#inBackground(agentUid, () => this.#repair(agentUid));
-  }
-
-  /** Works out anew what is seen of one sandbox, and tells when that is something else than before. */
-  #refresh(agentUid: string): void {
-    if (this.#isClosed) return;
-    clearTimeout(this.#rechecks.get(agentUid));
-    this.#rechecks.delete(agentUid);
-    const before = this.#views.get(agentUid);
-    const now = this.#viewOf(agentUid, before);
-    if (now === undefined) this.#views.delete(agentUid);
-    else this.#views.set(agentUid, now);
-    if (isDeepStrictEqual(before, now)) return;
-    const told: ObservedSandbox | undefined =
-      now ?? (before && { ...before, state: 'gone', since: new Date(), upstream: null });
-    if (told !== undefined) for (const listener of this.#listeners) listener(told);
-  }
-
-  #viewOf(agentUid: string, before: ObservedSandbox | undefined): ObservedSandbox | undefined {
-    const pending = this.#pending.get(agentUid);
-    const seen = this.#observe(agentUid);
-    if (pending?.kind === 'stop') {
-      const last = seen ?? before;
-      return last && { ...last, state: 'stopping', since: new Date(pending.sinceMs), failure: null, upstream: null };
-    }
-    if (pending !== undefined) {
-      if (!pending.isApplied || seen?.generation !== pending.spec.generation) return this.#startingView(pending);
-      this.#pending.delete(agentUid);
-    }
-    // What failed stays so until it runs or something else is wanted: the cluster's own tries say the same in turns.
-    if (
-      before?.state === 'failed' &&
-      seen !== undefined &&
-      isSame(before, seen) &&
-      ['starting', 'failed'].includes(seen.state)
-    )
-      return before;
-    return seen;
-  }
-
-  #observe(agentUid: string): ObservedSandbox | undefined {
-    const objects = this.#watch.find(agentUid);
-    if (objects === undefined) return undefined;
-    const { clusterDomain, patienceMs = PATIENCE_MS } = this.#options;
-    const observation = observe(objects, { clusterDomain, patienceMs, nowMs: Date.now() });
-    if (observation !== undefined && observation.recheckAfterMs !== null) {
-      const timer = setTimeout(() => this.#refresh(agentUid), observation.recheckAfterMs);
-      this.#rechecks.set(agentUid, timer.unref());
-    }
-    return observation?.sandbox;
-  }
-
-  #startingView({ spec, sinceMs, detail, failure }: Starting): ObservedSandbox {
-    const phases = phasesBeforePod(sinceMs, detail);
-    return {
-      agentUid: spec.agentUid,
-      generation: spec.generation,
-      specHash: spec.specHash,
-      state: failure === null ? 'starting' : 'failed',
-      since: new Date(sinceMs),
-      phases: failure === null ? phases : failedPhases(phases),
-      failure,
-      upstream: null,
-    };
   }
 }
 

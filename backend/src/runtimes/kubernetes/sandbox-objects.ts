@@ -70,6 +70,7 @@ export class SandboxWatch {
   readonly #byAgent = new Map<string, SandboxObjects>();
   readonly #agentAt = new Map<string, string>();
   readonly #events = new Map<string, readonly ClusterEvent[]>();
+  readonly #waiters = new Map<string, Set<() => void>>();
 
   constructor(options: SandboxWatchOptions) {
     this.#options = options;
@@ -102,8 +103,36 @@ export class SandboxWatch {
     return [...this.#byAgent.values()];
   }
 
+  /** Resolves when the objects of an agent are as `accepts` wants. @throws the reason `signal` is aborted with */
+  async until(
+    agentUid: string,
+    signal: AbortSignal,
+    accepts: (objects: SandboxObjects | undefined) => boolean,
+  ): Promise<void> {
+    while (!accepts(this.find(agentUid))) {
+      signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiters.get(agentUid)?.delete(wake);
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        const waiters = this.#waiters.get(agentUid) ?? new Set();
+        this.#waiters.set(agentUid, waiters.add(wake));
+        signal.addEventListener('abort', wake, { once: true });
+      });
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#reflectors.map((reflector) => reflector.close()));
+  }
+
+  #changed(agentUid: string): void {
+    this.#options.onChange(agentUid);
+    const waiters = [...(this.#waiters.get(agentUid) ?? [])];
+    this.#waiters.delete(agentUid);
+    for (const wake of waiters) wake();
   }
 
   #reflect(namespace: string, resource: ResourceName, slot: Slot): Reflector<ClusterObject> {
@@ -147,7 +176,7 @@ export class SandboxWatch {
     this.#events.delete(place);
     this.#byAgent.set(owner.agentUid, { ...known, [slot]: object });
     this.#agentAt.set(place, owner.agentUid);
-    this.#options.onChange(owner.agentUid);
+    this.#changed(owner.agentUid);
   }
 
   #delete(slot: Slot, object: ClusterObject): void {
@@ -164,7 +193,7 @@ export class SandboxWatch {
       this.#byAgent.delete(agentUid);
       this.#agentAt.delete(place);
     }
-    this.#options.onChange(agentUid);
+    this.#changed(agentUid);
   }
 
   #putEvent(event: CoreV1Event): void {
@@ -179,7 +208,7 @@ export class SandboxWatch {
     const events = [...others, now].sort((left, right) => left.atMs - right.atMs).slice(-KEPT_EVENTS);
     if (agentUid === undefined || known === undefined) return this.#keepUnowned(place, events);
     this.#byAgent.set(agentUid, { ...known, events });
-    this.#options.onChange(agentUid);
+    this.#changed(agentUid);
   }
 
   #keepUnowned(place: string, events: readonly ClusterEvent[]): void {
