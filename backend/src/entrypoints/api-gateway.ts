@@ -1,13 +1,14 @@
 import { homedir } from 'node:os';
 import process from 'node:process';
+import { KubeConfig } from '@kubernetes/client-node';
 import type { CliInfo } from '@sac/contracts';
 import { createLogger } from '../app/logging.ts';
-import { createIdleRuntime } from '../cluster/idle-runtime.ts';
 import { startGatewayProcess, type GatewayProcess } from '../cluster/gateway-process.ts';
 import { DatabaseNotReady } from '../cluster/schema-wait.ts';
 import type { ClusterConfig } from '../config/cluster.ts';
 import { ConfigError, loadConfig } from '../config/config.ts';
 import { findInstallation } from '../config/installation.ts';
+import { createKubernetesRuntime } from '../runtimes/kubernetes/kubernetes-runtime.ts';
 import { cliPins, shellInfo } from '../runtimes/local/cli-pins.ts';
 
 /** What the image of sandboxes has; which versions is for the image to say. */
@@ -25,6 +26,8 @@ const run = async (): Promise<void> => {
   const config = loadConfig(process.env, { ...context, process: 'api-gateway' });
   const { cluster } = config;
   if (cluster === null) throw new Error('there is no cluster although it was checked');
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromDefault(); // KUBECONFIG, the account's own file, or the pod's service account
   const logger = createLogger({ level: config.logLevel, name: 'api-gateway' });
 
   // Asked to end while it starts: there is nothing to hand over yet.
@@ -44,7 +47,19 @@ const run = async (): Promise<void> => {
     installation,
     logger,
     createRuntime: () => ({
-      runtime: createIdleRuntime(),
+      runtime: createKubernetesRuntime({
+        kubeConfig,
+        namespaces: cluster.namespaces,
+        installId: cluster.installId,
+        image: cluster.agentImage,
+        imagePullSecrets: cluster.imagePullSecrets,
+        clis: cluster.clis,
+        clusterDomain: cluster.clusterDomain,
+        internalUrl: config.internalUrl,
+        pod: cluster.pod,
+        version: config.version,
+        logger,
+      }),
       clis: { list: () => clisOf(cluster) },
     }),
   });
