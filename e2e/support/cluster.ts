@@ -77,7 +77,7 @@ export const helm = (command: readonly string[], ...more: string[]): Promise<str
 export const install = (...more: string[]): Promise<string> =>
   helm(['upgrade', '--install'], chart, '--create-namespace', '--wait', '--timeout', '8m', ...valuesArgs(), ...more);
 
-export const renderedChart = (): Promise<string> => helm(['template'], chart, ...valuesArgs());
+export const renderedChart = (): Promise<string> => helm(['template'], chart, '--validate', ...valuesArgs());
 
 /** Names of the pods of a component of the release. */
 export const podsOf = async (component: string): Promise<string[]> =>

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { casesDir, chartDir, lint, renderNotes, renderText, requireHelm, withoutVersion } from './helm.ts';
+import { casesDir, chartDir, lint, renderText, requireHelm, withoutVersion } from './helm.ts';
 
 beforeAll(requireHelm);
 
@@ -22,12 +22,5 @@ describe.each(cases.map((file) => [basename(file, '.yaml'), file]))('%s', (name,
   test('passes helm lint', async () => {
     const { failed, text } = await lint([file]);
     expect(failed, text).toBe(false);
-  });
-
-  test('says what to do next', async () => {
-    const { failed, text } = await renderNotes([file]);
-    expect(failed, text).toBe(false);
-    const notes = text.slice(text.indexOf('NOTES:'));
-    await expect(withoutVersion(notes)).toMatchFileSnapshot(`golden/${name}.notes.txt`);
   });
 });

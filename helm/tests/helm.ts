@@ -63,18 +63,6 @@ export const renderText = (values: readonly string[], namespace = 'sac'): Promis
     ...values.flatMap((file) => ['--values', file]),
   ]);
 
-/** NOTES.txt and hooks included, as an installation would show them. */
-export const renderNotes = (values: readonly string[]): Promise<Output> =>
-  helm([
-    'install',
-    'sac',
-    chartDir,
-    '--namespace',
-    'sac',
-    '--dry-run=client',
-    ...values.flatMap((file) => ['--values', file]),
-  ]);
-
 export const lint = (values: readonly string[]): Promise<Output> =>
   helm(['lint', '--strict', chartDir, '--kube-version', '1.34.0', ...values.flatMap((file) => ['--values', file])]);
 
