@@ -106,6 +106,7 @@ export const createAgentsFixture = async (
     allowUnisolated: false,
     uploadDir,
     replicaUrl: null,
+    outbound: { deny: [], allow: [] },
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),
     recording: () => Promise.resolve(settings.recording),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },

@@ -63,6 +63,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     demo: deps.demo,
     uploadDir: deps.uploadDir,
     replicaUrl: deps.replicaUrl,
+    outbound: deps.config.outbound,
     allowUnisolated: deps.config.allowUnisolated,
     agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
     recording: async () => {

@@ -18,6 +18,7 @@ import { promptHandlers } from './prompts/routes.ts';
 import { createPromptService } from './prompts/service.ts';
 import { createUploadStore } from './prompts/upload-store.ts';
 import { createUploadService } from './prompts/uploads.ts';
+import type { OutboundRules } from './providers/address-rules.ts';
 import { createConnectionTester } from './providers/connection-test.ts';
 import { createReconciler, type Reconciler, type ReconcilerDeps } from './reconciler/reconciler.ts';
 import { sessionHandlers } from './sessions/routes.ts';
@@ -32,6 +33,8 @@ export interface AgentFeaturesDeps {
   readonly logger: Logger;
   readonly demo: { readonly modelUrl: string } | null;
   readonly allowUnisolated: boolean;
+  /** CIDR ranges of the connection test. */
+  readonly outbound: OutboundRules;
   /** Directory for files on their way into a sandbox; made when it is missing. */
   readonly uploadDir: string;
   /** Where other replicas reach this one; null: there are none. */
@@ -85,6 +88,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
   const prompts = createPromptService({ db, agents, bus });
   const tester = createConnectionTester({
     demo: deps.demo,
+    outbound: deps.outbound,
     assertMayRun: (user) => agents.assertMayRun(user),
     storedToken: async (user, agentId) => {
       const { record } = await agents.own(user, agentId);
