@@ -13,7 +13,7 @@ const MAX_ERROR_BYTES = 64 * 1024;
 type Query = Readonly<Record<string, string>>;
 
 export interface ClusterCall {
-  readonly method: 'GET' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'PATCH' | 'POST' | 'DELETE';
   readonly path: string;
   readonly query?: Query;
   readonly body?: unknown;
