@@ -10,16 +10,24 @@ DEMO ?=
 HOST ?=
 SVC ?=
 FOLLOW ?=
+# Of the helm-… verbs.
+RELEASE ?= sac
+NAMESPACE ?= sac
+VALUES ?=
+ARGS ?=
 export SAC_DEMO := $(or $(SAC_DEMO),$(if $(filter-out 0,$(DEMO)),1))
 
 RUN := scripts/toolchain.sh
 SAC := $(RUN) node backend/dist/sac.js
 
+export REGISTRY IMAGES ENGINE AGENT_CLIS KEEP_VERSION
+
 .PHONY: help deps build built start stop status restart logs admin-link dev test test-unit test-e2e lint format \
-	migrate-up migrate-seed bench screenshots version version-bump
+	migrate-up migrate-seed bench screenshots docker-build docker-push docker-all version version-bump \
+	helm-lint helm-template helm-upgrade helm-dry-run helm-uninstall chart-docs test-cluster
 
 help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo '  Settings are variables, for example: make start SAC_PORT=9000 SAC_DATA_DIR=/srv/sac DEMO=1'
 
@@ -85,8 +93,45 @@ bench: build ## measure what we publish and print figures with their conditions 
 screenshots: build ## make the pictures of the documentation anew
 	@$(RUN) node e2e/screenshots.ts
 
+docker-build: deps ## raise the patch version and build the images (REGISTRY=, IMAGES=, ENGINE=docker|podman|buildah, AGENT_CLIS=)
+	@$(RUN) node scripts/images.ts build
+
+docker-push: deps ## push the images of this version (REGISTRY=registry.example.org/team)
+	@$(RUN) node scripts/images.ts push
+
+docker-all: docker-build ## both
+	@$(RUN) node scripts/images.ts push
+
 version: ## print the version
 	@cat .version
 
 version-bump: ## set the version (TO=1.2.3, or PART=major|minor|patch; default patch)
 	@$(RUN) node scripts/version-bump.ts '$(or $(TO),$(PART),patch)'
+
+# Installs go through HELM with the values of VALUES (files, separated by spaces) and whatever ARGS says.
+HELM = sh scripts/helm.sh
+HELM_VALUES = --namespace '$(NAMESPACE)' $(VALUES:%=--values %) $(ARGS)
+
+helm-lint: deps ## check the chart: helm lint, golden renders, values that must be refused, README (ARGS=--update writes the renders anew)
+	@$(RUN) node scripts/chart-docs.ts --check
+	@$(HELM) version --short >/dev/null
+	@$(RUN) vitest run --config helm/tests/vitest.config.ts $(ARGS)
+
+helm-template: ## print what the chart would install (VALUES=file, NAMESPACE=sac, RELEASE=sac, ARGS='--set key=value')
+	@$(HELM) template '$(RELEASE)' helm/sac $(HELM_VALUES)
+
+helm-dry-run: ## let the cluster check what the chart would install, and install nothing
+	@$(HELM) upgrade --install '$(RELEASE)' helm/sac $(HELM_VALUES) --dry-run=server
+
+helm-upgrade: ## install SAC in the cluster of your kubeconfig, or bring it to this version (VALUES=file)
+	@$(HELM) upgrade --install '$(RELEASE)' helm/sac --create-namespace $(HELM_VALUES) --wait --timeout 10m
+
+helm-uninstall: ## end SAC in the cluster; volumes and keys stay, and are listed
+	@$(HELM) uninstall '$(RELEASE)' --namespace '$(NAMESPACE)' --wait --timeout 10m
+	@sh scripts/helm.sh leftovers '$(RELEASE)' '$(NAMESPACE)'
+
+chart-docs: deps ## write the settings into helm/sac/README.md
+	@$(RUN) node scripts/chart-docs.ts
+
+test-cluster: deps ## install SAC in the cluster of your kubeconfig, try everything, remove it; ends with the totals
+	@$(RUN) node scripts/test-cluster.ts $(ARGS)

@@ -32,10 +32,16 @@ const layers = [
     mayImport: ['contracts', 'lib', 'config', 'db', 'object-store', 'runtimes', 'modules'],
   },
   { type: 'demo-model', pattern: 'backend/src/demo-model', mayImport: ['contracts', 'lib'] },
+  { type: 'chart-hook', pattern: 'backend/src/chart-hook', mayImport: ['lib'] },
   {
     type: 'local-machine',
     pattern: 'backend/src/local-machine',
     mayImport: ['contracts', 'lib', 'config', 'db', 'object-store', 'terminal-relay', 'runtimes', 'modules', 'app'],
+  },
+  {
+    type: 'cluster',
+    pattern: 'backend/src/cluster',
+    mayImport: ['contracts', 'lib', 'config', 'db', 'object-store', 'runtimes', 'modules', 'app'],
   },
   {
     type: 'entrypoints',
@@ -52,7 +58,9 @@ const layers = [
       'modules',
       'app',
       'demo-model',
+      'chart-hook',
       'local-machine',
+      'cluster',
     ],
   },
   {
@@ -69,6 +77,7 @@ const layers = [
       'modules',
       'app',
       'local-machine',
+      'cluster',
       'scripts',
     ],
   },
@@ -77,7 +86,9 @@ const layers = [
   { type: 'e2e', pattern: 'e2e', mayImport: ['contracts'] },
   // Measures the real parts with the clients their tests have.
   { type: 'bench', pattern: 'bench', mayImport: ['contracts', 'e2e', 'sandbox', 'backend-test', 'demo-model'] },
-  { type: 'scripts', pattern: 'scripts', mayImport: ['contracts'] },
+  // `runtime-implementation` for the pinned versions of the CLIs alone.
+  { type: 'scripts', pattern: 'scripts', mayImport: ['contracts', 'runtime-implementation'] },
+  { type: 'chart-tests', pattern: 'helm/tests', mayImport: ['scripts'] },
 ];
 
 const boundaryPolicies = layers.map(({ type, mayImport }) => ({
@@ -109,7 +120,15 @@ const processRules = {
 };
 
 const sourceFiles = ['**/*.ts', '**/*.vue'];
-const testFiles = ['**/*.test.ts', '**/testing/**', '**/conformance.ts', 'backend/test/**', 'e2e/**', 'bench/**'];
+const testFiles = [
+  '**/*.test.ts',
+  'helm/tests/**',
+  '**/testing/**',
+  '**/conformance.ts',
+  'backend/test/**',
+  'e2e/**',
+  'bench/**',
+];
 
 export default tseslint.config(
   {

@@ -1,5 +1,5 @@
 import vue from '@vitejs/plugin-vue';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 const integrationTimeoutMs = 60_000;
 
@@ -18,6 +18,8 @@ export default defineConfig({
           name: 'backend',
           root: './backend',
           include: ['{src,test}/**/*.test.ts'],
+          // They need a cluster: backend/test/cluster.config.ts.
+          exclude: [...configDefaults.exclude, '**/*.cluster.test.ts'],
           globalSetup: [`${import.meta.dirname}/backend/test/global-setup.ts`],
         },
       },

@@ -1,7 +1,7 @@
 /**
  * Builds what changed since the last build: backend/dist/*.js, sandbox/dist/*.js and frontend/dist.
  *
- * node scripts/build.ts [server|frontend] [--force]
+ * node scripts/build.ts [server|backend|sandbox|frontend] [--force]     (server: backend and sandbox)
  *
  * Files are replaced one by one, each in one step, and never a whole folder: a running server hands out
  * frontend/dist, and running sandboxes have sandbox/dist mounted.
@@ -101,8 +101,10 @@ const buildFrontend = (): Promise<void> =>
   });
 
 try {
-  if (only !== 'frontend') await Promise.all([buildServer('backend'), buildServer('sandbox')]);
-  if (only !== 'server') await buildFrontend();
+  const parts =
+    only === undefined ? ['backend', 'sandbox', 'frontend'] : only === 'server' ? ['backend', 'sandbox'] : [only];
+  await Promise.all(parts.filter((part) => part === 'backend' || part === 'sandbox').map(buildServer));
+  if (parts.includes('frontend')) await buildFrontend();
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

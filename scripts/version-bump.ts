@@ -1,10 +1,11 @@
-/** Sets the one version number, which everything else reads from .version. `node scripts/version-bump.ts 1.2.3|major|minor|patch` */
+/** Sets the one version number, which everything else reads from .version; a chart cannot, so it is told. `node scripts/version-bump.ts 1.2.3|major|minor|patch` */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 const wish = process.argv[2] ?? 'patch';
 const versionFile = join(root, '.version');
+const chartFile = join(root, 'helm/sac/Chart.yaml');
 const pattern = /^(\d+)\.(\d+)\.(\d+)$/;
 
 const next = (current: string): string => {
@@ -20,6 +21,8 @@ try {
   const current = readFileSync(versionFile, 'utf8').trim();
   const version = next(current);
   writeFileSync(versionFile, `${version}\n`);
+  const chart = readFileSync(chartFile, 'utf8');
+  writeFileSync(chartFile, chart.replace(/^(version|appVersion): .*$/gm, `$1: ${version}`));
   process.stdout.write(`${current} -> ${version}\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

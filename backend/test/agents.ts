@@ -105,11 +105,13 @@ export const createAgentsFixture = async (
     demo: settings.demo,
     allowUnisolated: false,
     uploadDir,
+    replicaUrl: null,
+    outbound: { deny: [], allow: [] },
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),
     recording: () => Promise.resolve(settings.recording),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },
   });
-  const internal = await buildInternalServer(logger, features.registerInternalRoutes);
+  const internal = await buildInternalServer(logger, [features.registerInternalRoutes]);
   const internalUrl = await internal.listen({ port: 0, host: '127.0.0.1' });
   if (options.start ?? true) await features.start();
 

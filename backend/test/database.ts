@@ -22,10 +22,12 @@ const maintenance = async (statement: string): Promise<void> => {
   }
 };
 
-/** An empty, migrated database of its own; call in `beforeAll`, close in `afterAll`. */
-export const createTestDatabase = async (): Promise<TestDatabase> => {
+/** An empty, migrated database of its own; call in `beforeAll`, close in `afterAll`. With `template0` it has no schema. */
+export const createTestDatabase = async (
+  template: 'template_sac' | 'template0' = 'template_sac',
+): Promise<TestDatabase> => {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await maintenance(`create database ${name} template template_sac`);
+  await maintenance(`create database ${name} template ${template}`);
   const url = new URL(inject('postgresUrl').replace('postgresql:///', 'postgresql://x/'));
   const testUrl = `postgresql:///${name}${url.search}`;
   const db = createDatabase({ url: testUrl, logger: pino({ level: 'silent' }), maxConnections: 20 });

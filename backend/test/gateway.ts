@@ -136,6 +136,8 @@ const config = (changes: Partial<GatewayConfig>): GatewayConfig => ({
   allowUnisolated: false,
   demo: false,
   databasePoolSize: 10,
+  proxyCredentials: [],
+  outbound: { deny: [], allow: [] },
   ...changes,
 });
 
@@ -171,6 +173,7 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
     checks: [],
     otherMetrics: [],
     uploadDir,
+    replicaUrl: null,
     frontendDir: null,
     tuning: { passwordHasher: { cost: 4, threads: 1 } },
     ...options.deps,

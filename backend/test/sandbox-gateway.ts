@@ -24,11 +24,17 @@ export class SandboxGateway {
   });
   #commandCount = 0;
 
-  async listen(socketPath: string): Promise<void> {
+  /** Path of a unix socket, or a port of every address; 0 takes a free one. */
+  async listen(where: string | 0): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(socketPath, resolve);
+      this.#server.listen(where, resolve);
     });
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
   async close(): Promise<void> {

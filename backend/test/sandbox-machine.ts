@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises
 import { request } from 'node:http';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { build } from 'esbuild';
 import { pino } from 'pino';
@@ -47,6 +47,8 @@ export interface MachineOptions {
 /** A plain shell of an agent of its own. */
 export const sandboxSpec = (overrides: Partial<SandboxSpec> = {}): SandboxSpec => ({
   agentUid: randomUUID(),
+  userId: '1',
+  agentId: String(randomInt(1, 2 ** 47)),
   generation: 1,
   specHash: 'hash-1',
   agentName: 'Tester',

@@ -5,6 +5,7 @@ export * from './clis.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './internal.ts';
+export * from './pod.ts';
 export * from './primitives.ts';
 export * from './prompts.ts';
 export * from './provider-presets.ts';

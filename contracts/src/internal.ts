@@ -19,8 +19,25 @@ export const internalPaths = {
   commandResult: (id: string) => `/internal/commands/${encodeURIComponent(id)}/result`,
   report: '/internal/report',
   upload: (id: string) => `/internal/uploads/${encodeURIComponent(id)}`,
+  revocations: '/internal/revocations',
 } as const;
 export const COMMAND_HEARTBEAT_MS = 15_000;
+
+/**
+ * `GET /internal/revocations` with `Authorization: Bearer <credential of ws-proxy>`: NDJSON, first all browser sessions
+ * that ended in the last 24 hours, from then on each as it ends.
+ */
+export const RevocationLine = Type.Union([
+  strict({
+    kind: Type.Literal('ended'),
+    authSessions: Type.Array(Type.String({ pattern: '^[0-9]{1,19}$' }), { maxItems: 1_000 }),
+  }),
+  /** Everything that ended until now has been told; every 15 s while the database says so. */
+  strict({ kind: Type.Literal('current') }),
+  /** Every 15 s: the server is there. */
+  strict({ kind: Type.Literal('heartbeat') }),
+]);
+export type RevocationLine = Static<typeof RevocationLine>;
 
 const commandBase = { id: Type.String(), issuedAt: Timestamp };
 export const SandboxCommand = Type.Union([

@@ -52,12 +52,19 @@ async function callRoute<N extends RouteName>(
 export async function redeemAdminLink(link: string, username: string): Promise<ApiUser> {
   const { origin, hash } = new URL(link);
   const body = { secret: hash.slice(1), username, displayName: username, password: PASSWORD };
-  const signedIn = await callRoute(origin, 'redeemAdminLink', { input: { body } });
-  return {
-    signedIn,
-    call: (name, input) => callRoute(origin, name, { input, accessToken: signedIn.accessToken }),
-  };
+  return userOf(origin, await callRoute(origin, 'redeemAdminLink', { input: { body } }));
 }
+
+/** Makes an account with the secret of an invite. */
+export async function redeemInvite(origin: string, secret: string, username: string): Promise<ApiUser> {
+  const body = { invite: secret, username, displayName: username, password: PASSWORD };
+  return userOf(origin, await callRoute(origin, 'register', { input: { body } }));
+}
+
+const userOf = (origin: string, signedIn: SignedIn): ApiUser => ({
+  signedIn,
+  call: (name, input) => callRoute(origin, name, { input, accessToken: signedIn.accessToken }),
+});
 
 export const password = PASSWORD;
 

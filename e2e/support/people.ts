@@ -38,10 +38,19 @@ export async function signIn(page: Page, origin: string, username: string): Prom
   await expect(page.getByTestId('user-menu')).toBeVisible();
 }
 
-/** Creates an agent with the values the editor offers; a DEMO installation offers its scripted model. */
-export async function createAgent(page: Page, name: string): Promise<void> {
+/** Creates an agent with the values the editor offers, or on another `provider`; a DEMO installation offers its scripted model. */
+export async function createAgent(
+  page: Page,
+  name: string,
+  provider?: { readonly baseUrl: string; readonly token: string },
+): Promise<void> {
   await page.goto(new URL('/agents/new', page.url()).href);
   await page.getByTestId('agent-name').fill(name);
+  if (provider !== undefined) {
+    await page.getByTestId('provider-custom').check({ force: true });
+    await page.getByTestId('base-url').fill(provider.baseUrl);
+    await page.getByTestId('api-key').fill(provider.token);
+  }
   await page.getByTestId('create-agent').click();
   await expect(page).toHaveURL(/\/agents\/\d+$/);
 }

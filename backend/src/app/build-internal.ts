@@ -7,11 +7,11 @@ import { DEFAULT_BODY_LIMIT_BYTES } from './build-server.ts';
 
 /**
  * The listener for sandboxes: an instance of its own, so that nothing of it can be reached through the
- * public one, and the other way round. Its routes check the sandbox's credential themselves.
+ * public one, and the other way round. Each part checks the credential of its own callers, in a scope of its own.
  */
 export const buildInternalServer = async (
   logger: Logger,
-  register: (app: FastifyInstance) => void,
+  parts: readonly ((scope: FastifyInstance) => void)[],
 ): Promise<FastifyInstance> => {
   const app = Fastify({
     loggerInstance: logger,
@@ -29,7 +29,7 @@ export const buildInternalServer = async (
   app.setNotFoundHandler((request, reply) =>
     sendError(new AppError('not_found', 'There is nothing at this address.'), request, reply),
   );
-  register(app);
+  for (const register of parts) await app.register(async (scope) => register(scope));
   await app.ready();
   return app;
 };

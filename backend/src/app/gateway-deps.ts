@@ -34,6 +34,8 @@ export interface GatewayDeps {
   readonly revokeTerminals: (authSessionIds: readonly string[]) => void;
   /** Absolute; files on their way into a sandbox. Made when it is missing. */
   readonly uploadDir: string;
+  /** Address of the internal listener for other replicas; null: there are none. */
+  readonly replicaUrl: string | null;
   /** Built browser files; null when another server hands them out. */
   readonly frontendDir: string | null;
   /** Health of what only the entrypoint knows. */

@@ -4,6 +4,7 @@ import { startBackgroundJobs } from '../db/background-jobs.ts';
 import type { Handlers } from '../lib/handlers.ts';
 import { createAgentFeatures } from '../modules/agent-features.ts';
 import { cutEndedSessions } from '../modules/terminals/cut-ended-sessions.ts';
+import { createRevocationStreams } from '../modules/terminals/revocation-stream.ts';
 import {
   backgroundCheck,
   databaseCheck,
@@ -28,6 +29,10 @@ export interface Gateway {
   readonly app: FastifyInstance;
   /** For sandboxes; belongs on a listener that the outside cannot reach. Not listening yet. */
   readonly internal: FastifyInstance;
+  /** In Prometheus' text format, for a listener that only the monitoring reaches. */
+  metricsText(): Promise<string>;
+  /** Readiness fails from here on; everything else goes on until `close`. */
+  drain(): void;
   /**
    * Ends in this order: readiness fails; no new connections, event streams and sidecar streams end; running
    * requests finish (at most 10 s); background work; hashing threads. Database, notifications, runtime and
@@ -57,6 +62,8 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     logger: deps.logger,
     demo: deps.demo,
     uploadDir: deps.uploadDir,
+    replicaUrl: deps.replicaUrl,
+    outbound: deps.config.outbound,
     allowUnisolated: deps.config.allowUnisolated,
     agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
     recording: async () => {
@@ -86,17 +93,26 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     authenticate: people.sessions.authenticate,
     isDraining: () => isDraining,
   });
-  const internal = await buildInternalServer(deps.logger, agents.registerInternalRoutes);
+  const revocations = createRevocationStreams({
+    ...deps,
+    sessions: people.sessions,
+    credentials: deps.config.proxyCredentials,
+  });
+  metrics.gauge('sac_proxy_streams', 'Terminal proxies that are told who signed out', () => revocations.openCount());
+  const internal = await buildInternalServer(deps.logger, [agents.registerInternalRoutes, revocations.register]);
   await agents.start();
   const stopCutting = cutEndedSessions({ ...deps, sessions: people.sessions });
   const jobs = startBackgroundJobs(deps, [...accountJobs, ...agents.jobs]);
 
+  let isClosing = false;
   const close = async (): Promise<void> => {
-    if (isDraining) return;
+    if (isClosing) return;
+    isClosing = true;
     isDraining = true;
     people.events.close();
     stopCutting();
     agents.endStreams();
+    revocations.close();
     await Promise.all([closeServer(app), closeServer(internal)]);
     // Only now: a sandbox that takes its time to end must not keep new requests coming.
     await agents.close();
@@ -104,5 +120,8 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     await people.hasher.close();
     metrics.close();
   };
-  return { app, internal, close };
+  const drain = (): void => {
+    isDraining = true;
+  };
+  return { app, internal, metricsText: () => metrics.text(), drain, close };
 };

@@ -118,6 +118,21 @@ const applyOne = async (client: pg.Client, migration: Migration): Promise<void> 
 };
 
 /**
+ * Names of the files that were not applied yet; a database that is ahead lacks nothing: old and new version of the
+ * program run side by side during an upgrade. Changes nothing.
+ */
+export const missingMigrations = async (client: pg.Client, directory: string): Promise<string[]> => {
+  const migrations = await readMigrations(directory);
+  const { rows } = await client.query<{ there: boolean }>(
+    "SELECT to_regclass('schema_migrations') IS NOT NULL AS there",
+  );
+  if (rows[0]?.there !== true) return migrations.map(({ name }) => name);
+  const applied = await client.query<{ version: number }>('SELECT version FROM schema_migrations');
+  const versions = new Set(applied.rows.map(({ version }) => version));
+  return migrations.filter(({ version }) => !versions.has(version)).map(({ name }) => name);
+};
+
+/**
  * Brings a database to the newest schema, one transaction per file. Safe to run in several processes at once: an
  * advisory lock lets one work while the others wait. Throws `MigrationError`; returns the names it applied.
  */

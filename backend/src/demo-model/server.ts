@@ -19,12 +19,14 @@ export interface DemoModel {
 export interface DemoModelOptions {
   /** 0 picks a free port. */
   readonly port: number;
+  /** Address to listen on; default 127.0.0.1. */
+  readonly host?: string;
   /** Called once per request with method and path, for logs and tests. */
   readonly onRequest?: (request: { readonly method: string; readonly path: string; readonly body: unknown }) => void;
 }
 
 /**
- * Starts the scripted model on 127.0.0.1: enough of the Anthropic Messages API for Claude Code and opencode, of
+ * Starts the scripted model: enough of the Anthropic Messages API for Claude Code and opencode, of
  * the OpenAI Responses API for Codex and of the Gemini API for Gemini CLI.
  */
 export async function startDemoModel(options: DemoModelOptions): Promise<DemoModel> {
@@ -37,7 +39,7 @@ export async function startDemoModel(options: DemoModelOptions): Promise<DemoMod
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, '127.0.0.1', resolve);
+    server.listen(options.port, options.host ?? '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, close: () => closeServer(server) };

@@ -1,20 +1,24 @@
 import { homedir } from 'node:os';
 import process from 'node:process';
+import { createLogger } from '../app/logging.ts';
+import { DatabaseNotReady, waitForDatabase } from '../cluster/schema-wait.ts';
 import { ConfigError, loadConfig } from '../config/config.ts';
 import { findInstallation } from '../config/installation.ts';
 import { migrate, MigrationError } from '../db/migrate.ts';
 
-/** Brings the database of SAC_DATABASE_URL to the newest schema. Exit code 1 when it is not there afterwards. */
+/**
+ * Brings the database of SAC_DATABASE_URL to the newest schema, waiting for it when it is just being started. Exit code 1
+ * when the schema is not there afterwards.
+ */
 const main = async (): Promise<void> => {
   const installation = findInstallation();
-  const config = loadConfig(process.env, { version: installation.version, homeDir: homedir(), interfaceAddresses: [] });
-  if (config.databaseUrl === null) {
-    throw new ConfigError([
-      { variable: 'SAC_DATABASE_URL', problem: 'is missing; for example postgres://user:password@host:5432/sac' },
-    ]);
-  }
+  const context = { version: installation.version, homeDir: homedir(), interfaceAddresses: [] };
+  const { databaseUrl, databaseWaitMs, logLevel } = loadConfig(process.env, { ...context, process: 'migrate' });
+  const url = databaseUrl ?? '';
+  const logger = createLogger({ level: logLevel, name: 'migrate' });
+  await waitForDatabase({ url, migrationsDir: null, waitMs: databaseWaitMs, logger });
   const applied = await migrate({
-    url: config.databaseUrl,
+    url,
     directory: installation.migrationsDir,
     onApplied: (name) => process.stdout.write(`applied ${name}\n`),
   });
@@ -24,7 +28,7 @@ const main = async (): Promise<void> => {
 try {
   await main();
 } catch (error) {
-  const known = error instanceof ConfigError || error instanceof MigrationError;
+  const known = error instanceof ConfigError || error instanceof MigrationError || error instanceof DatabaseNotReady;
   process.stderr.write(`${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
   process.exitCode = 1;
 }

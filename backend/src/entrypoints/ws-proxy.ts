@@ -1,19 +1,22 @@
 import { once } from 'node:events';
 import { homedir } from 'node:os';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../app/logging.ts';
-import { ConfigError, loadConfig } from '../config/config.ts';
+import { loadConfig } from '../config/config.ts';
 import { findInstallation } from '../config/installation.ts';
-import { parseSigningKeys } from '../config/keys.ts';
 import { serveParent } from '../terminal-relay/child.ts';
 import { clientAddressBehind } from '../terminal-relay/client-address.ts';
 import { createListener, LISTEN_BACKLOG } from '../terminal-relay/listener.ts';
 import { encodeTicketKeys } from '../terminal-relay/messages.ts';
 import { Relay } from '../terminal-relay/relay.ts';
+import { RevocationFeed } from '../terminal-relay/revocation-feed.ts';
 
 /** On the one machine people wait for `make stop`; in a cluster thousands of clients must not return at once. */
 const CHILD_DRAIN_MS = 1_000;
 const STANDALONE_DRAIN_MS = 20_000;
+/** Not ready, but still taking terminals: so long it takes until a cluster sends them elsewhere. */
+const ANNOUNCE_MS = 5_000;
 
 const logger = createLogger({ name: 'ws-proxy', level: process.env['SAC_LOG_LEVEL'] || 'info' });
 
@@ -49,44 +52,43 @@ const runAsChild = (): void => {
   exitAfter(child.orphaned);
 };
 
-/** This process gets the ticket keys and no others, so the general loader must not miss them. */
-const standaloneConfig = () => {
-  const { SAC_TERMINAL_TICKET_KEYS: keyText, ...environment } = process.env;
-  const config = loadConfig(environment, {
-    version: findInstallation().version,
-    homeDir: homedir(),
-    interfaceAddresses: [],
-  });
-  if (!keyText)
-    throw new ConfigError([
-      {
-        variable: 'SAC_TERMINAL_TICKET_KEYS',
-        problem: 'is missing; give the keys that api-gateway signs tickets with',
-      },
-    ]);
-  return { config, keys: parseSigningKeys(keyText) };
-};
-
 const runStandalone = async (): Promise<void> => {
-  const { config, keys } = standaloneConfig();
+  const context = { version: findInstallation().version, homeDir: homedir(), interfaceAddresses: [] };
+  const config = loadConfig(process.env, { ...context, process: 'ws-proxy' });
   const relay = new Relay(
     {
-      ticketKeys: encodeTicketKeys(keys.all),
+      ticketKeys: encodeTicketKeys(config.ticketKeys?.all ?? []),
       allowedOrigins: [...config.publicOrigins],
       upstream: { unixDirectory: null, tcp: true },
     },
     logger,
   );
-  const server = createListener(relay, clientAddressBehind(config.trustedProxies));
+  const feed = new RevocationFeed(relay, {
+    url: config.internalUrl,
+    credential: config.proxyCredentials[0] ?? '',
+    logger,
+  });
+  let stopping = false;
+  const server = createListener({
+    relay,
+    clientAddress: clientAddressBehind(config.trustedProxies),
+    isReady: () => !stopping,
+    metricsText: () => `${relay.metricsText}${feed.metricsText}`,
+  });
   server.listen({ port: config.wsListen.port, host: config.wsListen.host, backlog: LISTEN_BACKLOG });
   await once(server, 'listening');
   logger.info({ address: server.address() }, 'ws-proxy is listening');
-  let stopping = false;
+  feed.start();
+  const drain = async (): Promise<void> => {
+    await sleep(ANNOUNCE_MS);
+    server.close();
+    await relay.drain(STANDALONE_DRAIN_MS);
+    await feed.close();
+  };
   const stop = (): void => {
     if (stopping) relay.destroy();
+    else exitAfter(drain());
     stopping = true;
-    server.close();
-    exitAfter(relay.drain(STANDALONE_DRAIN_MS));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -119,6 +119,7 @@ export class Machine {
       notifications,
       clis,
       uploadDir,
+      replicaUrl: null,
       db: this.#database,
       runtime: this.#runtime,
       demo: this.#demo === null ? null : { modelUrl: this.#demo.url },

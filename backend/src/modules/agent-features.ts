@@ -18,6 +18,7 @@ import { promptHandlers } from './prompts/routes.ts';
 import { createPromptService } from './prompts/service.ts';
 import { createUploadStore } from './prompts/upload-store.ts';
 import { createUploadService } from './prompts/uploads.ts';
+import type { OutboundRules } from './providers/address-rules.ts';
 import { createConnectionTester } from './providers/connection-test.ts';
 import { createReconciler, type Reconciler, type ReconcilerDeps } from './reconciler/reconciler.ts';
 import { sessionHandlers } from './sessions/routes.ts';
@@ -32,8 +33,12 @@ export interface AgentFeaturesDeps {
   readonly logger: Logger;
   readonly demo: { readonly modelUrl: string } | null;
   readonly allowUnisolated: boolean;
+  /** CIDR ranges of the connection test. */
+  readonly outbound: OutboundRules;
   /** Directory for files on their way into a sandbox; made when it is missing. */
   readonly uploadDir: string;
+  /** Where other replicas reach this one; null: there are none. */
+  readonly replicaUrl: string | null;
   readonly agentsPerUser: (db: DatabaseOrTransaction) => Promise<number>;
   readonly recording: () => Promise<RecordingSetting>;
   /** Intervals of background work, for tests. */
@@ -83,6 +88,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
   const prompts = createPromptService({ db, agents, bus });
   const tester = createConnectionTester({
     demo: deps.demo,
+    outbound: deps.outbound,
     assertMayRun: (user) => agents.assertMayRun(user),
     storedToken: async (user, agentId) => {
       const { record } = await agents.own(user, agentId);
@@ -95,7 +101,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
     handlers: {
       ...agentHandlers(agents, tester),
       ...sessionHandlers(sessions, terminals),
-      ...promptHandlers(prompts, createUploadService({ agents, bus, store: uploads })),
+      ...promptHandlers(prompts, createUploadService({ agents, bus, store: uploads, replicaUrl: deps.replicaUrl })),
     },
     agents,
     jobs: [
@@ -115,7 +121,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
       },
     ],
     registerInternalRoutes: (internal) =>
-      registerInternalRoutes(internal, { db, master: keys.master, streams, uploads, logger }),
+      registerInternalRoutes(internal, { ...deps, master: keys.master, streams, uploads }),
     start: async () => {
       await uploads.prepare();
       reconciler = createReconciler({ ...deps, ...deps.tuning });

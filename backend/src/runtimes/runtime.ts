@@ -14,9 +14,30 @@ export interface RecordingSetting {
   readonly totalBytes: number;
 }
 
+export const egressChoices = ['internet', 'proxy', 'none'] as const;
+/** What a sandbox may reach besides the server itself: everything public, only the proxies, or nothing. */
+export type EgressChoice = (typeof egressChoices)[number];
+
+/** Amounts as Kubernetes writes them: `250m`, `4Gi`. */
+export interface PodResources {
+  readonly requests: { readonly cpu?: string; readonly memory?: string };
+  readonly limits: { readonly cpu?: string; readonly memory?: string };
+}
+
+/** What is different for one sandbox from what the installation says; the local runtime has no use for it. */
+export interface SandboxPod {
+  readonly image?: string;
+  readonly resources?: PodResources;
+  readonly storageSize?: string;
+  readonly egress?: EgressChoice;
+}
+
 /** Everything a runtime needs to make one sandbox. Immutable; a change is a new spec with a new `generation`. */
 export interface SandboxSpec {
   readonly agentUid: string;
+  /** Ids in the database, which never change: the names of a cluster's objects come from them. */
+  readonly userId: string;
+  readonly agentId: string;
   /** Grows with every start that replaces the sandbox; credentials and tickets are bound to it. */
   readonly generation: number;
   /** Digest of everything below that needs a restart to take effect. */
@@ -36,6 +57,7 @@ export interface SandboxSpec {
   readonly terminalKey: string;
   /** Bearer credential for the internal listener. */
   readonly internalCredential: string;
+  readonly pod?: SandboxPod;
 }
 
 /**
@@ -81,6 +103,8 @@ export interface Runtime {
   stop(agentUid: string, options: { readonly graceMs: number }): Promise<void>;
   /** `stop`, then deletes home and workspace. */
   remove(agentUid: string): Promise<void>;
+  /** Since when `observed()` may be behind what really is, with the reason; null while it is current. */
+  stale?(): { readonly since: Date; readonly reason: string } | null;
   /** Lets go of watches and timers; sandboxes go on. */
   close(): Promise<void>;
 }

@@ -47,17 +47,22 @@ const answer = (response: ServerResponse, status: number, type: string, body: st
   response.end(body);
 };
 
-const serveRequest = (relay: Relay, request: IncomingMessage, response: ServerResponse): void => {
+/** A stand-alone proxy as the listener sees it. */
+export interface Listened {
+  readonly relay: Relay;
+  readonly clientAddress: ClientAddress;
+  /** False before the relay itself refuses anything: whoever sends clients here is to stop first. */
+  readonly isReady: () => boolean;
+  readonly metricsText: () => string;
+}
+
+const serveRequest = (listened: Listened, request: IncomingMessage, response: ServerResponse): void => {
+  const isReady = listened.relay.accepting && listened.isReady();
   const path = request.method === 'GET' ? pathOf(request.url ?? '') : null;
   if (path === '/health/live') answer(response, 200, 'application/json', '{"status":"ok"}');
   else if (path === '/health/ready')
-    answer(
-      response,
-      relay.accepting ? 200 : 503,
-      'application/json',
-      `{"status":"${relay.accepting ? 'ok' : 'draining'}"}`,
-    );
-  else if (path === '/metrics') answer(response, 200, 'text/plain; version=0.0.4', relay.metricsText);
+    answer(response, isReady ? 200 : 503, 'application/json', `{"status":"${isReady ? 'ok' : 'unavailable'}"}`);
+  else if (path === '/metrics') answer(response, 200, 'text/plain; version=0.0.4', listened.metricsText());
   else refuse(request.socket, notHere);
 };
 
@@ -65,11 +70,8 @@ const serveRequest = (relay: Relay, request: IncomingMessage, response: ServerRe
  * HTTP server of a stand-alone ws-proxy: upgrades go to the relay; besides that only health and metrics. Not
  * listening yet. It is shared with nobody: a WebSocket framework on the same server would answer foreign upgrades.
  */
-export const createListener = (
-  relay: Relay,
-  clientAddress: ClientAddress,
-  handshakeTimeoutMs: number = HANDSHAKE_TIMEOUT_MS,
-): Server => {
+export const createListener = (listened: Listened, handshakeTimeoutMs: number = HANDSHAKE_TIMEOUT_MS): Server => {
+  const { relay, clientAddress } = listened;
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -79,7 +81,7 @@ export const createListener = (
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
       noDelay: true,
     },
-    (request, response) => serveRequest(relay, request, response),
+    (request, response) => serveRequest(listened, request, response),
   );
   server.maxConnections = relay.maxConnections + MAX_OTHER_SOCKETS;
   server.on('upgrade', (request, socket, head) => {

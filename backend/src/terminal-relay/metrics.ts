@@ -19,6 +19,8 @@ export class RelayMetrics {
   endedStalled = 0;
   /** Cut because their browser session ended. */
   endedRevoked = 0;
+  /** Cut because nobody could say any more whose browser session had ended. */
+  endedUncertain = 0;
   readonly refusals = new Map<ErrorCode, number>();
   readonly upstreamErrors = new Map<UpstreamFailure, number>();
 
@@ -33,7 +35,7 @@ export class RelayMetrics {
 
 type Sample = readonly [labels: string, value: number];
 
-const family = (name: string, kind: 'counter' | 'gauge', help: string, samples: Iterable<Sample>): string =>
+export const family = (name: string, kind: 'counter' | 'gauge', help: string, samples: Iterable<Sample>): string =>
   [
     `# HELP ${name} ${help}`,
     `# TYPE ${name} ${kind}`,
@@ -67,6 +69,7 @@ export const metricsText = (metrics: RelayMetrics): string => {
       ['{reason="idle"}', metrics.endedIdle],
       ['{reason="stalled"}', metrics.endedStalled],
       ['{reason="signed_out"}', metrics.endedRevoked],
+      ['{reason="sign_outs_unknown"}', metrics.endedUncertain],
     ]),
     family('sac_ws_refusals_total', 'counter', 'Handshakes refused', labelled('code', metrics.refusals)),
     family(

@@ -51,6 +51,7 @@ export class Relay {
   readonly #openings = new Set<AbortController>();
   readonly #sweep: NodeJS.Timeout;
   #draining = false;
+  #heldBack: Refusal | null = null;
   #empty = Promise.withResolvers<void>();
 
   /** Throws when an allowed origin is not one. */
@@ -84,9 +85,22 @@ export class Relay {
     return this.#limits.maxConnections;
   }
 
-  /** False from the start of draining. */
+  /** False from the start of draining, and while it is held back. */
   get accepting(): boolean {
-    return !this.#draining;
+    return !this.#draining && this.#heldBack === null;
+  }
+
+  /** Refuses every handshake with this until it is null again; open connections go on. */
+  holdBack(reason: Refusal | null): void {
+    this.#heldBack = reason;
+  }
+
+  /** Cuts what is open; the clients may come back. */
+  cutAll(): void {
+    for (const splice of this.#splices.keys()) {
+      this.metrics.endedUncertain += 1;
+      splice.destroy();
+    }
   }
 
   get metricsText(): string {
@@ -154,6 +168,7 @@ export class Relay {
 
   #admit(request: UpgradeRequest): Admission {
     if (this.#draining) throw new RefusedError(DRAINING);
+    if (this.#heldBack) throw new RefusedError(this.#heldBack);
     const handshake = readHandshake(request);
     checkOrigin(handshake.origin, this.#origins);
     const ticket = verifyTicket(handshake.token, handshake.sessionId, this.#keys);

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { Terminal } from '@sac/contracts';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { openRequest, readLines, requestJson, type SocketRequest } from './http.ts';
+import { openRequest, readLines, requestJson, type HttpTarget, type SocketRequest } from './http.ts';
 
 const nullable = <S extends Parameters<typeof Type.Union>[0][number]>(schema: S) => Type.Union([schema, Type.Null()]);
 
@@ -42,16 +42,16 @@ const CALL_TIMEOUT_MS = 10_000;
 const FILE_TIMEOUT_MS = 600_000;
 const MAX_STATE_LINE_BYTES = 1024 * 1024;
 
-/** Client of the terminal server's control API (unix socket that only the supervisor can reach). */
+/** Client of the terminal server's control API. */
 export class ControlClient {
-  readonly #socketPath: string;
+  readonly #target: HttpTarget;
 
   constructor(socketPath: string) {
-    this.#socketPath = socketPath;
+    this.#target = { socketPath };
   }
 
   #call(call: Omit<SocketRequest, 'signal'>, timeoutMs = CALL_TIMEOUT_MS): Promise<unknown> {
-    return requestJson(this.#socketPath, { ...call, signal: AbortSignal.timeout(timeoutMs) });
+    return requestJson(this.#target, { ...call, signal: AbortSignal.timeout(timeoutMs) });
   }
 
   async state(): Promise<ControlState> {
@@ -60,7 +60,7 @@ export class ControlClient {
 
   /** Yields the state at once and after every change. Ends or throws when the terminal server goes. */
   async *changes(signal: AbortSignal): AsyncGenerator<ControlState> {
-    const response = await openRequest(this.#socketPath, { method: 'GET', path: '/events', signal });
+    const response = await openRequest(this.#target, { method: 'GET', path: '/events', signal });
     for await (const line of readLines(response, MAX_STATE_LINE_BYTES)) yield checks.state.Parse(JSON.parse(line));
   }
 
@@ -96,7 +96,7 @@ export class ControlClient {
     const path = `/files?name=${encodeURIComponent(name)}`;
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(FILE_TIMEOUT_MS)]);
     return checks.file.Parse(
-      await requestJson(this.#socketPath, { method: 'PUT', path, stream: content, signal: deadline }),
+      await requestJson(this.#target, { method: 'PUT', path, stream: content, signal: deadline }),
     );
   }
 }

@@ -8,7 +8,7 @@ import {
 } from '@sac/contracts';
 import { Compile } from 'typebox/compile';
 import { Backoff } from './backoff.ts';
-import { HttpFailure, openRequest, readLines, requestJson } from './http.ts';
+import { HttpFailure, openRequest, readLines, requestJson, type HttpTarget } from './http.ts';
 
 const CALL_TIMEOUT_MS = 15_000;
 const UPLOAD_TIMEOUT_MS = 600_000;
@@ -18,7 +18,7 @@ const MAX_LINE_BYTES = 1024 * 1024;
 const checkLine = Compile(CommandStreamLine);
 
 export interface GatewayAddress {
-  readonly socketPath: string;
+  readonly target: HttpTarget;
   /** Bearer credential of this agent and generation. */
   readonly credential: string;
 }
@@ -73,7 +73,7 @@ export class GatewayClient {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(new Error('no heartbeat from the server')), SILENCE_MS);
     try {
-      const response = await openRequest(this.#address.socketPath, {
+      const response = await openRequest(this.#address.target, {
         method: 'GET',
         path: internalPaths.commands,
         headers: this.#headers,
@@ -112,7 +112,7 @@ export class GatewayClient {
 
   /** @throws HttpFailure, connection errors */
   openUpload(uploadId: string, signal: AbortSignal): Promise<IncomingMessage> {
-    return openRequest(this.#address.socketPath, {
+    return openRequest(this.#address.target, {
       method: 'GET',
       path: internalPaths.upload(uploadId),
       headers: this.#headers,
@@ -121,7 +121,7 @@ export class GatewayClient {
   }
 
   async #post(path: string, json: unknown, signal: AbortSignal): Promise<void> {
-    await requestJson(this.#address.socketPath, {
+    await requestJson(this.#address.target, {
       method: 'POST',
       path,
       json,

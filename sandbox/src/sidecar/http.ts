@@ -14,6 +14,9 @@ export interface SocketRequest {
   readonly signal: AbortSignal;
 }
 
+/** Where the other side listens. */
+export type HttpTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+
 /** The other side answered, but not with success. `body` holds at most 2000 characters of what it said. */
 export class HttpFailure extends Error {
   readonly status: number;
@@ -27,8 +30,8 @@ export class HttpFailure extends Error {
   }
 }
 
-const optionsOf = (socketPath: string, call: SocketRequest, body: Buffer | null): RequestOptions => ({
-  socketPath,
+const optionsOf = (target: HttpTarget, call: SocketRequest, body: Buffer | null): RequestOptions => ({
+  ...target,
   method: call.method,
   path: call.path,
   signal: call.signal,
@@ -40,11 +43,11 @@ const optionsOf = (socketPath: string, call: SocketRequest, body: Buffer | null)
   },
 });
 
-/** Opens a request over a unix socket. @throws connection errors, AbortError, HttpFailure unless 2xx */
-export const openRequest = async (socketPath: string, call: SocketRequest): Promise<IncomingMessage> => {
+/** Opens a request on a connection of its own. @throws connection errors, AbortError, HttpFailure unless 2xx */
+export const openRequest = async (target: HttpTarget, call: SocketRequest): Promise<IncomingMessage> => {
   const body = call.json === undefined ? null : Buffer.from(JSON.stringify(call.json));
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = request(optionsOf(socketPath, call, body), resolve);
+    const outgoing = request(optionsOf(target, call, body), resolve);
     outgoing.on('error', reject);
     if (call.stream === undefined) {
       outgoing.end(body ?? undefined);
@@ -73,8 +76,8 @@ const readBounded = async (response: IncomingMessage, maxBytes: number): Promise
 };
 
 /** Request with a JSON answer; undefined when the answer is empty. @throws as `openRequest`, SyntaxError */
-export const requestJson = async (socketPath: string, call: SocketRequest): Promise<unknown> => {
-  const body = await readBounded(await openRequest(socketPath, call), MAX_JSON_BYTES);
+export const requestJson = async (target: HttpTarget, call: SocketRequest): Promise<unknown> => {
+  const body = await readBounded(await openRequest(target, call), MAX_JSON_BYTES);
   return body.length === 0 ? undefined : JSON.parse(body.toString('utf8'));
 };
 

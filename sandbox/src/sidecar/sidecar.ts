@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SupervisorConfig, Terminal } from '@sac/contracts';
+import type { CliName, Terminal } from '@sac/contracts';
 import type { HookEvent } from '../hooks/hook-event.ts';
 import type { ActivitySource } from '../profiles/profile.ts';
 import type { Layout } from '../supervisor/layout.ts';
@@ -12,7 +12,7 @@ import { CommandRunner } from './commands.ts';
 import { ControlClient, type ControlState } from './control-client.ts';
 import { Conversation } from './conversation.ts';
 import { DeliveryStore } from './delivery-record.ts';
-import { GatewayClient } from './gateway-client.ts';
+import { GatewayClient, type GatewayAddress } from './gateway-client.ts';
 import { HookServer } from './hook-server.ts';
 import { Interrupter } from './interrupt.ts';
 import { PromptDelivery } from './prompt-delivery.ts';
@@ -26,7 +26,8 @@ const LOOK_ENDING_MS = 100;
 const MAX_OUTPUT_CHARACTERS = 8_192;
 
 export interface SidecarParts {
-  readonly config: SupervisorConfig;
+  readonly cli: CliName;
+  readonly gateway: GatewayAddress;
   readonly layout: Layout;
   readonly activity: ActivitySource;
   readonly log: (message: string, fields?: LogFields) => void;
@@ -61,14 +62,14 @@ export class Sidecar {
   #tasks: Promise<unknown>[] = [];
 
   constructor(parts: SidecarParts) {
-    const { config, layout } = parts;
+    const { cli, gateway, layout } = parts;
     this.#parts = parts;
     this.#control = new ControlClient(layout.host.controlSocket);
-    this.#gateway = new GatewayClient({ socketPath: config.internalSocketPath, credential: config.internalCredential });
+    this.#gateway = new GatewayClient(gateway);
     this.#tracker = new ActivityTracker(parts.activity);
     this.#conversation = new Conversation(layout.host.conversation);
     this.#interrupter = new Interrupter({
-      cli: config.cli,
+      cli,
       control: this.#control,
       activity: () => this.#tracker.current(Date.now()),
     });
@@ -156,7 +157,7 @@ export class Sidecar {
   }
 
   #onHook(event: HookEvent): void {
-    if (event.cli !== this.#parts.config.cli) return;
+    if (event.cli !== this.#parts.cli) return;
     this.#tracker.hook(event, Date.now());
     if (event.subagentId === null) this.#transcriptPath = event.transcriptPath ?? this.#transcriptPath;
     this.#interrupter.hook(event);

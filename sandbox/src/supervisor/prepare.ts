@@ -48,6 +48,9 @@ const agentFolder = async (config: SupervisorConfig, path: string): Promise<void
 /** A name that is safe in a shell prompt and in a git configuration file. */
 const plainName = (name: string): string => name.replace(/[^\p{L}\p{N} ._-]/gu, '').trim() || 'agent';
 
+export const gitConfigOf = ({ agentName }: Pick<SupervisorConfig, 'agentName'>): string =>
+  `[user]\n\tname = "${plainName(agentName)}"\n\temail = agent@localhost\n[init]\n\tdefaultBranch = main\n`;
+
 const writeEtc = async (config: SupervisorConfig, layout: Layout): Promise<void> => {
   const uid = visibleUid(config);
   const nobody = 65_534;
@@ -55,7 +58,7 @@ const writeEtc = async (config: SupervisorConfig, layout: Layout): Promise<void>
   const files = {
     passwd: `root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:${uid}:${uid}:agent:/home/agent:/bin/bash\nnobody:x:${nobody}:${nobody}:nobody:/nonexistent:/usr/sbin/nologin\n`,
     group: `root:x:0:\nagent:x:${uid}:\nnogroup:x:${nobody}:\n`,
-    gitconfig: `[user]\n\tname = "${plainName(config.agentName)}"\n\temail = agent@localhost\n[init]\n\tdefaultBranch = main\n`,
+    gitconfig: gitConfigOf(config),
   };
   for (const [name, content] of Object.entries(files))
     await writeAtomically(`${layout.host.etc}/${name}`, content, 0o644);
@@ -79,11 +82,10 @@ export interface PreparedSandbox {
   readonly launch: LaunchSpec;
 }
 
-/** Works out what runs in the sandbox and writes the files the CLI may read but not change. */
-export const prepareCli = async (config: SupervisorConfig, layout: Layout): Promise<PreparedSandbox> => {
+/** Works out what runs in the sandbox. */
+export const describeSandbox = (config: SupervisorConfig, layout: Layout): PreparedSandbox => {
   const { inside } = layout;
   const cli = profiles[config.cli].prepare(config, inside);
-  for (const { name, content } of cli.runFiles) await writeAtomically(`${layout.host.inside}/${name}`, content, 0o644);
   const env = { ...baseEnvironment(config, inside, config.agentUid), ...cli.env };
   const prompt = `\\[\\e[36m\\]${plainName(config.agentName)}\\[\\e[0m\\]:\\w\\$ `;
   return {
@@ -108,6 +110,14 @@ export const prepareCli = async (config: SupervisorConfig, layout: Layout): Prom
           : { directory: `${inside.home}/.local/state/sac/recordings`, ...config.recording },
     },
   };
+};
+
+/** Works out what runs in the sandbox and writes the files the CLI may read but not change. */
+export const prepareCli = async (config: SupervisorConfig, layout: Layout): Promise<PreparedSandbox> => {
+  const prepared = describeSandbox(config, layout);
+  for (const { name, content } of prepared.cli.runFiles)
+    await writeAtomically(`${layout.host.inside}/${name}`, content, 0o644);
+  return prepared;
 };
 
 /**

@@ -66,7 +66,11 @@ export class Supervisor {
       await this.#announce();
       const prepared = await this.#prepare();
       sidecar = new Sidecar({
-        config: this.#config,
+        cli: this.#config.cli,
+        gateway: {
+          target: { socketPath: this.#config.internalSocketPath },
+          credential: this.#config.internalCredential,
+        },
         layout: this.#layout,
         activity: prepared.cli.activity,
         log: (message, fields) => this.#log.write(message, fields),

@@ -14,7 +14,7 @@ export const secretPlace = (agentUid: string, name: string): readonly string[] =
 /** The parts of an agent that its sandbox is made from. */
 export type SpecSource = Pick<
   AgentRow,
-  'uid' | 'name' | 'cli' | 'permission_mode' | 'instructions' | 'provider' | 'proxy' | 'environment'
+  'id' | 'owner_id' | 'uid' | 'name' | 'cli' | 'permission_mode' | 'instructions' | 'provider' | 'proxy' | 'environment'
 >;
 
 export interface StoredToken {
@@ -61,6 +61,8 @@ export const buildSpec = (
   context: SpecContext & { readonly recording: RecordingSetting },
 ): SandboxSpec => ({
   agentUid: source.uid,
+  userId: source.owner_id,
+  agentId: source.id,
   generation,
   specHash: specHashOf(source, token, context),
   agentName: source.name,

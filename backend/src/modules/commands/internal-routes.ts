@@ -13,12 +13,15 @@ import type { CommandStreams } from './command-stream.ts';
 import { authenticateSidecar, type SidecarIdentity } from './internal-auth.ts';
 import { storeReport } from './reports.ts';
 import { lockCommand, settleCommand } from './repository.ts';
+import { openRemoteUpload, RELAYED_HEADER } from './upload-relay.ts';
 
 export interface InternalDeps {
   readonly db: Database;
   readonly master: Buffer;
   readonly streams: CommandStreams;
   readonly uploads: UploadStore;
+  /** Where other replicas reach this one; null: there are none. */
+  readonly replicaUrl: string | null;
   readonly logger: Logger;
 }
 
@@ -97,8 +100,13 @@ export const registerInternalRoutes = (internal: FastifyInstance, deps: Internal
   });
 
   internal.get<{ Params: { id: string } }>('/internal/uploads/:id', async (request, reply) => {
-    const { agentUid } = identityOf(request);
-    const upload = deps.uploads.open(request.params.id, agentUid);
+    const identity = identityOf(request);
+    const { id } = request.params;
+    const isRelayed = request.headers[RELAYED_HEADER] !== undefined;
+    const wanted = { uploadId: id, authorization: request.headers.authorization ?? '', ownUrl: deps.replicaUrl };
+    const upload =
+      deps.uploads.open(id, identity.agentUid) ??
+      (isRelayed ? null : await openRemoteUpload(deps.db, identity, wanted));
     if (!upload) throw notFound('This upload');
     return reply
       .header('content-type', 'application/octet-stream')

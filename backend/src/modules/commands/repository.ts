@@ -73,9 +73,11 @@ export const deleteSettledCommands = async (db: DatabaseOrTransaction, before: D
   await db.deleteFrom('commands').where('settled_at', '<', before).execute();
 };
 
-/** The line a sidecar reads. Checked against the schema where it is sent. */
-export const toSandboxCommand = (row: CommandRow): SandboxCommand =>
-  ({ id: row.id, issuedAt: row.created_at.toISOString(), kind: row.kind, ...row.payload }) as SandboxCommand;
+/** The line a sidecar reads. Which replica holds an upload is for replicas only. */
+export const toSandboxCommand = (row: CommandRow): SandboxCommand => {
+  const { holder: _holder, ...payload } = row.payload;
+  return { id: row.id, issuedAt: row.created_at.toISOString(), kind: row.kind, ...payload } as SandboxCommand;
+};
 
 /** Terminals opened so recently that the sidecar's next report may not show them yet. */
 export const wasOpenedSince = async (

@@ -54,6 +54,8 @@ export const createUploadService = (deps: {
   readonly agents: AgentService;
   readonly bus: CommandBus;
   readonly store: UploadStore;
+  /** Where other replicas, which the sandbox may ask for the file, reach this one; null: there are none. */
+  readonly replicaUrl: string | null;
 }): UploadService => {
   const active = new Map<string, number>();
 
@@ -79,7 +81,12 @@ export const createUploadService = (deps: {
     request: UploadRequest,
     stored: StoredUpload,
   ) => {
-    const payload = { uploadId: stored.id, name: safeFileName(request.name), sizeBytes: stored.sizeBytes };
+    const payload = {
+      uploadId: stored.id,
+      name: safeFileName(request.name),
+      sizeBytes: stored.sizeBytes,
+      ...(deps.replicaUrl !== null && { holder: deps.replicaUrl }),
+    };
     const { generation } = requireRunning(own);
     return writtenFile(
       await deps.bus.run({

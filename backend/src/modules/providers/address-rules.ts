@@ -2,9 +2,9 @@ import { BlockList, isIP } from 'node:net';
 import { invalidField } from '../../lib/app-error.ts';
 
 /**
- * Addresses no model provider has: link-local (cloud metadata services live there) and "this host" forms.
- * Loopback and private ranges stay allowed: model servers on the own machine or network are common, and the
- * agent itself may reach them anyway.
+ * Addresses no model provider has: link-local (cloud metadata services live there) and "this host" forms. On one machine
+ * loopback and private ranges stay allowed: model servers on the own machine or network are common, and the agent
+ * itself may reach them anyway. In a cluster the server stands where agents may not go; its configuration denies them.
  */
 const refused = new BlockList();
 refused.addSubnet('169.254.0.0', 16, 'ipv4');
@@ -42,4 +42,32 @@ export const assertAllowedHost = (hostname: string, path: string): void => {
   if (isIP(literal) !== 0 && isRefusedAddress(literal)) {
     throw invalidField(path, `${literal} is a link-local, multicast or metadata address; no model provider is there.`);
   }
+};
+
+/** CIDR ranges. What is denied is reached all the same when it is allowed; what no model provider has is never reached. */
+export interface OutboundRules {
+  readonly deny: readonly string[];
+  readonly allow: readonly string[];
+}
+
+/** Null for an address this server connects to; else whether no provider is there or this installation forbids it. */
+export type AddressCheck = (address: string) => 'never' | 'denied' | null;
+
+const blockListOf = (ranges: readonly string[]): BlockList => {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [address = '', prefix] = range.split('/');
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+    list.addSubnet(address, prefix === undefined ? (family === 'ipv6' ? 128 : 32) : Number(prefix), family);
+  }
+  return list;
+};
+
+export const createAddressCheck = (rules: OutboundRules): AddressCheck => {
+  const [denied, allowed] = [blockListOf(rules.deny), blockListOf(rules.allow)];
+  return (address) => {
+    if (isRefusedAddress(address)) return 'never';
+    const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
+    return denied.check(address, family) && !allowed.check(address, family) ? 'denied' : null;
+  };
 };

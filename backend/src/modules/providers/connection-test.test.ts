@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionTest, ModelProvider, ProxySettings } from '@sac/contracts';
 import { AppError } from '../../lib/app-error.ts';
+import { createAddressCheck, type OutboundRules } from './address-rules.ts';
 import { createConnectionTester } from './connection-test.ts';
 import { AddressRefused, createCheckedLookup, safeFetch } from './safe-fetch.ts';
 
@@ -48,10 +49,13 @@ interface Options {
   readonly models?: Partial<ModelProvider['models']>;
   readonly proxy?: ProxySettings;
   readonly deadlineMs?: number;
+  readonly outbound?: OutboundRules;
 }
+const anyAddress = createAddressCheck({ deny: [], allow: [] });
 const test = (baseUrl: string, options: Options = {}): Promise<ConnectionTest> => {
   const { protocol = 'anthropic', token = 'right', models = {}, proxy, deadlineMs = 3_000 } = options;
   const tester = createConnectionTester({
+    outbound: options.outbound ?? { deny: [], allow: [] },
     demo: null,
     storedToken: () => Promise.resolve(null),
     assertMayRun: () => undefined,
@@ -334,13 +338,58 @@ describe('addresses no provider has', () => {
   });
 });
 
+describe('addresses this installation denies', () => {
+  const outbound = { deny: ['127.0.0.0/8', '10.0.0.0/8'], allow: [] };
+
+  it('are not connected to, as text, by name or as proxy, and the answer does not tell what is there', async () => {
+    let asked = 0;
+    const url = await serve((_request, response) => {
+      asked += 1;
+      json(response, 200, { data: [] });
+    });
+    const { port } = new URL(url);
+    const named = await test(`http://localhost:${port}`, { outbound });
+    expect(named).toMatchObject({
+      ok: false,
+      message: expect.stringMatching(/^localhost is inside .*SAC_OUTBOUND_ALLOW/),
+    });
+    expect(named.message).not.toContain('127.0.0.1');
+    expect((await test(url, { outbound })).message).toContain('is inside the network of this installation');
+    const proxy = { httpProxy: url, httpsProxy: url, noProxy: null };
+    for (const target of ['http://models.example', 'https://models.example'])
+      expect((await test(target, { outbound, proxy })).message).toContain('is inside the network');
+    expect(asked).toBe(0);
+  });
+
+  it('are reached when they are allowed, and those that no provider has are not even then', async () => {
+    const url = await serve((_request, response) => json(response, 200, { data: [] }));
+    expect((await test(url, { outbound: { ...outbound, allow: ['127.0.0.1'] } })).message).not.toContain('inside');
+    const check = createAddressCheck({ deny: [], allow: ['0.0.0.0/0'] });
+    expect([check('169.254.169.254'), check('10.0.0.1')]).toEqual(['never', null]);
+  });
+
+  it('are known in every form', () => {
+    const check = createAddressCheck({ deny: ['10.0.0.0/8', 'fd00::/8'], allow: ['10.1.0.0/16'] });
+    expect(['10.0.0.1', '::ffff:10.0.0.1', 'fd12::1', '10.1.0.1', '::ffff:10.1.0.1', '11.0.0.1'].map(check)).toEqual([
+      'denied',
+      'denied',
+      'denied',
+      null,
+      null,
+      null,
+    ]);
+  });
+});
+
 describe('looking up a name', () => {
   const answering = (...addresses: string[]) =>
-    createCheckedLookup((_hostname, _options, callback) =>
-      callback(
-        null,
-        addresses.map((address) => ({ address, family: net.isIP(address) })),
-      ),
+    createCheckedLookup(
+      (_hostname, _options, callback) =>
+        callback(
+          null,
+          addresses.map((address) => ({ address, family: net.isIP(address) })),
+        ),
+      anyAddress,
     );
   const lookUp = (lookup: net.LookupFunction, all: boolean) =>
     new Promise((resolve) => lookup('models.example', { all }, (error, address) => resolve(error ?? address)));
@@ -356,6 +405,7 @@ describe('looking up a name', () => {
 describe('testing', () => {
   it('is limited in number per person', async () => {
     const tester = createConnectionTester({
+      outbound: { deny: [], allow: [] },
       demo: null,
       storedToken: () => Promise.resolve(null),
       assertMayRun: () => undefined,
@@ -387,12 +437,13 @@ describe('testing', () => {
   it('asks at the connection too, where nothing was validated before', async () => {
     const request = { method: 'GET', headers: {}, signal: AbortSignal.timeout(2_000) } as const;
     const proxy = { httpProxy: 'http://169.254.169.254', httpsProxy: null, noProxy: null };
-    const sent = safeFetch({ ...request, url: new URL('http://models.example'), proxy });
+    const sent = safeFetch({ ...request, url: new URL('http://models.example'), proxy, check: anyAddress });
     await expect(sent).rejects.toBeInstanceOf(AddressRefused);
   });
 
   it('is for people who may run agents: it reaches where only agents would', async () => {
     const tester = createConnectionTester({
+      outbound: { deny: [], allow: [] },
       demo: null,
       storedToken: () => Promise.resolve(null),
       assertMayRun: ({ role }) => {

@@ -9,6 +9,7 @@ import type {
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
 import { createRateLimiter } from '../../lib/rate-limiter.ts';
 import { validateProvider, validateProxy } from '../agents/validation.ts';
+import { createAddressCheck, type OutboundRules } from './address-rules.ts';
 import { explainFailure } from './explain.ts';
 import { probe, type ProbeTarget } from './probe.ts';
 
@@ -30,6 +31,7 @@ export interface ConnectionTesterDeps {
    * well, and nobody else.
    */
   readonly assertMayRun: (user: Tester) => void;
+  readonly outbound: OutboundRules;
   readonly deadlineMs?: number;
 }
 
@@ -43,6 +45,7 @@ const configuredModels = ({ models }: ModelProvider): string[] => [
 ];
 
 export const createConnectionTester = (deps: ConnectionTesterDeps): ConnectionTester => {
+  const check = createAddressCheck(deps.outbound);
   const limiter = createRateLimiter({ limit: TESTS_PER_MINUTE, windowMs: MINUTE_MS });
 
   const targetOf = async (user: Pick<AuthenticatedUser, 'id'>, body: Body): Promise<ProbeTarget> => {
@@ -55,6 +58,7 @@ export const createConnectionTester = (deps: ConnectionTesterDeps): ConnectionTe
       token: demo ? 'demo' : given,
       models: configuredModels(body.provider),
       proxy: body.proxy ?? noProxy,
+      check,
     };
   };
 

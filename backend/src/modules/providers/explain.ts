@@ -63,6 +63,8 @@ export const explainFailure = (
   const peer = proxyHost === null ? url.host : `the proxy ${proxyHost}`;
   const refused = findRefused(error);
   const codes = codesOf(error);
+  if (refused?.isDenied === true)
+    return `${refused.message} the network of this installation, where its connection test does not go. An administrator can allow the address (SAC_OUTBOUND_ALLOW).`;
   if (refused) return `${refused.message}, a link-local, multicast or metadata address; no model provider is there.`;
   const certificate = codes.map((code) => certificateProblems[code]).find((text) => text !== undefined);
   if (certificate !== undefined) return `The TLS certificate of ${url.host} ${certificate}.`;

@@ -1,4 +1,5 @@
 import type { ConnectionTest, ProviderProtocol, ProxySettings } from '@sac/contracts';
+import type { AddressCheck } from './address-rules.ts';
 import { MAX_ANSWER_BYTES, safeFetch, type BoundedAnswer } from './safe-fetch.ts';
 
 export interface ProbeTarget {
@@ -8,6 +9,8 @@ export interface ProbeTarget {
   /** Configured names, without repetition. */
   readonly models: readonly string[];
   readonly proxy: ProxySettings;
+  /** Where this server connects to. */
+  readonly check: AddressCheck;
 }
 
 type Result = Omit<ConnectionTest, 'durationMs'>;
@@ -123,7 +126,15 @@ const postTo = (
   const headers = { ...headersOf(target), 'content-type': 'application/json' };
   return {
     url,
-    answer: safeFetch({ method: 'POST', url, headers, body: JSON.stringify(body), proxy: target.proxy, signal }),
+    answer: safeFetch({
+      method: 'POST',
+      url,
+      headers,
+      body: JSON.stringify(body),
+      proxy: target.proxy,
+      check: target.check,
+      signal,
+    }),
   };
 };
 
@@ -187,6 +198,7 @@ const listIsPublic = async (target: ProbeTarget, url: URL, signal: AbortSignal):
     url,
     headers: headersOf({ ...target, token: null }),
     proxy: target.proxy,
+    check: target.check,
     signal,
   });
   return answer.status === 200 && modelNames(parseJson(answer.text)) !== null;
@@ -197,7 +209,14 @@ const NO_LIST_STATUSES = [400, 404, 405, 501];
 /** Asks the provider's cheapest endpoint. Throws what the network throws. */
 export const probe = async (target: ProbeTarget, signal: AbortSignal): Promise<Result> => {
   const url = at(target.baseUrl, listPath[target.protocol]);
-  const answer = await safeFetch({ method: 'GET', url, headers: headersOf(target), proxy: target.proxy, signal });
+  const answer = await safeFetch({
+    method: 'GET',
+    url,
+    headers: headersOf(target),
+    proxy: target.proxy,
+    check: target.check,
+    signal,
+  });
   const known = answer.status === 200 ? modelNames(parseJson(answer.text)) : null;
   if (known) {
     const listed = withModels(target, known);

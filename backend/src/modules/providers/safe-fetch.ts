@@ -2,7 +2,7 @@ import { lookup as systemLookup, type LookupAddress, type LookupAllOptions } fro
 import { isIP, type LookupFunction } from 'node:net';
 import type { ProxySettings } from '@sac/contracts';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
-import { isRefusedAddress } from './address-rules.ts';
+import type { AddressCheck } from './address-rules.ts';
 
 /** An answer, read to the end or to the limit. */
 export interface BoundedAnswer {
@@ -20,13 +20,18 @@ export interface SafeRequest {
   readonly body?: string;
   readonly proxy: ProxySettings;
   readonly signal: AbortSignal;
+  readonly check: AddressCheck;
 }
 
 /** The name points at an address that is refused. */
 export class AddressRefused extends Error {
-  constructor(hostname: string, address: string) {
-    super(`${hostname} points to ${address}`);
+  /** True: this installation forbids it; then the message names no address, which would tell what there is inside. */
+  readonly isDenied: boolean;
+
+  constructor(hostname: string, address: string, isDenied: boolean) {
+    super(isDenied ? `${hostname} is inside` : `${hostname} points to ${address}`);
     this.name = 'AddressRefused';
+    this.isDenied = isDenied;
   }
 }
 
@@ -43,22 +48,21 @@ type LookupAll = (
 ) => void;
 
 export const createCheckedLookup =
-  (lookup: LookupAll): LookupFunction =>
+  (lookup: LookupAll, check: AddressCheck): LookupFunction =>
   (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) {
         callback(error, '', 0);
         return;
       }
-      const bad = addresses.find(({ address }) => isRefusedAddress(address));
+      const bad = addresses.find(({ address }) => check(address) !== null);
       const [first] = addresses;
-      if (bad || !first) callback(new AddressRefused(hostname, bad?.address ?? 'nothing'), '', 0);
+      if (bad) callback(new AddressRefused(hostname, bad.address, check(bad.address) === 'denied'), '', 0);
+      else if (!first) callback(new AddressRefused(hostname, 'nothing', false), '', 0);
       else if (options.all) callback(null, addresses);
       else callback(null, first.address, first.family);
     });
   };
-
-const checkedLookup = createCheckedLookup(systemLookup);
 
 const matchesNoProxy = (hostname: string, noProxy: string | null): boolean =>
   (noProxy ?? '')
@@ -77,15 +81,16 @@ export const proxyFor = (url: URL, proxy: ProxySettings): string | null => {
   return url.protocol === 'https:' ? proxy.httpsProxy : proxy.httpProxy;
 };
 
-const dispatcherFor = (url: URL, proxy: ProxySettings): Dispatcher => {
-  const connect = { lookup: checkedLookup, timeout: 10_000 };
+const dispatcherFor = (url: URL, { proxy, check }: Pick<SafeRequest, 'proxy' | 'check'>): Dispatcher => {
+  const connect = { lookup: createCheckedLookup(systemLookup, check), timeout: 10_000 };
   const uri = proxyFor(url, proxy);
   return uri === null ? new Agent({ connect }) : new ProxyAgent({ uri, connect, proxyTls: connect });
 };
 
-const assertAllowedLiteral = (url: URL): void => {
+const assertAllowedLiteral = (url: URL, check: AddressCheck): void => {
   const literal = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(literal) !== 0 && isRefusedAddress(literal)) throw new AddressRefused(url.hostname, literal);
+  const verdict = isIP(literal) === 0 ? null : check(literal);
+  if (verdict !== null) throw new AddressRefused(url.hostname, literal, verdict === 'denied');
 };
 
 const readBounded = async (body: AsyncIterable<Buffer>): Promise<{ text: string; truncated: boolean }> => {
@@ -105,11 +110,11 @@ const headerText = (value: string | string[] | undefined): string =>
 
 /** One request to an address a person chose: bounded, without redirects, to checked addresses only. */
 export const safeFetch = async (options: SafeRequest): Promise<BoundedAnswer> => {
-  assertAllowedLiteral(options.url);
+  assertAllowedLiteral(options.url, options.check);
   const proxyUri = proxyFor(options.url, options.proxy);
   // No name is looked up for a literal, so the check at the connection does not see it.
-  if (proxyUri !== null) assertAllowedLiteral(new URL(proxyUri));
-  const dispatcher = dispatcherFor(options.url, options.proxy);
+  if (proxyUri !== null) assertAllowedLiteral(new URL(proxyUri), options.check);
+  const dispatcher = dispatcherFor(options.url, options);
   try {
     const answer = await request(options.url, {
       method: options.method,

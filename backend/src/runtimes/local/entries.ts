@@ -1,7 +1,7 @@
 import type { AgentFailure, StartPhase } from '@sac/contracts';
 import type { Logger } from 'pino';
 import type { ObservedSandbox } from '../runtime.ts';
-import { failActivePhase } from './phases.ts';
+import { failActivePhase } from '../phases.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
 
 /** One generation of one sandbox as this process knows it. */

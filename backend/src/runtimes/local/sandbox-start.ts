@@ -2,7 +2,7 @@ import type { CliName, StartPhase, SupervisorConfig } from '@sac/contracts';
 import type { SandboxSpec } from '../runtime.ts';
 import type { InstallProgress } from './cli-catalog.ts';
 import type { Entries, Entry } from './entries.ts';
-import { beginPhase, endPhase, progressPhase } from './phases.ts';
+import { beginPhase, endPhase, progressPhase } from '../phases.ts';
 import { placesOf, type SandboxCode } from './places.ts';
 import type { LinkHandlers } from './supervisor-link.ts';
 import { startSupervisor } from './supervisor-start.ts';

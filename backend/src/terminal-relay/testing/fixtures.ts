@@ -122,7 +122,10 @@ export const startProxy = async (
     },
     logger,
   );
-  const server = createListener(relay, clientAddressBehind([]), handshakeTimeoutMs);
+  const server = createListener(
+    { relay, clientAddress: clientAddressBehind([]), isReady: () => true, metricsText: () => relay.metricsText },
+    handshakeTimeoutMs,
+  );
   server.listen({ port: 0, host: '127.0.0.1', backlog: LISTEN_BACKLOG });
   await once(server, 'listening');
   cleanup.add(() => {

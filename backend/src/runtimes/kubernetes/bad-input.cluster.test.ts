@@ -1,0 +1,228 @@
+import { KubeConfig } from '@kubernetes/client-node';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { running, seen, TestNamespace } from '../../../test/cluster.ts';
+import type { ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
+import { pathOf, type ClusterObject } from './cluster-client.ts';
+import { claimNameOf } from './names.ts';
+import { labelNames } from './objects/identity.ts';
+import { defaultPodSettings } from './settings.ts';
+
+const small = { requests: { cpu: '20m', memory: '96Mi' }, limits: { cpu: '2', memory: '1Gi' } };
+const testPod = { ...defaultPodSettings, resources: small, storageSize: '64Mi' };
+
+describe('what cannot become a sandbox is answered in words', () => {
+  let namespace: TestNamespace;
+  let runtime: Runtime;
+
+  beforeAll(async () => {
+    namespace = await TestNamespace.create();
+    runtime = namespace.runtime({ patienceMs: 2_000 });
+    await runtime.start();
+  });
+  afterAll(() => namespace.close());
+  afterEach(async () => {
+    for (const agentUid of [...runtime.observed().keys()]) await runtime.stop(agentUid, { graceMs: 0 });
+  });
+
+  const failed = async (spec: SandboxSpec, by = runtime): Promise<ObservedSandbox['failure']> => {
+    await by.ensure(spec);
+    const { failure, phases } = await seen(by, spec.agentUid, ({ state }) => state === 'failed');
+    expect(phases.some(({ state }) => state === 'failed')).toBe(true);
+    return failure;
+  };
+
+  it('an image that does not exist; the next start with a right one takes its place', async () => {
+    const spec = namespace.spec({ pod: { image: 'sac-agent:no-such-tag' } });
+    expect(await failed(spec)).toMatchObject({
+      code: 'image_not_found',
+      reason: expect.stringContaining('sac-agent:no-such-tag'),
+    });
+    const { pod: _, ...right } = spec;
+    await runtime.ensure({ ...right, generation: 2 });
+    await running(runtime, spec.agentUid, 2);
+  });
+
+  it('an image whose name is none', async () => {
+    expect(await failed(namespace.spec({ pod: { image: 'Not An Image' } }))).toMatchObject({ code: 'image_invalid' });
+  });
+
+  it('an image that is not made for sandboxes', async () => {
+    const failure = await failed(namespace.spec({ pod: { image: 'busybox' } }));
+    expect(failure).toMatchObject({ code: 'image_unfit', fix: expect.stringContaining('sac-image-check') });
+  });
+
+  it('an image without the CLI', async () => {
+    const failure = await failed(namespace.spec({ cli: 'codex' }));
+    expect(failure).toMatchObject({ code: 'cli_missing', reason: expect.stringContaining('codex') });
+  });
+
+  it('4 TB of memory: no node has it, told at once and a failure after a while', async () => {
+    const resources = { requests: { memory: '4Ti' }, limits: { memory: '4Ti' } };
+    const spec = namespace.spec({ pod: { resources } });
+    await runtime.ensure(spec);
+    const told = await seen(runtime, spec.agentUid, ({ phases }) => phases.some(({ detail }) => detail !== null));
+    expect(told.phases.find(({ detail }) => detail !== null)?.detail).toBe('No node has 4 TiB of memory free.');
+    const { failure } = await seen(runtime, spec.agentUid, ({ state }) => state === 'failed');
+    expect(failure).toMatchObject({ code: 'no_node_free', reason: 'No node has 4 TiB of memory free.' });
+  });
+
+  it('an amount that is none, before anything is made', async () => {
+    const resources = { requests: { memory: '4 gigs' }, limits: {} };
+    await expect(runtime.ensure(namespace.spec({ pod: { resources } }))).rejects.toThrow('4 gigs');
+  });
+
+  it('a StorageClass that does not exist', async () => {
+    const other = namespace.runtime({ patienceMs: 2_000, pod: { ...testPod, storageClass: 'no-such-class' } });
+    await other.start();
+    const spec = namespace.spec();
+    expect(await failed(spec, other)).toMatchObject({
+      code: 'volume_unavailable',
+      reason: expect.stringContaining('no-such-class'),
+    });
+    await other.remove(spec.agentUid);
+    await other.close();
+  });
+
+  it('more than the quota of the namespace', async () => {
+    const place = pathOf('pods', namespace.name).replace(/pods$/, 'resourcequotas');
+    await namespace.put(place, 'few', {
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'few', namespace: namespace.name },
+      spec: { hard: { 'requests.memory': '100Mi' } },
+    });
+    try {
+      const failure = await failed(namespace.spec());
+      expect(failure).toMatchObject({ code: 'quota_exceeded', reason: expect.stringContaining('requests.memory') });
+    } finally {
+      await namespace.client.delete(`${place}/few`);
+    }
+  });
+
+  it('a namespace that does not exist', async () => {
+    const missing = await TestNamespace.create({ exists: false });
+    const other = missing.runtime();
+    await other.start();
+    expect(await failed(missing.spec(), other)).toMatchObject({
+      code: 'namespace_missing',
+      reason: expect.stringContaining(missing.name),
+    });
+    await missing.close();
+  });
+
+  it('a volume of another installation: neither used nor touched, until an administrator hands it over', async () => {
+    const spec = namespace.spec();
+    const name = claimNameOf(namespace.nameOf(spec.agentUid));
+    const collection = pathOf('persistentvolumeclaims', namespace.name);
+    const claim = (labels: Record<string, string>): ClusterObject & object => ({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name, namespace: namespace.name, labels },
+      ...{ spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '64Mi' } } } },
+    });
+    await namespace.put(
+      collection,
+      name,
+      claim({ [labelNames.agentUid]: spec.agentUid, [labelNames.installId]: 'another' }),
+    );
+    expect(await failed(spec)).toMatchObject({ code: 'foreign_volume', reason: expect.stringContaining('another') });
+    expect(await namespace.client.find(namespace.pathOf('statefulsets', spec.agentUid))).toBeNull();
+    expect(await namespace.client.find(namespace.pathOf('secrets', spec.agentUid))).toBeNull();
+    await namespace.put(
+      collection,
+      name,
+      claim({ [labelNames.agentUid]: spec.agentUid, [labelNames.installId]: namespace.installId }),
+    );
+    await runtime.ensure({ ...spec, generation: 2 });
+    await running(runtime, spec.agentUid, 2);
+  });
+
+  it('an object of somebody else with our name', async () => {
+    const spec = namespace.spec();
+    const path = pathOf('services', namespace.name);
+    const foreign = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: namespace.nameOf(spec.agentUid), namespace: namespace.name },
+      spec: { ports: [{ port: 80 }] },
+    };
+    await namespace.put(path, foreign.metadata.name, foreign);
+    expect(await failed(spec)).toMatchObject({ code: 'foreign_object', reason: expect.stringContaining('Service') });
+  });
+
+  it('rights that are too narrow: which verb on which resource', async () => {
+    const core = `/api/v1/namespaces/${namespace.name}`;
+    const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace.name}`;
+    const metadata = { name: 'narrow', namespace: namespace.name };
+    await namespace.put(`${core}/serviceaccounts`, 'narrow', { apiVersion: 'v1', kind: 'ServiceAccount', metadata });
+    const reading = { verbs: ['get', 'list', 'watch'] };
+    const rules = [
+      { apiGroups: [''], resources: ['pods', 'services', 'persistentvolumeclaims', 'events'], ...reading },
+      { apiGroups: ['apps'], resources: ['statefulsets'], ...reading },
+      { apiGroups: [''], resources: ['secrets'], verbs: ['get'] },
+    ];
+    await namespace.put(`${rbac}/roles`, 'narrow', {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata,
+      rules,
+    });
+    await namespace.put(`${rbac}/rolebindings`, 'narrow', {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'narrow' },
+      subjects: [{ kind: 'ServiceAccount', name: 'narrow', namespace: namespace.name }],
+    });
+    const kubeConfig = await accountConfig(namespace, 'narrow');
+    const other = namespace.runtime({ kubeConfig });
+    await other.start();
+    const failure = await failed(namespace.spec(), other);
+    expect(failure).toMatchObject({ code: 'cluster_permission_missing' });
+    expect(failure?.reason).toMatch(/may not (create|patch) (secrets|services) in the namespace sac-test-.*narrow/);
+    await other.close();
+  });
+
+  it('two servers that both start it: the later start stays', async () => {
+    const other = namespace.runtime();
+    await other.start();
+    const spec = namespace.spec();
+    await runtime.ensure({ ...spec, generation: 3 });
+    await running(runtime, spec.agentUid, 3);
+    await other.ensure({ ...spec, generation: 2, specHash: 'older' });
+    await seen(other, spec.agentUid, ({ generation, state }) => generation === 3 && state === 'running');
+    await Promise.all([other.ensure({ ...spec, generation: 4 }), runtime.ensure({ ...spec, generation: 4 })]);
+    await Promise.all([running(other, spec.agentUid, 4), running(runtime, spec.agentUid, 4)]);
+    await other.close();
+  });
+
+  it('more storage later: the volume grows and the pod is not lost', async () => {
+    const spec = namespace.spec();
+    await runtime.ensure(spec);
+    await running(runtime, spec.agentUid);
+    await namespace.exec(spec.agentUid, ['touch', '/workspace/mark']);
+    await runtime.ensure({ ...spec, generation: 2, pod: { storageSize: '128Mi' } });
+    await running(runtime, spec.agentUid, 2);
+    await namespace.exec(spec.agentUid, ['ls', '/workspace/mark']);
+    const claim = await namespace.client.find<{ spec: { resources: { requests: { storage: string } } } }>(
+      namespace.pathOf('persistentvolumeclaims', spec.agentUid),
+    );
+    expect(claim?.spec.resources.requests.storage).toBe('128Mi');
+  });
+});
+
+/** A configuration with a token of a service account. */
+const accountConfig = async (namespace: TestNamespace, account: string): Promise<KubeConfig> => {
+  const { status } = await namespace.client.call<{ status: { token: string } }>({
+    method: 'POST',
+    path: `/api/v1/namespaces/${namespace.name}/serviceaccounts/${account}/token`,
+    body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3_600 } },
+  });
+  const { server, caData = '' } = namespace.kubeConfig.getCurrentCluster()!;
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromClusterAndUser(
+    { name: 'c', server, caData, skipTLSVerify: false },
+    { name: account, token: status.token },
+  );
+  return kubeConfig;
+};

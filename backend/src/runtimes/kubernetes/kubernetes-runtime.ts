@@ -1,0 +1,332 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { AgentQueues } from '../agent-queues.ts';
+import type { Isolation, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
+import { applySandbox } from './apply.ts';
+import { ClusterClient, pathOf } from './cluster-client.ts';
+import { ClusterError } from './cluster-error.ts';
+import { failureOfError, SupersededError } from './failures.ts';
+import { checkAgentUid, claimNameOf, objectName, shardOf } from './names.ts';
+import { generationOf, type Identity } from './objects/identity.ts';
+import type { PodParts } from './objects/pod.ts';
+import { Pacer } from './pacer.ts';
+import { SandboxWatch, type SandboxObjects } from './sandbox-objects.ts';
+import { checkOptions, podSettingsOf, type KubernetesRuntimeOptions } from './settings.ts';
+import { isSame, SandboxViews, type Starting } from './sandbox-views.ts';
+import { isAsWanted } from './wanted.ts';
+
+const START_DEADLINE_MS = 60_000;
+const CREATES_PER_SECOND = 20;
+const PATIENCE_MS = 60_000;
+const REPLACE_GRACE_SECONDS = 5;
+/** The kubelet does not end a pod politely in less. */
+const MIN_GRACE_SECONDS = 1;
+/** How long an end may take beyond its grace before it is reported as not reached. */
+const END_MARGIN_MS = 45_000;
+const RETRY_FIRST_MS = 250;
+const RETRY_MAX_MS = 15_000;
+const SILENT_CLUSTER = 'The cluster does not answer; trying again';
+
+/** What was last made of a specification; a StatefulSet that has changed since was changed by somebody else. */
+interface Applied {
+  readonly spec: SandboxSpec;
+  setGeneration: number | null;
+}
+
+/** Sandboxes as StatefulSets of a cluster. */
+class KubernetesRuntime implements Runtime {
+  readonly kind = 'kubernetes';
+  readonly #options: KubernetesRuntimeOptions;
+  readonly #client: ClusterClient;
+  readonly #watch: SandboxWatch;
+  readonly #queues: AgentQueues;
+  readonly #pacer = new Pacer(CREATES_PER_SECOND);
+  readonly #abort = new AbortController();
+  readonly #applied = new Map<string, Applied>();
+  readonly #views: SandboxViews;
+
+  constructor(options: KubernetesRuntimeOptions) {
+    checkOptions(options);
+    this.#options = options;
+    this.#client = new ClusterClient(options.kubeConfig);
+    this.#queues = new AgentQueues(options.logger);
+    const { clusterDomain, patienceMs = PATIENCE_MS } = options;
+    this.#views = new SandboxViews({ find: (agentUid) => this.#watch.find(agentUid), clusterDomain, patienceMs });
+    this.#watch = new SandboxWatch({
+      ...options,
+      client: this.#client,
+      onChange: (agentUid) => this.#changed(agentUid),
+    });
+  }
+
+  isolation(): Isolation {
+    return { isolated: true, reason: null, fix: null };
+  }
+
+  observed(): ReadonlyMap<string, ObservedSandbox> {
+    return this.#views.all;
+  }
+
+  onChange(listener: (sandbox: ObservedSandbox) => void): () => void {
+    return this.#views.onChange(listener);
+  }
+
+  stale(): { readonly since: Date; readonly reason: string } | null {
+    return this.#watch.stale;
+  }
+
+  async start(): Promise<void> {
+    const timer = new AbortController();
+    const late = delay(START_DEADLINE_MS, undefined, { signal: timer.signal }).then(() => {
+      const reason = this.#watch.stale?.reason ?? 'it does not answer';
+      throw new Error(`The cluster could not be read within ${START_DEADLINE_MS / 1_000} s: ${reason}`);
+    });
+    try {
+      await Promise.race([this.#watch.start(), late]);
+    } finally {
+      timer.abort();
+      late.catch(() => undefined);
+    }
+    for (const { agentUid } of this.#watch.all()) this.#views.refresh(agentUid);
+  }
+
+  async ensure(spec: SandboxSpec): Promise<void> {
+    checkAgentUid(spec.agentUid);
+    const identity = this.#identityOf(spec);
+    const parts = this.#partsOf(spec);
+    const view = this.#views.all.get(spec.agentUid);
+    if (view !== undefined && view.state !== 'stopping' && isSame(view, spec))
+      return this.#confirm(spec, identity, parts);
+    this.#abandon(spec.agentUid);
+    const starting: Starting = {
+      kind: 'start',
+      spec,
+      sinceMs: Date.now(),
+      abort: new AbortController(),
+      isApplied: false,
+      detail: null,
+      failure: null,
+    };
+    this.#views.pending.set(spec.agentUid, starting);
+    this.#views.refresh(spec.agentUid);
+    this.#inBackground(spec.agentUid, () => this.#bring(starting, identity, parts));
+  }
+
+  async stop(agentUid: string, { graceMs }: { readonly graceMs: number }): Promise<void> {
+    this.#abandon(agentUid);
+    this.#applied.delete(agentUid);
+    if (this.#views.all.has(agentUid)) {
+      this.#views.pending.set(agentUid, { kind: 'stop', sinceMs: Date.now() });
+      this.#views.refresh(agentUid);
+    }
+    try {
+      await this.#queues.add(agentUid, () => this.#end(agentUid, graceMs));
+    } finally {
+      if (this.#views.pending.get(agentUid)?.kind === 'stop') this.#views.pending.delete(agentUid);
+      this.#views.refresh(agentUid);
+    }
+  }
+
+  async remove(agentUid: string): Promise<void> {
+    await this.stop(agentUid, { graceMs: 0 });
+    await this.#queues.add(agentUid, () => this.#removeObjects(agentUid));
+  }
+
+  async close(): Promise<void> {
+    this.#views.close();
+    this.#abort.abort(new Error('the server is shutting down'));
+    for (const pending of this.#views.pending.values())
+      if (pending.kind === 'start') pending.abort.abort(this.#abort.signal.reason);
+    await this.#queues.settled();
+    await this.#watch.close();
+    await this.#client.close();
+  }
+
+  /** A start that goes on for another wish is given up; what it made is met by what comes next. */
+  #abandon(agentUid: string): void {
+    const pending = this.#views.pending.get(agentUid);
+    if (pending?.kind !== 'start') return;
+    pending.abort.abort(new Error('another start or a stop takes its place'));
+    this.#views.pending.delete(agentUid);
+  }
+
+  #inBackground(agentUid: string, work: () => Promise<void>): void {
+    this.#queues.add(agentUid, work).catch(() => undefined);
+  }
+
+  #identityOf(spec: SandboxSpec): Identity {
+    const { userId, agentId, agentUid } = spec;
+    const { installId, namespaces, version } = this.#options;
+    const name = objectName(spec);
+    const namespace = this.#watch.find(agentUid)?.namespace ?? shardOf(agentId, namespaces);
+    return { name, namespace, userId, agentId, agentUid, installId, version };
+  }
+
+  #partsOf(spec: SandboxSpec): PodParts {
+    const { image, imagePullSecrets, internalUrl, pod } = this.#options;
+    return { spec, image, imagePullSecrets, internalUrl, settings: podSettingsOf({ ...pod, image }, spec) };
+  }
+
+  /** What is asked for is there: only what somebody changed by hand is put right. */
+  #confirm(spec: SandboxSpec, identity: Identity, parts: PodParts): void {
+    const { agentUid } = spec;
+    if (this.#views.pending.has(agentUid) || this.#applied.has(agentUid)) return;
+    const objects = this.#watch.find(agentUid);
+    const isRight = objects !== undefined && isAsWanted(objects, identity, parts);
+    this.#applied.set(agentUid, { spec, setGeneration: isRight ? (objects.set?.metadata?.generation ?? null) : null });
+    if (!isRight) this.#inBackground(agentUid, () => this.#repair(agentUid));
+  }
+
+  async #repair(agentUid: string): Promise<void> {
+    const applied = this.#applied.get(agentUid);
+    if (applied === undefined || this.#views.pending.has(agentUid) || this.#watch.find(agentUid)?.set === undefined)
+      return;
+    this.#options.logger.warn({ agentUid }, 'objects of a sandbox were changed by somebody else and are put right');
+    try {
+      const set = await applySandbox(
+        this.#applyOptions(this.#abort.signal),
+        this.#identityOf(applied.spec),
+        this.#partsOf(applied.spec),
+      );
+      applied.setGeneration = set.metadata?.generation ?? null;
+    } catch (err) {
+      this.#options.logger.warn({ agentUid, err }, 'they could not be put right');
+    }
+  }
+
+  #applyOptions(signal: AbortSignal) {
+    return { client: this.#client, logger: this.#options.logger, signal };
+  }
+
+  /** From the wish to the objects, and to the pod of this start in place of an older one. */
+  async #bring(starting: Starting, identity: Identity, parts: PodParts): Promise<void> {
+    const { agentUid, generation } = starting.spec;
+    const { signal } = starting.abort;
+    for (let failures = 0; !signal.aborted; failures += 1) {
+      try {
+        await this.#pacer.turn(signal);
+        const set = await applySandbox(this.#applyOptions(signal), identity, parts);
+        this.#applied.set(agentUid, { spec: starting.spec, setGeneration: set.metadata?.generation ?? null });
+        await this.#watch.until(agentUid, signal, (objects) => generationOf(objects?.set) === generation);
+        await this.#replacePod(starting);
+        starting.isApplied = true;
+        this.#options.logger.info({ agentUid, generation }, 'sandbox started');
+        return this.#views.refresh(agentUid);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof SupersededError) return this.#giveWay(starting, error);
+        if (!(error instanceof ClusterError) || !error.isTransient) return this.#failed(starting, error);
+        starting.detail = SILENT_CLUSTER;
+        this.#views.refresh(agentUid);
+        await this.#pause(error, failures, signal);
+      }
+    }
+  }
+
+  #giveWay(starting: Starting, error: SupersededError): void {
+    const { agentUid } = starting.spec;
+    this.#options.logger.warn({ agentUid, reason: error.message }, 'start given up');
+    if (this.#views.pending.get(agentUid) === starting) this.#views.pending.delete(agentUid);
+    this.#views.refresh(agentUid);
+  }
+
+  #failed(starting: Starting, error: unknown): void {
+    const { agentUid, generation } = starting.spec;
+    starting.failure = failureOfError(error);
+    this.#options.logger.warn({ agentUid, generation, code: starting.failure.code, err: error }, 'sandbox failed');
+    this.#views.refresh(agentUid);
+  }
+
+  async #pause(error: ClusterError, failures: number, signal: AbortSignal): Promise<void> {
+    const ceilingMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 8));
+    const waitMs = error.retryAfterMs ?? RETRY_FIRST_MS + Math.random() * ceilingMs;
+    await delay(waitMs, undefined, { signal }).catch(() => undefined);
+  }
+
+  /** The set never replaces its pod by itself. One made from the template before, a moment too early, goes as well. */
+  async #replacePod({ spec, abort: { signal } }: Starting): Promise<void> {
+    const isOther = (objects: SandboxObjects | undefined): boolean =>
+      objects?.pod !== undefined && generationOf(objects.pod) !== spec.generation;
+    for (
+      let pod = this.#watch.find(spec.agentUid)?.pod;
+      pod !== undefined;
+      pod = this.#watch.find(spec.agentUid)?.pod
+    ) {
+      if (generationOf(pod) === spec.generation) return;
+      const { namespace = '', name = '', uid } = pod.metadata ?? {};
+      await this.#client.delete(pathOf('pods', namespace, name), {
+        graceSeconds: REPLACE_GRACE_SECONDS,
+        signal,
+        ...(uid !== undefined && { uid }),
+      });
+      await this.#watch.until(
+        spec.agentUid,
+        signal,
+        (objects) => objects?.pod?.metadata?.uid !== uid || !isOther(objects),
+      );
+    }
+  }
+
+  async #end(agentUid: string, graceMs: number): Promise<void> {
+    const deadline = AbortSignal.timeout(graceMs + END_MARGIN_MS);
+    const signal = AbortSignal.any([deadline, this.#abort.signal]);
+    const objects = this.#watch.find(agentUid);
+    if (objects === undefined) return;
+    const { namespace, name, set } = objects;
+    if (set !== undefined && set.spec?.replicas !== 0) await this.#scaleToNothing(namespace, name, signal);
+    const pod = this.#watch.find(agentUid)?.pod;
+    if (pod !== undefined) {
+      const graceSeconds = Math.max(MIN_GRACE_SECONDS, Math.ceil(graceMs / 1_000));
+      const uid = pod.metadata?.uid;
+      await this.#client.delete(pathOf('pods', namespace, pod.metadata?.name ?? ''), {
+        graceSeconds,
+        signal,
+        ...(uid !== undefined && { uid }),
+      });
+    }
+    await this.#watch.until(agentUid, signal, (now) => now?.pod === undefined && (now?.set?.spec?.replicas ?? 0) === 0);
+  }
+
+  async #scaleToNothing(namespace: string, name: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.merge(pathOf('statefulsets', namespace, name), { spec: { replicas: 0 } }, signal);
+    } catch (error) {
+      if (!(error instanceof ClusterError) || !error.isNotFound) throw error;
+    }
+  }
+
+  /** The volume goes last: while it is there the agent is known, and a removal that broke off is taken up again. */
+  async #removeObjects(agentUid: string): Promise<void> {
+    const objects = this.#watch.find(agentUid);
+    if (objects === undefined || this.#views.pending.has(agentUid)) return;
+    const { namespace, name, claim } = objects;
+    const signal = AbortSignal.any([AbortSignal.timeout(END_MARGIN_MS), this.#abort.signal]);
+    for (const resource of ['statefulsets', 'services', 'secrets'] as const)
+      await this.#client.delete(pathOf(resource, namespace, name), { signal });
+    const uid = claim?.metadata?.uid;
+    await this.#client.delete(pathOf('persistentvolumeclaims', namespace, claimNameOf(name)), {
+      signal,
+      ...(uid !== undefined && { uid }),
+    });
+    await this.#watch.until(agentUid, signal, (now) => now === undefined);
+  }
+
+  #changed(agentUid: string): void {
+    this.#putRight(agentUid);
+    this.#views.refresh(agentUid);
+  }
+
+  /** Somebody else changed what this process made. A set that was deleted is another matter: the sandbox is gone. */
+  #putRight(agentUid: string): void {
+    const applied = this.#applied.get(agentUid);
+    const objects = this.#watch.find(agentUid);
+    if (applied === undefined || applied.setGeneration === null || this.#views.pending.has(agentUid)) return;
+    if (objects?.set === undefined) return void this.#applied.delete(agentUid);
+    const isRight = objects.set.metadata?.generation === applied.setGeneration && objects.service !== undefined;
+    if (isRight || generationOf(objects.set) !== applied.spec.generation) return;
+    applied.setGeneration = null;
+    this.#inBackground(agentUid, () => this.#repair(agentUid));
+  }
+}
+
+/** Makes the runtime; `start` then finds out what runs. @throws when a setting cannot work */
+export const createKubernetesRuntime = (options: KubernetesRuntimeOptions): Runtime => new KubernetesRuntime(options);

@@ -1,0 +1,54 @@
+import { podFiles } from '@sac/contracts';
+import { describe, expect, it } from 'vitest';
+import { exampleIdentity, exampleSpec, fullParts, plainParts } from '../testing/examples.ts';
+import { isOwnedBy } from './identity.ts';
+import { secretOf } from './secret.ts';
+import { serviceOf } from './service.ts';
+import { statefulSetOf } from './stateful-set.ts';
+
+describe('objects of a sandbox', () => {
+  const identity = exampleIdentity();
+
+  it('are these', () => {
+    expect(serviceOf(identity)).toMatchSnapshot('service');
+    expect(statefulSetOf(identity, plainParts)).toMatchSnapshot('stateful set');
+    const { data, ...secret } = secretOf(identity, exampleSpec);
+    expect(secret).toMatchSnapshot('secret');
+    const decoded = Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]);
+    expect(Object.fromEntries(decoded)).toMatchSnapshot('content of the secret');
+  });
+
+  it('carry every choice of the settings', () => {
+    expect(statefulSetOf(identity, fullParts).spec?.template.spec).toMatchSnapshot('pod with all choices');
+    expect(statefulSetOf(identity, fullParts).spec?.volumeClaimTemplates).toMatchSnapshot('claim with all choices');
+  });
+
+  it('hold no secret outside the Secret', () => {
+    const visible = JSON.stringify([serviceOf(identity), statefulSetOf(identity, fullParts)]);
+    for (const secret of [exampleSpec.terminalKey, exampleSpec.internalCredential, exampleSpec.providerToken ?? ''])
+      expect(visible).not.toContain(secret);
+    expect(visible).not.toContain('quoted');
+  });
+
+  it('give the credential of the internal listener to the sidecar alone, and the terminal key not to it', () => {
+    const pod = statefulSetOf(identity, plainParts).spec!.template.spec!;
+    const keysSeenBy = (container: string): string[] => {
+      const { volumeMounts = [] } = [...pod.initContainers!, ...pod.containers].find(({ name }) => name === container)!;
+      const names = new Set(volumeMounts.map(({ name }) => name));
+      return pod
+        .volumes!.filter(({ name }) => names.has(name))
+        .flatMap((each) => each.secret?.items ?? [])
+        .map(({ key }) => key);
+    };
+    expect(keysSeenBy('sidecar')).toEqual([podFiles.configuration, podFiles.credential]);
+    for (const container of ['restore', 'agent']) expect(keysSeenBy(container)).not.toContain(podFiles.credential);
+  });
+
+  it('belong to one agent of one installation', () => {
+    const service = serviceOf(identity);
+    expect(isOwnedBy(service, identity)).toBe(true);
+    expect(isOwnedBy(service, { ...identity, installId: 'another' })).toBe(false);
+    expect(isOwnedBy(service, { ...identity, agentUid: 'another' })).toBe(false);
+    expect(isOwnedBy({}, identity)).toBe(false);
+  });
+});

@@ -1,0 +1,183 @@
+import { podFiles, podPaths, podVariables, TERMINAL_PORT } from '@sac/contracts';
+import type {
+  V1Container,
+  V1EnvVar,
+  V1PodSpec,
+  V1Probe,
+  V1SecurityContext,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
+import type { SandboxPod, SandboxSpec } from '../../runtime.ts';
+import { HOME_CLAIM } from '../names.ts';
+import type { PodSettings } from '../settings.ts';
+
+export interface PodParts {
+  readonly spec: SandboxSpec;
+  readonly settings: PodSettings & Required<SandboxPod>;
+  /** Image of the containers beside the agent's. */
+  readonly image: string;
+  readonly imagePullSecrets: readonly string[];
+  readonly internalUrl: string;
+}
+
+/** Name of the Secret's volume as each container sees it. */
+const agentFiles = [podFiles.configuration, podFiles.environment, podFiles.providerToken, podFiles.terminalKey];
+const sidecarFiles = [podFiles.configuration, podFiles.credential];
+
+/** The agent's user in the image. */
+const USER_ID = 1000;
+/** HUP, two seconds, KILL in the terminals, and a last report of the sidecar. */
+const GRACE_SECONDS = 15;
+/** Ends by itself long before: it only waits for the terminal server, so it is what makes the pod ready at once. */
+const START_PROBE_SECONDS = 30;
+
+const securityContext: V1SecurityContext = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+};
+
+const mount = (name: string, mountPath: string, options: Partial<V1VolumeMount> = {}): V1VolumeMount => ({
+  name,
+  mountPath,
+  ...options,
+});
+
+const onVolume = (subPath: string, mountPath: string, readOnly = false): V1VolumeMount =>
+  mount(HOME_CLAIM, mountPath, { subPath, ...(readOnly && { readOnly }) });
+
+const secretVolume = (name: string, secretName: string, files: readonly string[]): V1Volume => ({
+  name,
+  secret: { secretName, defaultMode: 0o440, items: files.map((key) => ({ key, path: key })) },
+});
+
+const volumesOf = (secretName: string): V1Volume[] => [
+  { name: 'temporary', emptyDir: { sizeLimit: '1Gi' } },
+  { name: 'restore-temporary', emptyDir: { sizeLimit: '64Mi' } },
+  { name: 'run', emptyDir: { sizeLimit: '16Mi' } },
+  { name: 'inside', emptyDir: { sizeLimit: '16Mi' } },
+  secretVolume('agent-secrets', secretName, agentFiles),
+  secretVolume('sidecar-secrets', secretName, sidecarFiles),
+];
+
+const variables = (entries: Readonly<Record<string, string>>): V1EnvVar[] =>
+  Object.entries(entries).map(([name, value]) => ({ name, value }));
+
+const program = (name: string, ...nodeArguments: string[]): string[] => [
+  podPaths.tini,
+  '--',
+  podPaths.node,
+  ...nodeArguments,
+  `${podPaths.programs}/${name}.js`,
+];
+
+const common = ({ spec, settings }: PodParts) => ({
+  imagePullPolicy: settings.imagePullPolicy,
+  securityContext,
+  terminationMessagePolicy: 'FallbackToLogsOnError',
+  workingDir: '/',
+  env: variables({
+    HOME: podPaths.home,
+    TMPDIR: podPaths.temporary,
+    [podVariables.generation]: String(spec.generation),
+  }),
+});
+
+/** Small amounts of their own, so that a namespace with a quota takes the pod. */
+const helperResources = { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '256Mi' } };
+
+const restoreContainer = (parts: PodParts): V1Container => ({
+  ...common(parts),
+  name: 'restore',
+  image: parts.image,
+  command: program('pod-restore'),
+  resources: helperResources,
+  volumeMounts: [
+    onVolume('home', podPaths.home),
+    onVolume('workspace', podPaths.workspace),
+    onVolume('state', podPaths.state),
+    mount('run', podPaths.run),
+    mount('inside', podPaths.inside),
+    mount('restore-temporary', podPaths.temporary),
+    mount('agent-secrets', podPaths.secrets, { readOnly: true }),
+  ],
+});
+
+const sidecarContainer = (parts: PodParts): V1Container => ({
+  ...common(parts),
+  name: 'sidecar',
+  image: parts.image,
+  restartPolicy: 'Always',
+  command: program('pod-sidecar', '--max-semi-space-size=2'),
+  env: [...common(parts).env, ...variables({ [podVariables.internalUrl]: parts.internalUrl })],
+  resources: helperResources,
+  volumeMounts: [
+    onVolume('home', podPaths.home, true),
+    onVolume('state', podPaths.state),
+    mount('run', podPaths.run),
+    mount('inside', podPaths.inside),
+    mount('sidecar-secrets', podPaths.secrets, { readOnly: true }),
+  ],
+});
+
+const waitForTerminalServer: V1Probe = {
+  exec: {
+    command: [
+      '/bin/bash',
+      '-c',
+      `until (exec 3<>/dev/tcp/127.0.0.1/${TERMINAL_PORT}) 2>/dev/null; do sleep 0.02; done`,
+    ],
+  },
+  periodSeconds: 1,
+  timeoutSeconds: START_PROBE_SECONDS,
+  failureThreshold: 2,
+};
+
+const agentContainer = (parts: PodParts): V1Container => ({
+  ...common(parts),
+  name: 'agent',
+  image: parts.settings.image,
+  command: program('pod-agent', '--max-semi-space-size=2'),
+  resources: { requests: { ...parts.settings.resources.requests }, limits: { ...parts.settings.resources.limits } },
+  ports: [{ name: 'terminal', containerPort: TERMINAL_PORT, protocol: 'TCP' }],
+  startupProbe: waitForTerminalServer,
+  readinessProbe: { tcpSocket: { port: 'terminal' }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
+  volumeMounts: [
+    onVolume('home', podPaths.home),
+    onVolume('workspace', podPaths.workspace),
+    onVolume('state/shared', podPaths.shared, true),
+    mount('run', podPaths.run),
+    mount('inside', podPaths.inside, { readOnly: true }),
+    mount('temporary', podPaths.temporary),
+    mount('agent-secrets', podPaths.secrets, { readOnly: true }),
+  ],
+});
+
+/** The pod of one sandbox: as little as a pod can be allowed, and no token of the cluster in it. */
+export const podSpecOf = (name: string, parts: PodParts): V1PodSpec => {
+  const { settings } = parts;
+  return {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: USER_ID,
+      runAsGroup: USER_ID,
+      fsGroup: USER_ID,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    ...(parts.imagePullSecrets.length > 0 && {
+      imagePullSecrets: parts.imagePullSecrets.map((secret) => ({ name: secret })),
+    }),
+    ...(Object.keys(settings.nodeSelector).length > 0 && { nodeSelector: { ...settings.nodeSelector } }),
+    ...(settings.tolerations.length > 0 && { tolerations: settings.tolerations.map((each) => ({ ...each })) }),
+    ...(settings.priorityClassName !== '' && { priorityClassName: settings.priorityClassName }),
+    ...(settings.runtimeClassName !== '' && { runtimeClassName: settings.runtimeClassName }),
+    initContainers: [restoreContainer(parts), sidecarContainer(parts)],
+    containers: [agentContainer(parts)],
+    volumes: volumesOf(name),
+  };
+};

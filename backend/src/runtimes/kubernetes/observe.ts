@@ -1,0 +1,82 @@
+import type { ObservedSandbox } from '../runtime.ts';
+import { TERMINAL_PORT } from '@sac/contracts';
+import { podHostOf } from './names.ts';
+import { generationOf, specHashOf } from './objects/identity.ts';
+import { detailOf, problemOf, type Problem } from './problems.ts';
+import type { SandboxObjects } from './sandbox-objects.ts';
+import { createdMs, failedPhases, phasesBeforePod, phasesOfPod, readySinceMs } from './start-phases.ts';
+
+export interface ObserveOptions {
+  readonly clusterDomain: string;
+  readonly patienceMs: number;
+  readonly nowMs: number;
+}
+
+export interface Observation {
+  readonly sandbox: ObservedSandbox;
+  /** Look again then: what may pass by itself has become a failure. */
+  readonly recheckAfterMs: number | null;
+}
+
+const setChangedMs = ({ set }: SandboxObjects): number => {
+  const time = set?.metadata?.creationTimestamp;
+  return time === undefined ? 0 : new Date(time).getTime();
+};
+
+const upstreamOf = ({ name, namespace, pod }: SandboxObjects, clusterDomain: string): ObservedSandbox['upstream'] => {
+  const fallbackHost = podHostOf(name, namespace, clusterDomain);
+  return { kind: 'tcp', host: pod?.status?.podIP ?? fallbackHost, port: TERMINAL_PORT, fallbackHost };
+};
+
+/** What a person sees of a start that does not go on. */
+const troubled = (start: ObservedSandbox, { failure, isFinal }: Problem, nowMs: number): ObservedSandbox => {
+  if (isFinal)
+    return { ...start, state: 'failed', since: new Date(nowMs), failure, phases: failedPhases(start.phases) };
+  const phases = start.phases.map((phase) => (phase.state === 'active' ? { ...phase, detail: failure.reason } : phase));
+  return { ...start, phases };
+};
+
+/**
+ * The sandbox as the cluster's objects show it; undefined while it sleeps. Nothing is remembered here: another server
+ * that looks at the same objects sees the same.
+ */
+export const observe = (objects: SandboxObjects, options: ObserveOptions): Observation | undefined => {
+  const { set, pod } = objects;
+  const isAsleep = (set?.spec?.replicas ?? 0) === 0;
+  const isEnding = pod?.metadata?.deletionTimestamp !== undefined;
+  if (isAsleep && pod === undefined) return undefined;
+  // A pod that ends is not what runs next: that comes from the set.
+  const source = pod === undefined || (isEnding && !isAsleep) ? set : pod;
+  const base: ObservedSandbox = {
+    agentUid: objects.agentUid,
+    generation: generationOf(source) ?? generationOf(set) ?? 0,
+    specHash: specHashOf(source),
+    state: 'starting',
+    since: new Date(setChangedMs(objects)),
+    phases: phasesBeforePod(setChangedMs(objects), null),
+    failure: null,
+    upstream: null,
+  };
+  const final = (sandbox: ObservedSandbox): Observation => ({ sandbox, recheckAfterMs: null });
+  if (isAsleep) return final({ ...base, state: 'stopping', since: new Date(pod === undefined ? 0 : createdMs(pod)) });
+  if (pod === undefined || isEnding) {
+    const found = pod === undefined ? problemOf(objects, options.nowMs, options.patienceMs) : null;
+    return final(found === null ? base : troubled(base, found, options.nowMs));
+  }
+  const readyMs = readySinceMs(pod);
+  const started = { ...base, since: new Date(createdMs(pod)), phases: phasesOfPod(pod, detailOf(objects)) };
+  if (readyMs !== null)
+    return final({
+      ...started,
+      state: 'running',
+      since: new Date(readyMs),
+      upstream: upstreamOf(objects, options.clusterDomain),
+    });
+  const found = problemOf(objects, options.nowMs, options.patienceMs);
+  if (found === null) return final(started);
+  const waitedMs = options.nowMs - createdMs(pod);
+  return {
+    sandbox: troubled(started, found, options.nowMs),
+    recheckAfterMs: found.isFinal ? null : Math.max(1_000, options.patienceMs - waitedMs),
+  };
+};

@@ -1,0 +1,264 @@
+import type { AgentFailure } from '@sac/contracts';
+import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
+import { failure, podSecurity, quotaExceeded } from './failures.ts';
+import { bytesInWords, memoryBytes } from './quantities.ts';
+import type { ClusterEvent, SandboxObjects } from './sandbox-objects.ts';
+import { createdMs, messageOf, readySinceMs, statusesOf } from './start-phases.ts';
+
+/** Why a sandbox does not go on. With `isFinal` false it may still do so by itself; a person is told already. */
+export interface Problem {
+  readonly failure: AgentFailure;
+  readonly isFinal: boolean;
+}
+
+const problem = (told: AgentFailure, isFinal = true): Problem => ({ failure: told, isFinal });
+
+const eventsOf = (
+  { events }: SandboxObjects,
+  objectUid: string | undefined,
+  reasons: RegExp,
+): ClusterEvent | undefined =>
+  events.filter((event) => event.objectUid === objectUid && reasons.test(event.reason)).at(-1);
+
+const amountOf = (pod: V1Pod, resource: 'cpu' | 'memory'): string => {
+  const amount = pod.spec?.containers.find(({ name }) => name === 'agent')?.resources?.requests?.[resource];
+  if (amount === undefined) return resource === 'cpu' ? 'enough CPU' : 'enough memory';
+  if (resource === 'cpu') return `${amount} CPU`;
+  try {
+    return `${bytesInWords(memoryBytes('memory', amount))} of memory`;
+  } catch {
+    return `${amount} of memory`;
+  }
+};
+
+/** "0/3 nodes are available: 1 Insufficient memory, 2 node(s) had untolerated taint {…}." in words for a person. */
+const unschedulable = (pod: V1Pod, message: string): AgentFailure => {
+  const lacks = [
+    ...(message.includes('Insufficient memory') ? [amountOf(pod, 'memory')] : []),
+    ...(message.includes('Insufficient cpu') ? [amountOf(pod, 'cpu')] : []),
+  ];
+  if (lacks.length > 0)
+    return failure(
+      'no_node_free',
+      `No node has ${lacks.join(' and ')} free.`,
+      'Give the agent less, put other agents to sleep, or ask an administrator for more nodes.',
+      message,
+    );
+  if (message.includes('volume node affinity'))
+    return failure(
+      'no_node_free',
+      'The volume of the agent is on a node, or in a zone, that has no room for it.',
+      'An administrator makes room there, or moves the volume.',
+      message,
+    );
+  return failure(
+    'no_node_free',
+    `No node takes the sandbox: ${message}`,
+    'An administrator brings node selector, tolerations and nodes together.',
+  );
+};
+
+const claimProblem = (objects: SandboxObjects): AgentFailure | null => {
+  const { claim } = objects;
+  if (claim?.status?.phase !== 'Pending') return null;
+  const told = eventsOf(objects, claim.metadata?.uid, /^(FailedBinding|ProvisioningFailed|Failed)/);
+  if (told === undefined) return null;
+  if (told.message.includes('no storage class is set'))
+    return failure(
+      'no_storage_class',
+      'The cluster has no default StorageClass, and the installation names none.',
+      'An administrator sets storageClass in the settings of sandboxes, or marks a StorageClass as default.',
+      told.message,
+    );
+  return failure(
+    'volume_unavailable',
+    `There is no volume for the agent: ${told.message}`,
+    'An administrator mends the storage of the cluster; the start goes on by itself.',
+  );
+};
+
+const mountProblem = (objects: SandboxObjects, pod: V1Pod): AgentFailure | null => {
+  const told = eventsOf(objects, pod.metadata?.uid, /^Failed(AttachVolume|Mount)/);
+  if (told === undefined) return null;
+  const [, secret] = /secret "([^"]+)" not found/.exec(told.message) ?? [];
+  if (secret !== undefined)
+    return failure(
+      'secret_missing',
+      `The Secret ${secret} of the sandbox was deleted.`,
+      'Restart the agent: that makes it again.',
+    );
+  const [, node] = /already (?:exclusively )?attached to (?:one )?node(?:s)? ?"?([^\s"]*)/.exec(told.message) ?? [];
+  const where = node === undefined || node === '' ? 'another node' : `node ${node}`;
+  return failure(
+    'volume_unavailable',
+    /already (?:exclusively )?attached|Multi-Attach/.test(told.message)
+      ? `The volume is still attached to ${where}.`
+      : `The volume cannot be attached: ${told.message}`,
+    'It goes on by itself when the volume is free. When that node is dead for good, an administrator marks it as out of service.',
+    told.message,
+  );
+};
+
+const imageProblem = (image: string, reason: string, message: string): Problem | null => {
+  switch (reason) {
+    case 'InvalidImageName':
+      return problem(
+        failure(
+          'image_invalid',
+          `${image} is no name of an image.`,
+          'Correct the image in the settings, then restart the agent.',
+        ),
+      );
+    case 'ErrImageNeverPull':
+    case 'ErrImagePull':
+    case 'ImagePullBackOff': {
+      const isDenied = /unauthorized|denied|forbidden|401|403/i.test(message);
+      const told = isDenied
+        ? failure(
+            'image_denied',
+            `The registry does not give the image ${image} to the cluster.`,
+            'Correct the name of the image; for a private one an administrator adds a pull secret.',
+            message,
+          )
+        : failure(
+            'image_not_found',
+            `The image ${image} cannot be fetched.`,
+            'Correct the image in the settings, then restart the agent; the output says what the registry answered.',
+            message,
+          );
+      // The first attempt may have met a registry that was busy.
+      return problem(told, reason !== 'ErrImagePull' || /not found|invalid/i.test(message));
+    }
+    default:
+      return null;
+  }
+};
+
+const brokenImage = (image: string, message: string): Problem =>
+  problem(
+    failure(
+      'image_unfit',
+      `The image ${image} is not made for sandboxes: its program cannot be started.`,
+      'Run sac-image-check on the image: it names what is missing. Then choose another image or mend this one.',
+      message,
+    ),
+  );
+
+const outputOf = (status: V1ContainerStatus): string | null => {
+  const ended = status.lastState?.terminated ?? status.state?.terminated;
+  return ended?.message === undefined || ended.message === '' ? null : ended.message.slice(-2_048);
+};
+
+const crashProblem = (status: V1ContainerStatus): Problem => {
+  const ended = status.lastState?.terminated ?? status.state?.terminated;
+  const said = messageOf(status.lastState) ?? messageOf(status.state);
+  if (said !== null && 'failure' in said) return problem(said.failure, said.failure.code !== 'generation_replaced');
+  if (ended?.reason === 'OOMKilled')
+    return problem(
+      failure(
+        'out_of_memory',
+        'The sandbox needed more memory than it may have and was ended.',
+        'Give the agent more memory, then restart it.',
+      ),
+    );
+  const how = ended?.signal === undefined ? `exit code ${ended?.exitCode ?? 'unknown'}` : `signal ${ended.signal}`;
+  return problem(
+    failure(
+      'sandbox_crash_loop',
+      `The container ${status.name} of the sandbox ended ${status.restartCount} times, last with ${how}.`,
+      'Look at the last output, then restart the agent.',
+      outputOf(status),
+    ),
+  );
+};
+
+const CANNOT_START = new Set(['CreateContainerError', 'RunContainerError', 'StartError', 'ContainerCannotRun']);
+/** Ended so often, a container is failing also between two waits of the kubelet. */
+const MANY_RESTARTS = 3;
+
+const containerProblem = (status: V1ContainerStatus): Problem | null => {
+  const { waiting, terminated } = status.state ?? {};
+  const last = status.lastState?.terminated;
+  const image = status.image;
+  if (CANNOT_START.has(waiting?.reason ?? '')) return brokenImage(image, waiting?.message ?? '');
+  if (CANNOT_START.has(terminated?.reason ?? '')) return brokenImage(image, terminated?.message ?? '');
+  if (waiting?.reason === 'CreateContainerConfigError')
+    return problem(
+      failure(
+        'sandbox_config_invalid',
+        `The cluster cannot make the container: ${waiting.message ?? ''}`,
+        'Restart the agent; if it happens again, an administrator looks at the pod.',
+      ),
+    );
+  if (waiting?.reason === 'CrashLoopBackOff')
+    return CANNOT_START.has(last?.reason ?? '') ? brokenImage(image, last?.message ?? '') : crashProblem(status);
+  if (waiting !== undefined) return imageProblem(image, waiting.reason ?? '', waiting.message ?? '');
+  if (!status.ready && status.restartCount >= MANY_RESTARTS) return crashProblem(status);
+  return null;
+};
+
+const podProblem = (objects: SandboxObjects, pod: V1Pod): Problem | null => {
+  const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (scheduled?.status === 'False') {
+    const claim = claimProblem(objects);
+    return problem(claim ?? unschedulable(pod, scheduled.message ?? ''), false);
+  }
+  if (pod.status?.reason === 'Evicted')
+    return problem(
+      failure('evicted', `The node ended the sandbox: ${pod.status.message ?? ''}`, 'It is started again by itself.'),
+      false,
+    );
+  for (const status of statusesOf(pod)) {
+    const found = containerProblem(status);
+    if (found !== null) return found;
+  }
+  const mount = mountProblem(objects, pod);
+  const hasStarted = statusesOf(pod).some(({ state }) => state?.running ?? state?.terminated);
+  if (mount !== null && !hasStarted) return problem(mount, mount.code === 'secret_missing');
+  const allReady = (pod.status?.containerStatuses ?? []).every(({ ready }) => ready);
+  if (allReady && pod.status?.containerStatuses !== undefined && readySinceMs(pod) === null)
+    return problem(
+      failure(
+        'node_unavailable',
+        `The node ${pod.spec?.nodeName ?? ''} does not answer.`,
+        'It goes on by itself when the node is back. When it is dead for good, an administrator marks it as out of service.',
+      ),
+      false,
+    );
+  return null;
+};
+
+const setProblem = (objects: SandboxObjects): Problem | null => {
+  const told = eventsOf(objects, objects.set?.metadata?.uid, /^FailedCreate$/);
+  if (told === undefined) return null;
+  const { message } = told;
+  if (/exceeded quota|failed quota/.test(message)) return problem(quotaExceeded(message));
+  if (/violates PodSecurity/.test(message)) return problem(podSecurity(message));
+  return problem(
+    failure(
+      'cluster_refused',
+      `The cluster refused the pod of the sandbox: ${message.replace(/^create Pod \S+ in StatefulSet \S+ failed error: /, '')}`,
+      'An administrator changes the settings or the rule of the cluster that this names.',
+    ),
+  );
+};
+
+/** What keeps a sandbox from running, if anything does; what may pass by itself is a failure after `patienceMs`. */
+export const problemOf = (objects: SandboxObjects, nowMs: number, patienceMs: number): Problem | null => {
+  const { pod } = objects;
+  const found = pod === undefined ? setProblem(objects) : podProblem(objects, pod);
+  if (found === null || found.isFinal || pod === undefined) return found;
+  return { ...found, isFinal: nowMs - createdMs(pod) >= patienceMs };
+};
+
+/** What goes on right now, in a line for a person; null when there is nothing to add to the name of the phase. */
+export const detailOf = (objects: SandboxObjects): string | null => {
+  const { pod } = objects;
+  if (pod === undefined) return null;
+  const scheduled = pod.status?.conditions?.some(({ type, status }) => type === 'PodScheduled' && status === 'True');
+  const restore = statusesOf(pod).find(({ name }) => name === 'restore');
+  if (!scheduled || restore?.state?.running !== undefined || restore?.state?.terminated !== undefined) return null;
+  const pulling = eventsOf(objects, pod.metadata?.uid, /^Pull(ing|ed)$/);
+  if (pulling?.reason === 'Pulling') return pulling.message.replace(/^Pulling image "(.*)"$/, 'Pulling $1');
+  return 'Preparing volume and network';
+};

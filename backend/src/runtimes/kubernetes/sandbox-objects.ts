@@ -1,0 +1,220 @@
+import type { CoreV1Event, V1PersistentVolumeClaim, V1Pod, V1Service, V1StatefulSet } from '@kubernetes/client-node';
+import type { Logger } from 'pino';
+import { pathOf, type ClusterClient, type ClusterObject, type ResourceName } from './cluster-client.ts';
+import { agentUidOf, installIdOf, SANDBOX_SELECTOR } from './objects/identity.ts';
+import { Reflector, type Staleness } from './reflector.ts';
+
+/** What the cluster tells about one object. */
+export interface ClusterEvent {
+  readonly reason: string;
+  readonly message: string;
+  readonly atMs: number;
+  /** Of the object it is about: a new pod of the same name is another one. */
+  readonly objectUid: string;
+}
+
+/** All objects of one agent that are there now. */
+export interface SandboxObjects {
+  readonly agentUid: string;
+  readonly namespace: string;
+  readonly name: string;
+  set?: V1StatefulSet;
+  pod?: V1Pod;
+  claim?: V1PersistentVolumeClaim;
+  service?: V1Service;
+  events: readonly ClusterEvent[];
+}
+
+type Slot = 'set' | 'pod' | 'claim' | 'service';
+
+/** Only what says why something does not go on. */
+const INTERESTING =
+  /^(Failed|BackOff|InvalidImageName|ErrImageNeverPull|Unhealthy|NodeNotReady|ProvisioningFailed|Pulling|Pulled)/;
+const KEPT_EVENTS = 8;
+/** Events of objects that nobody has told of yet, or no longer; the oldest go. */
+const KEPT_UNOWNED = 2_000;
+const OBJECT_NAME = /^(?:home-)?(claude-code-[0-9]+-[0-9]+)(?:-0)?$/;
+
+const resources: readonly { readonly resource: ResourceName; readonly slot: Slot }[] = [
+  { resource: 'statefulsets', slot: 'set' },
+  { resource: 'pods', slot: 'pod' },
+  { resource: 'persistentvolumeclaims', slot: 'claim' },
+  { resource: 'services', slot: 'service' },
+];
+
+const baseNameOf = (name: string | undefined): string | null => OBJECT_NAME.exec(name ?? '')?.[1] ?? null;
+const placeOf = (namespace: string | undefined, name: string): string => `${namespace}/${name}`;
+
+const eventOf = (event: CoreV1Event): ClusterEvent => ({
+  reason: event.reason ?? '',
+  message: (event.message ?? '').slice(0, 2_000),
+  atMs: new Date(
+    event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? 0,
+  ).getTime(),
+  objectUid: event.involvedObject.uid ?? '',
+});
+
+export interface SandboxWatchOptions {
+  readonly client: ClusterClient;
+  readonly namespaces: readonly string[];
+  readonly installId: string;
+  readonly logger: Logger;
+  /** Something of this agent's objects changed. */
+  readonly onChange: (agentUid: string) => void;
+}
+
+/** The objects of this installation's sandboxes in all its namespaces, as the cluster has them now. */
+export class SandboxWatch {
+  readonly #options: SandboxWatchOptions;
+  readonly #reflectors: readonly Reflector<ClusterObject>[];
+  readonly #byAgent = new Map<string, SandboxObjects>();
+  readonly #agentAt = new Map<string, string>();
+  readonly #events = new Map<string, readonly ClusterEvent[]>();
+  readonly #waiters = new Map<string, Set<() => void>>();
+
+  constructor(options: SandboxWatchOptions) {
+    this.#options = options;
+    this.#reflectors = options.namespaces.flatMap((namespace) => [
+      ...resources.map(({ resource, slot }) => this.#reflect(namespace, resource, slot)),
+      this.#reflectEvents(namespace),
+    ]);
+  }
+
+  /** Resolves when everything that exists is known. @throws when it is closed before that */
+  async start(): Promise<void> {
+    await Promise.all(this.#reflectors.map((reflector) => reflector.start()));
+  }
+
+  /** The longest time that something has not been heard of; null while all is current. */
+  get stale(): Staleness | null {
+    const all = this.#reflectors.map(({ stale }) => stale).filter((stale) => stale !== null);
+    return all.sort((left, right) => left.since.getTime() - right.since.getTime())[0] ?? null;
+  }
+
+  get lists(): number {
+    return this.#reflectors.reduce((sum, { lists }) => sum + lists, 0);
+  }
+
+  find(agentUid: string): SandboxObjects | undefined {
+    return this.#byAgent.get(agentUid);
+  }
+
+  all(): readonly SandboxObjects[] {
+    return [...this.#byAgent.values()];
+  }
+
+  /** Resolves when the objects of an agent are as `accepts` wants. @throws the reason `signal` is aborted with */
+  async until(
+    agentUid: string,
+    signal: AbortSignal,
+    accepts: (objects: SandboxObjects | undefined) => boolean,
+  ): Promise<void> {
+    while (!accepts(this.find(agentUid))) {
+      signal.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiters.get(agentUid)?.delete(wake);
+          signal.removeEventListener('abort', wake);
+          resolve();
+        };
+        const waiters = this.#waiters.get(agentUid) ?? new Set();
+        this.#waiters.set(agentUid, waiters.add(wake));
+        signal.addEventListener('abort', wake, { once: true });
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#reflectors.map((reflector) => reflector.close()));
+  }
+
+  #changed(agentUid: string): void {
+    this.#options.onChange(agentUid);
+    const waiters = [...(this.#waiters.get(agentUid) ?? [])];
+    this.#waiters.delete(agentUid);
+    for (const wake of waiters) wake();
+  }
+
+  #reflect(namespace: string, resource: ResourceName, slot: Slot): Reflector<ClusterObject> {
+    const { client, logger } = this.#options;
+    return new Reflector<ClusterObject>({
+      client,
+      logger,
+      path: pathOf(resource, namespace),
+      labelSelector: SANDBOX_SELECTOR,
+      onPut: (object) => this.#put(slot, object),
+      onDelete: (object) => this.#delete(slot, object),
+    });
+  }
+
+  #reflectEvents(namespace: string): Reflector<ClusterObject> {
+    const { client, logger } = this.#options;
+    return new Reflector<ClusterObject>({
+      client,
+      logger,
+      path: pathOf('events', namespace),
+      labelSelector: null,
+      onPut: (object) => this.#putEvent(object as CoreV1Event),
+      onDelete: () => undefined,
+    });
+  }
+
+  /** Objects of another installation are none of our business; those with a name of ours are met when it is needed. */
+  #ownerOf(object: ClusterObject): { agentUid: string; namespace: string; name: string } | null {
+    const agentUid = agentUidOf(object as V1Pod);
+    const name = baseNameOf(object.metadata?.name);
+    const namespace = object.metadata?.namespace;
+    if (agentUid === null || name === null || namespace === undefined) return null;
+    return installIdOf(object as V1Pod) === this.#options.installId ? { agentUid, namespace, name } : null;
+  }
+
+  #put(slot: Slot, object: ClusterObject): void {
+    const owner = this.#ownerOf(object);
+    if (owner === null) return this.#delete(slot, object);
+    const place = placeOf(owner.namespace, owner.name);
+    const known = this.#byAgent.get(owner.agentUid) ?? { ...owner, events: this.#events.get(place) ?? [] };
+    this.#events.delete(place);
+    this.#byAgent.set(owner.agentUid, { ...known, [slot]: object });
+    this.#agentAt.set(place, owner.agentUid);
+    this.#changed(owner.agentUid);
+  }
+
+  #delete(slot: Slot, object: ClusterObject): void {
+    const name = baseNameOf(object.metadata?.name);
+    if (name === null) return;
+    const place = placeOf(object.metadata?.namespace, name);
+    const agentUid = this.#agentAt.get(place);
+    const known = agentUid === undefined ? undefined : this.#byAgent.get(agentUid);
+    if (agentUid === undefined || known === undefined || known[slot]?.metadata?.uid !== object.metadata?.uid) return;
+    const rest: SandboxObjects = { ...known };
+    delete rest[slot];
+    if (resources.some((each) => rest[each.slot] !== undefined)) this.#byAgent.set(agentUid, rest);
+    else {
+      this.#byAgent.delete(agentUid);
+      this.#agentAt.delete(place);
+    }
+    this.#changed(agentUid);
+  }
+
+  #putEvent(event: CoreV1Event): void {
+    const name = baseNameOf(event.involvedObject.name);
+    if (name === null || !INTERESTING.test(event.reason ?? '')) return;
+    const place = placeOf(event.involvedObject.namespace, name);
+    const agentUid = this.#agentAt.get(place);
+    const known = agentUid === undefined ? undefined : this.#byAgent.get(agentUid);
+    const before = known?.events ?? this.#events.get(place) ?? [];
+    const now = eventOf(event);
+    const others = before.filter(({ reason, objectUid }) => reason !== now.reason || objectUid !== now.objectUid);
+    const events = [...others, now].sort((left, right) => left.atMs - right.atMs).slice(-KEPT_EVENTS);
+    if (agentUid === undefined || known === undefined) return this.#keepUnowned(place, events);
+    this.#byAgent.set(agentUid, { ...known, events });
+    this.#changed(agentUid);
+  }
+
+  #keepUnowned(place: string, events: readonly ClusterEvent[]): void {
+    this.#events.delete(place);
+    this.#events.set(place, events);
+    const [oldest] = this.#events.keys();
+    if (this.#events.size > KEPT_UNOWNED && oldest !== undefined) this.#events.delete(oldest);
+  }
+}

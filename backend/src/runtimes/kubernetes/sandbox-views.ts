@@ -1,0 +1,116 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { AgentFailure } from '@sac/contracts';
+import type { ObservedSandbox, SandboxSpec } from '../runtime.ts';
+import { observe } from './observe.ts';
+import type { SandboxObjects } from './sandbox-objects.ts';
+import { failedPhases, phasesBeforePod } from './start-phases.ts';
+
+/** A start that this process carries out, until the cluster shows it. */
+export interface Starting {
+  readonly kind: 'start';
+  readonly spec: SandboxSpec;
+  readonly sinceMs: number;
+  readonly abort: AbortController;
+  isApplied: boolean;
+  detail: string | null;
+  failure: AgentFailure | null;
+}
+export type Pending = Starting | { readonly kind: 'stop'; readonly sinceMs: number };
+
+export const isSame = (left: Pick<ObservedSandbox, 'generation' | 'specHash'>, right: typeof left): boolean =>
+  left.generation === right.generation && left.specHash === right.specHash;
+
+export interface SandboxViewsOptions {
+  readonly find: (agentUid: string) => SandboxObjects | undefined;
+  readonly clusterDomain: string;
+  /** How long what may pass by itself is no failure. */
+  readonly patienceMs: number;
+}
+
+/** What is seen of each sandbox: what the cluster shows, and before that what this process is about to do. */
+export class SandboxViews {
+  /** What this process does, until the cluster shows it. */
+  readonly pending = new Map<string, Pending>();
+  readonly #options: SandboxViewsOptions;
+  readonly #views = new Map<string, ObservedSandbox>();
+  readonly #rechecks = new Map<string, NodeJS.Timeout>();
+  readonly #listeners = new Set<(sandbox: ObservedSandbox) => void>();
+  #isClosed = false;
+
+  constructor(options: SandboxViewsOptions) {
+    this.#options = options;
+  }
+
+  get all(): ReadonlyMap<string, ObservedSandbox> {
+    return this.#views;
+  }
+
+  onChange(listener: (sandbox: ObservedSandbox) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Nobody hears of anything any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#listeners.clear();
+    for (const timer of this.#rechecks.values()) clearTimeout(timer);
+  }
+
+  /** Works out anew what is seen of one sandbox, and tells when that is something else than before. */
+  refresh(agentUid: string): void {
+    if (this.#isClosed) return;
+    clearTimeout(this.#rechecks.get(agentUid));
+    this.#rechecks.delete(agentUid);
+    const before = this.#views.get(agentUid);
+    const now = this.#viewOf(agentUid, before);
+    if (now === undefined) this.#views.delete(agentUid);
+    else this.#views.set(agentUid, now);
+    if (isDeepStrictEqual(before, now)) return;
+    const told: ObservedSandbox | undefined =
+      now ?? (before && { ...before, state: 'gone', since: new Date(), upstream: null });
+    if (told !== undefined) for (const listener of this.#listeners) listener(told);
+  }
+
+  #viewOf(agentUid: string, before: ObservedSandbox | undefined): ObservedSandbox | undefined {
+    const pending = this.pending.get(agentUid);
+    const seen = this.#observe(agentUid);
+    if (pending?.kind === 'stop') {
+      const last = seen ?? before;
+      return last && { ...last, state: 'stopping', since: new Date(pending.sinceMs), failure: null, upstream: null };
+    }
+    if (pending !== undefined) {
+      if (!pending.isApplied || seen?.generation !== pending.spec.generation) return this.#startingView(pending);
+      this.pending.delete(agentUid);
+    }
+    // What failed stays so until it runs or something else is wanted: the cluster's own tries say the same in turns.
+    const isStillFailed = before?.state === 'failed' && seen !== undefined && isSame(before, seen);
+    return isStillFailed && ['starting', 'failed'].includes(seen.state) ? before : seen;
+  }
+
+  #observe(agentUid: string): ObservedSandbox | undefined {
+    const objects = this.#options.find(agentUid);
+    if (objects === undefined) return undefined;
+    const { clusterDomain, patienceMs } = this.#options;
+    const observation = observe(objects, { clusterDomain, patienceMs, nowMs: Date.now() });
+    if (observation !== undefined && observation.recheckAfterMs !== null) {
+      const timer = setTimeout(() => this.refresh(agentUid), observation.recheckAfterMs);
+      this.#rechecks.set(agentUid, timer.unref());
+    }
+    return observation?.sandbox;
+  }
+
+  #startingView({ spec, sinceMs, detail, failure }: Starting): ObservedSandbox {
+    const phases = phasesBeforePod(sinceMs, detail);
+    return {
+      agentUid: spec.agentUid,
+      generation: spec.generation,
+      specHash: spec.specHash,
+      state: failure === null ? 'starting' : 'failed',
+      since: new Date(sinceMs),
+      phases: failure === null ? phases : failedPhases(phases),
+      failure,
+      upstream: null,
+    };
+  }
+}

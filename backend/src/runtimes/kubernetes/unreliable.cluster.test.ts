@@ -1,0 +1,119 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ClusterProxy } from '../../../test/cluster-proxy.ts';
+import { answers, loadKubeConfig, running, seen, TestNamespace } from '../../../test/cluster.ts';
+import { waitFor } from '../../../test/sandbox-gateway.ts';
+import type { Runtime } from '../runtime.ts';
+
+describe('a cluster that does not answer as it should', () => {
+  let namespace: TestNamespace;
+  let proxy: ClusterProxy;
+  let runtime: Runtime;
+
+  beforeAll(async () => {
+    namespace = await TestNamespace.create();
+  });
+  afterAll(() => namespace.close());
+  beforeEach(async () => {
+    proxy = await ClusterProxy.start(loadKubeConfig());
+    runtime = namespace.runtime({ kubeConfig: proxy.kubeConfig });
+    await runtime.start();
+  });
+  afterEach(async () => {
+    proxy.fault = () => null;
+    await runtime.close();
+    await proxy.close();
+  });
+
+  const stale = () => runtime.stale?.() ?? null;
+  const current = () =>
+    waitFor(
+      () => (stale() === null ? true : undefined),
+      30_000,
+      () => JSON.stringify(stale()),
+    );
+
+  it('is away: says since when, keeps what was seen, and catches up', async () => {
+    const spec = namespace.spec();
+    await runtime.ensure(spec);
+    const before = await running(runtime, spec.agentUid);
+    await current();
+    await proxy.shut();
+    const told = await waitFor(
+      () => stale() ?? undefined,
+      20_000,
+      () => 'not stale',
+    );
+    expect(Date.now() - told.since.getTime()).toBeLessThan(20_000);
+    expect(told.reason).not.toBe('');
+    expect(runtime.observed().get(spec.agentUid)).toEqual(before);
+    const next = { ...spec, generation: 2, specHash: 'other' };
+    await runtime.ensure(next);
+    await seen(runtime, spec.agentUid, ({ phases }) =>
+      phases.some(({ detail }) => detail?.includes('does not answer') === true),
+    );
+    await proxy.open();
+    expect(await answers(await running(runtime, spec.agentUid, 2))).toBe(true);
+    await current();
+    await runtime.stop(spec.agentUid, { graceMs: 0 });
+  });
+
+  it('takes two seconds for every answer: only slower', async () => {
+    proxy.fault = (_method, url) => (url.searchParams.has('watch') ? null : { delayMs: 2_000 });
+    const spec = namespace.spec();
+    const asked = performance.now();
+    await runtime.ensure(spec);
+    expect(performance.now() - asked).toBeLessThan(500);
+    await running(runtime, spec.agentUid);
+    await runtime.stop(spec.agentUid, { graceMs: 0 });
+  });
+
+  it('answers 409 and 500 for a while: it is tried again', async () => {
+    let refusals = 0;
+    proxy.fault = (method) => {
+      if (method !== 'PATCH' || refusals >= 4) return null;
+      refusals += 1;
+      return { status: refusals % 2 === 0 ? 500 : 409, body: { kind: 'Status', message: 'busy', reason: 'Conflict' } };
+    };
+    const spec = namespace.spec();
+    await runtime.ensure(spec);
+    await running(runtime, spec.agentUid);
+    expect(refusals).toBe(4);
+    await runtime.stop(spec.agentUid, { graceMs: 0 });
+  });
+
+  it('forgets where a watch was (410): lists again, and misses nothing', async () => {
+    const spec = namespace.spec();
+    await runtime.ensure(spec);
+    await running(runtime, spec.agentUid);
+    await current();
+    let gone = 0;
+    proxy.fault = (_method, url) => {
+      if (!url.searchParams.has('watch') || gone >= 5) return null;
+      gone += 1;
+      return {
+        status: 410,
+        body: { kind: 'Status', code: 410, reason: 'Expired', message: 'too old resource version' },
+      };
+    };
+    proxy.requests.length = 0;
+    await proxy.shut();
+    await namespace.client.delete(namespace.pathOf('statefulsets', spec.agentUid));
+    await proxy.open();
+    await waitFor(
+      () => (runtime.observed().has(spec.agentUid) ? undefined : true),
+      60_000,
+      () => 'still there',
+    );
+    expect(gone).toBeGreaterThan(0);
+    expect(proxy.requests.some((line) => line.startsWith('GET') && line.endsWith('/statefulsets'))).toBe(true);
+  });
+
+  it('is only watched in quiet times: no list, no read', async () => {
+    await current();
+    proxy.requests.length = 0;
+    await new Promise((resolve) => setTimeout(resolve, 40_000));
+    expect(proxy.requests.length).toBeGreaterThan(0);
+    expect(proxy.requests.filter((line) => !line.endsWith('(watch)'))).toEqual([]);
+    expect(stale()).toBeNull();
+  });
+});

@@ -1,0 +1,16 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+/** Tests that need a cluster: KUBECONFIG names it, SAC_TEST_AGENT_IMAGE an image of the sandbox that its nodes have. */
+export default defineConfig({
+  test: {
+    name: 'cluster',
+    root: join(import.meta.dirname, '..'),
+    include: ['{src,test}/**/*.cluster.test.ts'],
+    globalSetup: [join(import.meta.dirname, 'cluster-setup.ts')],
+    setupFiles: [join(import.meta.dirname, '../../scripts/vitest-setup.ts')],
+    maxWorkers: 1,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});

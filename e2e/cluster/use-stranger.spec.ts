@@ -1,0 +1,113 @@
+import { expect, test } from '@playwright/test';
+import type { ApiUser } from '../support/api.ts';
+import { admin, agentOnDemoModel, invited, openNewAgent, viewer, type OpenAgent } from '../support/cluster-people.ts';
+import { cluster, kubectlAgents, kubectlHere } from '../support/cluster.ts';
+import { openSocket } from '../support/viewer.ts';
+
+/** Somebody else with an account, and with a shell in a sandbox of their own, tries to get at an agent. */
+let owner: ApiUser;
+let stranger: ApiUser;
+let theirs: OpenAgent;
+let own: OpenAgent;
+
+const podOf = async ({ agentId }: OpenAgent): Promise<string> =>
+  (
+    await kubectlAgents(
+      'get',
+      'pods',
+      '--selector',
+      `sac.dev/agent-id=${agentId}`,
+      '--output',
+      'jsonpath={.items[0].metadata.name}',
+    )
+  ).trim();
+const addressOf = async (namespace: 'agents' | 'release', pod: string): Promise<string> =>
+  (
+    await (namespace === 'agents' ? kubectlAgents : kubectlHere)(
+      'get',
+      'pod',
+      pod,
+      '--output',
+      'jsonpath={.status.podIP}',
+    )
+  ).trim();
+
+/** From the agent's own container: what its programs can reach. */
+const reaches = async (host: string, port: number): Promise<boolean> => {
+  const said = await kubectlAgents(
+    'exec',
+    await podOf(own),
+    '-c',
+    'agent',
+    '--',
+    'bash',
+    '-c',
+    `timeout 3 bash -c 'exec 3<>/dev/tcp/${host}/${port}' 2>/dev/null && echo open || echo closed`,
+  );
+  return said.trim() === 'open';
+};
+
+test.describe.configure({ mode: 'serial' });
+
+test.beforeAll(async () => {
+  owner = await admin('owner');
+  stranger = await invited(owner, 'stranger');
+  theirs = await openNewAgent(owner, agentOnDemoModel('Private', { cli: 'shell', provider: null }));
+  own = await openNewAgent(stranger, agentOnDemoModel('Own', { cli: 'shell', provider: null }));
+});
+
+test('the API answers 404 for what belongs to somebody else', async () => {
+  const { agentId, sessionId } = theirs;
+  await expect(stranger.call('getAgent', { params: { agentId } })).rejects.toThrow('404');
+  await expect(stranger.call('openSession', { body: { agentId } })).rejects.toThrow('404');
+  await expect(
+    stranger.call('createTicket', { params: { sessionId, name: 'main' }, body: { mode: 'view' } }),
+  ).rejects.toThrow('404');
+});
+
+test('a ticket opens one terminal once: not another one, not twice, not from another site', async () => {
+  const ticket = async (): Promise<string> =>
+    (
+      await stranger.call('createTicket', {
+        params: { sessionId: own.sessionId, name: 'main' },
+        body: { mode: 'view' },
+      })
+    ).url;
+  const once = await ticket();
+  (await openSocket(cluster.origin, once)).close();
+  await expect(openSocket(cluster.origin, once)).rejects.toThrow('no WebSocket');
+  const moved = (await ticket()).replace(`/ws/${own.sessionId}`, `/ws/${theirs.sessionId}`);
+  await expect(openSocket(cluster.origin, moved)).rejects.toThrow('no WebSocket');
+  const foreign = new Headers({ origin: 'https://evil.example', connection: 'Upgrade', upgrade: 'websocket' });
+  expect((await fetch(`${cluster.origin}${await ticket()}`, { headers: foreign })).status).toBeGreaterThanOrEqual(400);
+});
+
+test('the network lets no sandbox reach another one, the stores, the site or the API server', async () => {
+  expect(await reaches(`${cluster.release}-api-gateway-internal.${cluster.namespace}.svc`, 8082)).toBe(true);
+  expect(await reaches(`${cluster.release}-demo-model.${cluster.namespace}.svc`, 8090)).toBe(true);
+  expect(await reaches('127.0.0.1', 7681)).toBe(true);
+  expect(await reaches(await addressOf('agents', await podOf(theirs)), 7681)).toBe(false);
+  expect(await reaches(`${cluster.release}-postgresql.${cluster.namespace}.svc`, 5432)).toBe(false);
+  expect(await reaches(`${cluster.release}-minio.${cluster.namespace}.svc`, 9000)).toBe(false);
+  expect(await reaches(`${cluster.release}-api-gateway.${cluster.namespace}.svc`, 8080)).toBe(false);
+  expect(await reaches(`${cluster.release}-frontend.${cluster.namespace}.svc`, 80)).toBe(false);
+  expect(await reaches('kubernetes.default.svc', 443)).toBe(false);
+  expect(await reaches('169.254.169.254', 80)).toBe(false);
+});
+
+test('an open terminal ends when its person is signed out', async () => {
+  const shell = await viewer(stranger, own);
+  await stranger.call('signOutEverywhere', { body: {} });
+  await expect
+    .poll(
+      () =>
+        openSocket(cluster.origin, `/ws/${own.sessionId}`).then(
+          () => true,
+          () => false,
+        ),
+      { timeout: 10_000 },
+    )
+    .toBe(false);
+  await expect.poll(() => shell.isOpen, { timeout: 10_000 }).toBe(false);
+  shell.close();
+});
