@@ -5,7 +5,7 @@
  *
  * The cluster is that of KUBECONFIG. Without one, and with a kit that makes clusters (SAC_CLUSTER_KIT, or ../shared/cluster beside the
  * repository), the kit's is started. Images are built and loaded with the kit; for any other cluster they have to be where it can
- * pull them: SAC_TEST_REGISTRY=registry.example.org/sac SAC_TEST_TAG=1.2.3.
+ * pull them: SAC_TEST_REGISTRY=registry.example.org/sac SAC_TEST_TAG=1.2.3. SAC_TEST_VALUES_FILE names a file with values that this cluster needs.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -136,7 +136,8 @@ const writeValues = (folder: string, kit: string | null, images: Images): { orig
   };
   const file = join(folder, 'values.yaml');
   writeFileSync(file, stringify(values));
-  return { origin, files: [join(root, 'helm/sac/values-trial.yaml'), file] };
+  const more = process.env['SAC_TEST_VALUES_FILE'] ?? '';
+  return { origin, files: [join(root, 'helm/sac/values-trial.yaml'), file, ...(more === '' ? [] : [resolve(more)])] };
 };
 
 const runSuite = (folder: string): Totals => {

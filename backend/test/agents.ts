@@ -16,7 +16,7 @@ import { createAgentFeatures, type AgentFeatures } from '../src/modules/agent-fe
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { createMemoryRuntime, type MemoryRuntime } from './memory-runtime.ts';
 
-type Person = AuthenticatedUser;
+export type Person = AuthenticatedUser;
 /** The parts of a request a test gives; the rest is made up. */
 interface Call {
   readonly params?: Record<string, string>;
@@ -34,7 +34,12 @@ export interface AgentsFixture {
   readonly internal: FastifyInstance;
   readonly internalUrl: string;
   readonly uploadDir: string;
-  settings: { agentsPerUser: number; demo: { modelUrl: string } | null; recording: RecordingSetting };
+  settings: {
+    agentsPerUser: number;
+    demo: { modelUrl: string } | null;
+    recording: RecordingSetting;
+    idleMinutes: number;
+  };
   person(username: string, role?: 'admin' | 'user'): Promise<Person>;
   call<N extends keyof AgentFeatures['handlers']>(name: N, user: Person, call?: Call): ReturnType<Handlers[N]>;
   /** Events published to this person, oldest first. */
@@ -95,6 +100,7 @@ export const createAgentsFixture = async (
     agentsPerUser: 10,
     demo: options.demo ?? null,
     recording: { isOn: true, totalBytes: 16 * 1024 * 1024 },
+    idleMinutes: 0,
   };
   const features = createAgentFeatures({
     db: database.db,
@@ -109,6 +115,7 @@ export const createAgentsFixture = async (
     outbound: { deny: [], allow: [] },
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),
     recording: () => Promise.resolve(settings.recording),
+    idleMinutes: () => Promise.resolve(settings.idleMinutes),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },
   });
   const internal = await buildInternalServer(logger, [features.registerInternalRoutes]);

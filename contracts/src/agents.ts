@@ -66,6 +66,9 @@ export const ProxySettings = strict({
 });
 export type ProxySettings = Static<typeof ProxySettings>;
 
+/** A week at most. */
+export const IdleMinutes = Type.Integer({ minimum: 0, maximum: 10_080 });
+
 const AgentConfigFields = {
   name: displayText(1, 60),
   icon: oneOf(agentIcons),
@@ -109,6 +112,37 @@ export const AgentFailure = strict({
 });
 export type AgentFailure = Static<typeof AgentFailure>;
 
+export const awakeReasons = [
+  'asleep',
+  'slept_by_person',
+  'slept_idle',
+  'starting',
+  'failed',
+  'working',
+  'waiting',
+  'queued_prompts',
+  'foreground_job',
+  'kept_awake',
+  'never_sleeps',
+  'present',
+  'idle',
+] as const;
+/** Why an agent is awake or asleep, with the evidence. */
+export const AwakeReason = strict({
+  code: oneOf(awakeReasons),
+  /** The same as one English sentence. */
+  sentence: Type.String(),
+  /** Since when it holds. */
+  since: nullable(Timestamp),
+  /** `kept_awake`, `present`: at the earliest then it falls asleep. */
+  until: nullable(Timestamp),
+  /** `working`, `waiting`: at what; `queued_prompts`: how many; `foreground_job`: in which terminal. */
+  detail: nullable(Type.String()),
+  /** In force for this agent; 0: never. */
+  idleMinutes: Type.Integer(),
+});
+export type AwakeReason = Static<typeof AwakeReason>;
+
 export const AgentStatus = strict({
   state: oneOf(agentStates),
   since: Timestamp,
@@ -130,6 +164,9 @@ export const Agent = strict({
   uid: Type.String(),
   ...AgentConfigFields,
   hasProviderToken: Type.Boolean(),
+  /** Null: as the system's setting says; 0: never put to sleep. */
+  idleMinutes: nullable(IdleMinutes),
+  keepAwakeUntil: nullable(Timestamp),
   generation: Type.Integer(),
   /** Grows with every change that is told to browsers: what has a smaller one is older. */
   revision: Type.Integer(),
@@ -140,12 +177,17 @@ export const Agent = strict({
 });
 export type Agent = Static<typeof Agent>;
 
-export const CreateAgentBody = strict({ ...AgentConfigFields, providerToken: Type.Optional(ProviderToken) });
+export const CreateAgentBody = strict({
+  ...AgentConfigFields,
+  providerToken: Type.Optional(ProviderToken),
+  idleMinutes: Type.Optional(nullable(IdleMinutes)),
+});
 export type CreateAgentBody = Static<typeof CreateAgentBody>;
 /** `providerToken: null` removes the stored token; absent keeps it. */
-export const UpdateAgentBody = Type.Partial(strict({ ...AgentConfigFields, providerToken: nullable(ProviderToken) }), {
-  additionalProperties: false,
-});
+export const UpdateAgentBody = Type.Partial(
+  strict({ ...AgentConfigFields, providerToken: nullable(ProviderToken), idleMinutes: nullable(IdleMinutes) }),
+  { additionalProperties: false },
+);
 export type UpdateAgentBody = Static<typeof UpdateAgentBody>;
 
 /** Result of "test connection": what was tried, how long it took, and in words what is wrong. */
@@ -251,6 +293,29 @@ export const agentRoutes = {
     params,
     body: Empty,
     response: Agent,
+    errors: ['not_found'],
+  }),
+  keepAwake: route({
+    method: 'PUT',
+    path: '/api/agents/:agentId/keep-awake',
+    access: 'user',
+    tag,
+    status: 200,
+    summary: 'Do not put the agent to sleep for so many minutes from now, whatever it does; 0 ends that',
+    params,
+    body: strict({ minutes: IdleMinutes }),
+    response: Agent,
+    errors: ['not_found'],
+  }),
+  explainAwake: route({
+    method: 'GET',
+    path: '/api/agents/:agentId/awake-reason',
+    access: 'user',
+    tag,
+    status: 200,
+    summary: 'Why the agent is awake or asleep',
+    params,
+    response: AwakeReason,
     errors: ['not_found'],
   }),
   testConnection: route({

@@ -14,6 +14,8 @@ export const Terminal = strict({
   running: Type.Boolean(),
   viewers: Type.Integer(),
   exit: nullable(strict({ code: nullable(Type.Integer()), signal: nullable(Type.String()) })),
+  /** Another program than the terminal's own has the foreground. Absent: an older sandbox does not say. */
+  busy: Type.Optional(Type.Boolean()),
 });
 export type Terminal = Static<typeof Terminal>;
 
@@ -43,6 +45,18 @@ export const sessionRoutes = {
     status: 204,
     summary: 'End a session; the sandbox goes on',
     params,
+    errors: ['not_found'],
+  }),
+  /** From a page that is seen and used, at most once a minute; a page that is only open says nothing. */
+  notePresence: route({
+    method: 'POST',
+    path: '/api/sessions/:sessionId/presence',
+    access: 'user',
+    tag,
+    status: 204,
+    summary: 'Somebody is there: the agent is not put to sleep yet',
+    params,
+    body: Empty,
     errors: ['not_found'],
   }),
   listTerminals: route({

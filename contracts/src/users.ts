@@ -92,6 +92,8 @@ export const SystemSettings = strict({
   recording: Type.Boolean(),
   /** Record of all terminals of one agent, in MiB. */
   recordingMegabytes: Type.Integer({ minimum: 1, maximum: 256 }),
+  /** Minutes without work and without anybody after which an agent is put to sleep, unless the agent says otherwise; 0: never. */
+  idleMinutes: Type.Integer({ minimum: 0, maximum: 10_080 }),
 });
 export type SystemSettings = Static<typeof SystemSettings>;
 

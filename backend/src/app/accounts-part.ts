@@ -8,6 +8,7 @@ import { createSessionsService } from '../modules/auth/sessions.ts';
 import { createSignIn } from '../modules/auth/sign-in.ts';
 import { eventHandlers } from '../modules/events/routes.ts';
 import { createEventsService } from '../modules/events/service.ts';
+import { CLUSTER_IDLE_MINUTES } from '../modules/settings/declarations.ts';
 import { settingHandlers } from '../modules/settings/routes.ts';
 import { createSettingsService } from '../modules/settings/service.ts';
 import { userHandlers } from '../modules/users/routes.ts';
@@ -19,7 +20,11 @@ export const createAccountsPart = (deps: GatewayDeps) => {
   const { db, config, keys, logger } = deps;
   const hasher = createPasswordHasher(deps.tuning?.passwordHasher);
   const limits = createAttemptLimits();
-  const settings = createSettingsService({ db, logger });
+  const settings = createSettingsService({
+    db,
+    logger,
+    defaults: deps.runtime.kind === 'kubernetes' ? { idleMinutes: CLUSTER_IDLE_MINUTES } : {},
+  });
   const sessions = createSessionsService({ db, keys, logger });
   const links = createLinksService({ db });
   const signIn = createSignIn({ db, hasher, sessions, limits });

@@ -66,6 +66,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     outbound: deps.config.outbound,
     allowUnisolated: deps.config.allowUnisolated,
     agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
+    idleMinutes: async (db) => (await people.settings.read(db)).idleMinutes,
     recording: async () => {
       const { recording, recordingMegabytes } = await people.settings.read();
       return { isOn: recording, totalBytes: recordingMegabytes * 1024 * 1024 };

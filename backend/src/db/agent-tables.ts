@@ -27,6 +27,7 @@ export interface EnvironmentEntry {
 }
 
 export type DesiredState = 'awake' | 'asleep';
+export type SleptBecause = 'idle' | 'person';
 
 export interface AgentsTable {
   id: Identity;
@@ -53,6 +54,10 @@ export interface AgentsTable {
   updated_at: DefaultTimestamp;
   last_active_at: Date | null;
   deleted_at: Date | null;
+  idle_minutes: ColumnType<number | null, number | null | undefined, number | null>;
+  keep_awake_until: Date | null;
+  present_at: DefaultTimestamp;
+  slept_because: SleptBecause | null;
 }
 
 export interface AgentSecretsTable {

@@ -19,6 +19,7 @@ import { createPromptService } from './prompts/service.ts';
 import { createUploadStore } from './prompts/upload-store.ts';
 import { createUploadService } from './prompts/uploads.ts';
 import type { OutboundRules } from './providers/address-rules.ts';
+import { createIdleService } from './idle/service.ts';
 import { createConnectionTester } from './providers/connection-test.ts';
 import { createReconciler, type Reconciler, type ReconcilerDeps } from './reconciler/reconciler.ts';
 import { sessionHandlers } from './sessions/routes.ts';
@@ -41,6 +42,8 @@ export interface AgentFeaturesDeps {
   readonly replicaUrl: string | null;
   readonly agentsPerUser: (db: DatabaseOrTransaction) => Promise<number>;
   readonly recording: () => Promise<RecordingSetting>;
+  /** After how many minutes without work and people an agent is put to sleep; 0: never. */
+  readonly idleMinutes: (db: DatabaseOrTransaction) => Promise<number>;
   /** Intervals of background work, for tests. */
   readonly tuning?: Pick<ReconcilerDeps, 'resyncMs' | 'leadership' | 'concurrency'>;
 }
@@ -70,6 +73,7 @@ export interface AgentFeatures {
   close(): Promise<void>;
 }
 
+const IDLE_INTERVAL_MS = 30_000;
 const HOUR_MS = 60 * 60_000;
 /** Well within the time after which the health page speaks of commands that nobody settled. */
 const COMMANDS_INTERVAL_MS = 2 * 60_000;
@@ -83,6 +87,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
   const streams = createCommandStreams({ db, notifications, logger });
   const uploads = createUploadStore(deps.uploadDir);
   const agents = createAgentService(deps);
+  const idle = createIdleService({ ...deps, agents });
   const sessions = createSessionService({ db, agents });
   const terminals = createTerminalService({ agents, sessions, bus, keys });
   const prompts = createPromptService({ db, agents, bus });
@@ -99,12 +104,13 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
 
   return {
     handlers: {
-      ...agentHandlers(agents, tester),
+      ...agentHandlers(agents, tester, idle),
       ...sessionHandlers(sessions, terminals),
       ...promptHandlers(prompts, createUploadService({ agents, bus, store: uploads, replicaUrl: deps.replicaUrl })),
     },
     agents,
     jobs: [
+      { name: 'idle', intervalMs: IDLE_INTERVAL_MS, run: (trx) => idle.sleepIdle(trx) },
       { name: 'sessions', intervalMs: HOUR_MS, run: (trx) => sessions.expire(new Date(), trx) },
       {
         name: 'commands',

@@ -18,6 +18,8 @@ const agent = (id: string, state: AgentState, minute: number, generation = 1): A
   proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
   environment: [],
   hasProviderToken: false,
+  idleMinutes: null,
+  keepAwakeUntil: null,
   generation,
   revision: 1,
   status: {

@@ -18,6 +18,8 @@ export const agentFixture = (status: Partial<Agent['status']> = {}, more: Partia
   proxy: { httpProxy: null, httpsProxy: null, noProxy: null },
   environment: [],
   hasProviderToken: true,
+  idleMinutes: null,
+  keepAwakeUntil: null,
   generation: 1,
   revision: 1,
   status: {

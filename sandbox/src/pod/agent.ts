@@ -26,14 +26,17 @@ const sidecarListens = async (hooksSocket: string): Promise<void> => {
 export const agentRun = async (places: PodPlaces, generation: string): Promise<TerminalServerRun> => {
   const { config, layout } = await readPodConfig(places, generation);
   const { launch } = describeSandbox(config, layout);
-  const { command } = launch.main;
-  if (isAbsolute(command) && !(await exists(command)))
+  const { command, args } = launch.main;
+  // Some CLIs are scripts that our Node runs.
+  for (const program of [command, ...args.filter((argument) => argument.startsWith(`${places.cli}/`))]) {
+    if (!isAbsolute(program) || (await exists(program))) continue;
     throw new PodFailure({
       code: 'cli_missing',
-      reason: `The image of this sandbox does not have the program ${command}.`,
+      reason: `The image of this sandbox does not have the program ${program}.`,
       fix: 'Choose another CLI or another image for the agent, then restart it.',
       output: null,
     });
+  }
   await sidecarListens(layout.host.hooksSocket);
   return {
     spec: launch,

@@ -74,10 +74,16 @@ describe('the preparation of a pod', () => {
 });
 
 describe('the container of the agent', () => {
-  it('says which program its image does not have', async () => {
+  it.each([
+    ['claude-code', 'claude.exe'],
+    ['codex', 'codex.js'],
+  ] as const)('says that its image does not have the program of %s', async (cli, program) => {
+    writeSecret({ cli });
+    mkdirSync(join(places.node, '..'), { recursive: true });
+    writeFileSync(places.node, '');
     await restore(places, '3');
     await expect(agentRun(places, '3')).rejects.toMatchObject({
-      failure: { code: 'cli_missing', reason: expect.stringContaining('claude.exe') },
+      failure: { code: 'cli_missing', reason: expect.stringContaining(program) },
     });
   });
 

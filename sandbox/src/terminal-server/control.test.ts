@@ -32,13 +32,17 @@ describe('state', () => {
     const opened = await harness.control('POST', '/terminals');
     expect(opened).toEqual({
       status: 201,
-      body: { name: 'shell-1', title: 'sh', running: true, viewers: 0, exit: null },
+      body: { name: 'shell-1', title: 'sh', running: true, viewers: 0, exit: null, busy: false },
     });
     const client = harness.connect({ claims: { terminal: 'shell-1' } });
     await client.untilSync();
     client.type(`printf '\\033]0;my shell\\007'\r`);
     await until(async () => (await state()).terminals[1]?.title === 'my shell', 'title');
     expect((await state()).terminals[1]).toMatchObject({ viewers: 1, running: true });
+    client.type(`sh -c 'echo begun; read answer'\r`);
+    await until(async () => (await state()).terminals[1]?.busy === true, 'a program in the foreground');
+    client.type('\r');
+    await until(async () => (await state()).terminals[1]?.busy === false, 'the shell itself');
     client.type('exit 3\r');
     expect(await client.closed).toEqual({ code: 1000, reason: 'process ended: code 3' });
     expect(client.state?.exit).toEqual({ code: 3, signal: null });

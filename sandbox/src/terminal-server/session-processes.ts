@@ -1,14 +1,24 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Session id (field 6 of /proc/<pid>/stat). The name in field 2 may hold anything, so counting starts after it. */
-const sessionOf = (pid: string): number | null => {
+/** Fields of /proc/<pid>/stat from the third on; the name in the second may hold anything, so counting starts after it. */
+const statOf = (pid: string): number[] | null => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return Number(fields[3]);
+    return stat
+      .slice(stat.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
   } catch {
     return null;
   }
+};
+
+const sessionOf = (pid: string): number | null => statOf(pid)?.[3] ?? null;
+
+/** Whether the terminal that `leader` was started in belongs to another process group now: a shell that runs something. */
+export const hasForegroundJob = (leader: number): boolean => {
+  const [, , group = 0, , , foreground = -1] = statOf(String(leader)) ?? [];
+  return foreground > 0 && group > 0 && foreground !== group;
 };
 
 /**

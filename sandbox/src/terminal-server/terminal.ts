@@ -10,6 +10,7 @@ import type { Records } from './recording/records.ts';
 import { holdsClipboard, isTerminalReport } from './reports.ts';
 import type { ScreenText } from './screen/screen-model.ts';
 import type { Screens, Snapshot } from './screen/screens.ts';
+import { hasForegroundJob } from './session-processes.ts';
 import { SizeWishes } from './size-wishes.ts';
 import { Tail } from './tail.ts';
 import { TerminalScreen } from './terminal-screen.ts';
@@ -62,6 +63,7 @@ export class Terminal implements ViewedTerminal {
   #foregroundTimer: NodeJS.Timeout | null = null;
   #releaseTimer: NodeJS.Timeout | null = null;
   #closed = false;
+  #busy = false;
 
   constructor(name: string, launch: LaunchCommand, parts: TerminalParts, events: TerminalEvents) {
     this.name = name;
@@ -97,6 +99,7 @@ export class Terminal implements ViewedTerminal {
       running: this.exit === null,
       viewers: this.#viewers.count,
       exit: this.exit,
+      busy: this.exit === null && this.#busy,
     };
   }
 
@@ -262,6 +265,11 @@ export class Terminal implements ViewedTerminal {
 
   #lookAtForeground(): void {
     this.#foregroundTimer = null;
+    const busy = this.exit === null && hasForegroundJob(this.pid);
+    if (busy !== this.#busy) {
+      this.#busy = busy;
+      this.#events.onChange();
+    }
     const program = this.#pty.foreground();
     const now = program === null ? null : basename(program).slice(0, bounds.titleCharacters);
     if (now === this.foreground) return;

@@ -89,7 +89,16 @@ export const findAgentIdByUid = async (db: DatabaseOrTransaction, uid: string): 
   return row?.id ?? null;
 };
 
-/** Notes that somebody uses the agent. */
+/** Notes that a person is there, which keeps the agent awake for a while. */
+export const notePresence = async (db: DatabaseOrTransaction, agentId: string): Promise<void> => {
+  await db
+    .updateTable('agents')
+    .set({ last_active_at: sql`now()`, present_at: sql`now()` })
+    .where('id', '=', agentId)
+    .execute();
+};
+
+/** Notes that something of a person uses the agent; it may be a page nobody looks at. */
 export const touchAgent = async (db: DatabaseOrTransaction, agentId: string): Promise<void> => {
   await db
     .updateTable('agents')

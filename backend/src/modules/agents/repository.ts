@@ -56,6 +56,7 @@ export const insertAgent = (
       provider: config.provider === null ? null : JSON.stringify(config.provider),
       proxy: JSON.stringify(config.proxy),
       environment: JSON.stringify(config.environment),
+      idle_minutes: config.idleMinutes ?? null,
     })
     .returning(['id', 'uid'])
     .executeTakeFirstOrThrow();
@@ -70,6 +71,7 @@ const columnsOf = (body: UpdateAgentBody): Updateable<AgentsTable> => ({
   ...(body.provider !== undefined && { provider: body.provider === null ? null : JSON.stringify(body.provider) }),
   ...(body.proxy !== undefined && { proxy: JSON.stringify(body.proxy) }),
   ...(body.environment !== undefined && { environment: JSON.stringify(body.environment) }),
+  ...(body.idleMinutes !== undefined && { idle_minutes: body.idleMinutes }),
 });
 
 export const changeAgent = async (db: DatabaseOrTransaction, agentId: string, body: UpdateAgentBody): Promise<void> => {
@@ -144,6 +146,7 @@ export const setDesired = async (
       desired_state: change.desired,
       desired_changed_at: sql<Date>`now()`,
       start_failure: null,
+      slept_because: change.desired === 'asleep' ? 'person' : null,
       ...(change.newGeneration && { generation: eb('generation', '+', 1) }),
     }))
     .where('id', '=', agentId)

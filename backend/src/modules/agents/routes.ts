@@ -1,11 +1,13 @@
 import type { agentRoutes } from '@sac/contracts';
 import type { Handlers } from '../../lib/handlers.ts';
+import type { IdleService } from '../idle/service.ts';
 import type { ConnectionTester } from '../providers/connection-test.ts';
 import type { AgentService } from './service.ts';
 
 export const agentHandlers = (
   agents: AgentService,
   tester: ConnectionTester,
+  idle: IdleService,
 ): Pick<Handlers, keyof typeof agentRoutes> => ({
   listAgents: ({ user }) => agents.list(user),
   getAgent: ({ user, params }) => agents.get(user, params.agentId),
@@ -15,5 +17,7 @@ export const agentHandlers = (
   restoreAgent: ({ user, params }) => agents.restore(user, params.agentId),
   restartAgent: ({ user, params }) => agents.restart(user, params.agentId),
   sleepAgent: ({ user, params }) => agents.sleep(user, params.agentId),
+  keepAwake: ({ user, params, body }) => idle.keepAwake(user, params.agentId, body.minutes),
+  explainAwake: ({ user, params }) => idle.explain(user, params.agentId),
   testConnection: ({ user, body, signal }) => tester.test(user, body, signal),
 });

@@ -6,8 +6,8 @@ import { inTransaction } from '../../db/transaction.ts';
 import { createAgentEditing, type AgentEditing, type AgentEditingDeps } from './editing.ts';
 import { assertMayRunAgents, type Owner } from './policy.ts';
 import { createAgentReader } from './reader.ts';
-import { listOwnAgents, touchAgent, type AgentRecord } from './records.ts';
-import { setDesired } from './repository.ts';
+import { listOwnAgents, notePresence, type AgentRecord } from './records.ts';
+import { lockAgent, setDesired } from './repository.ts';
 import { stateOf, type AgentState, type StateDeps } from './state.ts';
 
 export type AgentServiceDeps = StateDeps & AgentEditingDeps;
@@ -53,10 +53,12 @@ export const createAgentService = (deps: AgentServiceDeps): AgentService => {
     });
 
   const wake: AgentService['wake'] = async (trx, owner, agentId) => {
+    // What puts idle agents to sleep may be looking at this one now: it waits and sees that somebody is there.
+    await lockAgent(trx, owner.id, agentId);
     const { row } = await reader.findOwn(trx, owner.id, agentId);
     assertMayRun(owner);
     if (row.desired_state !== 'awake') await setDesired(trx, agentId, { desired: 'awake', newGeneration: false });
-    await touchAgent(trx, agentId);
+    await notePresence(trx, agentId);
     return reader.presentById(trx, agentId);
   };
 

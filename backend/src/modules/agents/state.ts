@@ -54,6 +54,8 @@ export const presentAgent = (record: AgentRecord, status: AgentStatus): Agent =>
     proxy: row.proxy,
     environment: row.environment.map(({ name, value }) => ({ name, value })),
     hasProviderToken: record.token !== null,
+    idleMinutes: row.idle_minutes,
+    keepAwakeUntil: row.keep_awake_until?.toISOString() ?? null,
     generation: row.generation,
     revision: Number(row.published_revision),
     status,

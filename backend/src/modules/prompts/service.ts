@@ -7,7 +7,7 @@ import type { Database } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
 import { AppError, notFound } from '../../lib/app-error.ts';
 import { COMMANDS_CHANNEL, notify } from '../agents/channels.ts';
-import { touchAgent } from '../agents/records.ts';
+import { notePresence } from '../agents/records.ts';
 import type { AgentService } from '../agents/service.ts';
 import type { CommandBus } from '../commands/command-bus.ts';
 import { abandonPromptCommand } from '../commands/command-queue.ts';
@@ -113,7 +113,7 @@ export const createPromptService = (deps: {
       await assertRoom(trx, agentId);
       const row = await insertPrompt(trx, { agentId, authorId: owner.id, clientRequestId, text });
       await publishPrompt(trx, owner.id, row);
-      await touchAgent(trx, agentId);
+      await notePresence(trx, agentId);
       await notify(trx, COMMANDS_CHANNEL, agentId);
       return presentPrompt(row);
     });

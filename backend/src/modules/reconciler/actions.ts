@@ -48,6 +48,8 @@ export interface Actions {
   startMissing(record: AgentRecord, generation: number): Promise<number>;
   /** Makes the stored generation, replacing an older sandbox. */
   replace(record: AgentRecord): Promise<void>;
+  /** Tells a runtime whose objects others can change what they were made from, as long as that is known. */
+  confirm(record: AgentRecord): Promise<void>;
   stop(record: AgentRecord): Promise<void>;
   remove(record: AgentRecord): Promise<void>;
   /** From now on failures may be the end of this process, not of the sandbox. */
@@ -120,6 +122,11 @@ export const createActions = (deps: ActionDeps): Actions => {
     replace: (record) => {
       endings.forget(record.row.uid);
       return start(record, record.row.generation);
+    },
+    confirm: async ({ row, token }) => {
+      // With another configuration the person is asked to restart; what runs was made from one that is not stored any more.
+      if (runtime.kind !== 'kubernetes' || specHashOf(row, token, deps) !== row.spec_hash) return;
+      await runtime.ensure(buildSpec(row, token, row.generation, { ...deps, recording: await deps.recording() }));
     },
     stop: async ({ row }) => {
       endings.forget(row.uid);

@@ -8,7 +8,7 @@ import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
 import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/records.ts';
 import { stateOf, type AgentState, type StateDeps } from '../agents/state.ts';
 import { createActions, type Actions } from './actions.ts';
-import { decide } from './decide.ts';
+import { decide, wantsSandbox } from './decide.ts';
 import { createLeadership, type Leadership } from './leader.ts';
 import { publishAgent } from './publisher.ts';
 import { recordProgress } from './starts.ts';
@@ -43,6 +43,8 @@ const carryOut = async (
   const decision = decide(state.wanted, state.observed, Date.now());
   switch (decision.action) {
     case 'none':
+      if (wantsSandbox(state.wanted) && state.observed?.generation === record.row.generation)
+        await actions.confirm(record);
       return decision;
     case 'start': {
       const missing = state.observed === undefined || state.observed.state === 'gone';

@@ -9,6 +9,7 @@ export const sessionHandlers = (
 ): Pick<Handlers, keyof typeof sessionRoutes> => ({
   openSession: ({ user, body }) => sessions.open(user, body.agentId),
   closeSession: ({ user, params }) => sessions.close(user, params.sessionId),
+  notePresence: ({ user, params }) => sessions.notePresence(user, params.sessionId),
   listTerminals: ({ user, params }) => terminals.list(user, params.sessionId),
   createTerminal: ({ user, params, signal }) => terminals.create(user, params.sessionId, signal),
   closeTerminal: ({ user, params, signal }) => terminals.close(user, params.sessionId, params.name, signal),

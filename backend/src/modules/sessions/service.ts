@@ -5,7 +5,7 @@ import type { SessionRow } from '../../db/agent-tables.ts';
 import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
 import { AppError, notFound } from '../../lib/app-error.ts';
-import { touchAgent } from '../agents/records.ts';
+import { notePresence, touchAgent } from '../agents/records.ts';
 import type { AgentService } from '../agents/service.ts';
 
 type Owner = Pick<AuthenticatedUser, 'id' | 'role'>;
@@ -21,6 +21,8 @@ export interface SessionService {
   close(owner: Pick<Owner, 'id'>, sessionId: string): Promise<void>;
   /** The agent of an open session of this person; notes that both are in use. Throws not_found. */
   use(owner: Pick<Owner, 'id'>, sessionId: string): Promise<{ agentId: string }>;
+  /** A person uses a page of this session. Throws not_found. */
+  notePresence(owner: Pick<Owner, 'id'>, sessionId: string): Promise<void>;
   /** Ends forgotten sessions, deletes old ones. */
   expire(now: Date, source?: DatabaseOrTransaction): Promise<void>;
 }
@@ -50,7 +52,23 @@ export const createSessionService = (deps: {
   readonly agents: AgentService;
 }): SessionService => {
   const { db, agents } = deps;
+  const use: SessionService['use'] = async (owner, sessionId) => {
+    const row = await db
+      .updateTable('sessions')
+      .set({ last_active_at: sql`now()` })
+      .where('id', '=', sessionId)
+      .where('user_id', '=', owner.id)
+      .where('ended_at', 'is', null)
+      .returning('agent_id')
+      .executeTakeFirst();
+    if (!row) throw notFound('This session');
+    await touchAgent(db, row.agent_id);
+    return { agentId: row.agent_id };
+  };
+
   return {
+    use,
+    notePresence: async (owner, sessionId) => notePresence(db, (await use(owner, sessionId)).agentId),
     open: (owner, agentId) =>
       inTransaction(db, async (trx) => {
         await assertRoom(trx, owner.id);
@@ -71,20 +89,6 @@ export const createSessionService = (deps: {
         .where('user_id', '=', owner.id)
         .executeTakeFirst();
       if (numUpdatedRows === 0n) throw notFound('This session');
-    },
-
-    use: async (owner, sessionId) => {
-      const row = await db
-        .updateTable('sessions')
-        .set({ last_active_at: sql`now()` })
-        .where('id', '=', sessionId)
-        .where('user_id', '=', owner.id)
-        .where('ended_at', 'is', null)
-        .returning('agent_id')
-        .executeTakeFirst();
-      if (!row) throw notFound('This session');
-      await touchAgent(db, row.agent_id);
-      return { agentId: row.agent_id };
     },
 
     expire: async (now, source = db) => {

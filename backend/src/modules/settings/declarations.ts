@@ -9,12 +9,16 @@ interface Declaration<K extends Key> {
   readonly whenUnreadable: SystemSettings[K];
 }
 
+/** In a cluster what sleeps makes room for others; one machine's agents are its owner's business. */
+export const CLUSTER_IDLE_MINUTES = 60;
+
 /** Every system setting there is; the schema of each is that of the contract. */
 export const settingDeclarations: { readonly [K in Key]: Declaration<K> } = {
   registration: { byDefault: 'invite', whenUnreadable: 'closed' },
   agentsPerUser: { byDefault: 10, whenUnreadable: 0 },
   recording: { byDefault: true, whenUnreadable: false },
   recordingMegabytes: { byDefault: 16, whenUnreadable: 16 },
+  idleMinutes: { byDefault: 0, whenUnreadable: 0 },
 };
 
 export const settingKeys = Object.keys(settingDeclarations) as Key[];

@@ -11,10 +11,15 @@ export interface SettingsService {
   update(change: Partial<SystemSettings>, actorId: string, origin: Origin): Promise<SystemSettings>;
 }
 
-export const createSettingsService = (deps: { readonly db: Database; readonly logger: Logger }): SettingsService => {
+export const createSettingsService = (deps: {
+  readonly db: Database;
+  readonly logger: Logger;
+  /** Where this installation's defaults are not everybody's. */
+  readonly defaults?: Partial<SystemSettings>;
+}): SettingsService => {
   const pick = <K extends keyof SystemSettings>(key: K, stored: ReadonlyMap<string, unknown>): SystemSettings[K] => {
     const declaration = settingDeclarations[key];
-    if (!stored.has(key)) return declaration.byDefault;
+    if (!stored.has(key)) return deps.defaults?.[key] ?? declaration.byDefault;
     const value = stored.get(key);
     if (isValidSetting(key, value)) return value;
     deps.logger.error({ setting: key }, 'stored setting is not valid; the safe value is in force');
@@ -29,6 +34,7 @@ export const createSettingsService = (deps: { readonly db: Database; readonly lo
       agentsPerUser: pick('agentsPerUser', stored),
       recording: pick('recording', stored),
       recordingMegabytes: pick('recordingMegabytes', stored),
+      idleMinutes: pick('idleMinutes', stored),
     };
   };
 

@@ -16,8 +16,12 @@ const CREDENTIAL = 'canary-of-the-internal-credential';
 
 const modelPort = async (model: DemoModel): Promise<number> => Number(new URL(model.url).port);
 
-/** First bytes a terminal shows to somebody who comes with an inner token, or the reason it does not. */
-const connectTerminal = (sandbox: ObservedSandbox, spec: SandboxSpec, key = spec.terminalKey): Promise<string> =>
+/** What a terminal shows to somebody who comes with an inner token, until `wanted` is in it. @throws when it is closed */
+const connectTerminal = (
+  sandbox: ObservedSandbox,
+  spec: SandboxSpec,
+  { wanted = 'Claude Code', key = spec.terminalKey } = {},
+): Promise<string> =>
   new Promise((resolve, reject) => {
     if (sandbox.upstream?.kind !== 'tcp') return reject(new Error('no address'));
     const claims = { jti: randomUUID(), sub: '1', userName: 'Ada', terminal: 'main', mode: 'control' };
@@ -32,10 +36,10 @@ const connectTerminal = (sandbox: ObservedSandbox, spec: SandboxSpec, key = spec
     });
     const timer = setTimeout(() => socket.terminate(), 20_000);
     let shown = '';
-    socket.on('open', () => socket.send(JSON.stringify({ columns: 120, rows: 36 })));
+    socket.on('open', () => socket.send(Buffer.from(JSON.stringify({ columns: 120, rows: 36 }))));
     socket.on('message', (data: Buffer) => {
       shown += data.toString('utf8');
-      if (!shown.includes('Claude Code')) return;
+      if (!shown.includes(wanted)) return;
       clearTimeout(timer);
       socket.close();
       resolve(shown);
@@ -89,8 +93,8 @@ describe('the real Claude Code in a pod', () => {
     const sandbox = await running(runtime, spec.agentUid);
     await ready();
     expect([...gateway.credentials]).toEqual([`Bearer ${CREDENTIAL}`]);
-    expect(await connectTerminal(sandbox, spec)).toContain('Claude Code');
-    await expect(connectTerminal(sandbox, spec, 'k'.repeat(43))).rejects.toThrow('4001');
+    await connectTerminal(sandbox, spec);
+    await expect(connectTerminal(sandbox, spec, { key: 'k'.repeat(43) })).rejects.toThrow('4001');
   });
 
   it('answers and runs a tool; after its pod was deleted the file and the conversation are there', async () => {
@@ -102,8 +106,8 @@ describe('the real Claude Code in a pod', () => {
     await gateway.report(({ activity }) => activity.state === 'ready', MINUTE_MS);
     const sandbox = await running(runtime, spec.agentUid);
     expect(await namespace.exec(spec.agentUid, ['cat', '/workspace/made.txt'])).toBe('made\n');
-    expect(await connectTerminal(sandbox, spec)).toContain('made.txt');
-    expect(await prompt('still you')).toEqual(done);
+    await connectTerminal(sandbox, spec, { wanted: 'made.txt' });
+    expect(await prompt('still-you')).toEqual(done);
     const { conversationId: after } = await gateway.report((report) => report.conversationId !== null);
     expect(after).toBe(conversationId);
   });
@@ -116,7 +120,7 @@ describe('the real Claude Code in a pod', () => {
     await runtime.ensure(spec);
     const sandbox = await running(runtime, spec.agentUid, 2);
     await ready();
-    expect(await connectTerminal(sandbox, spec)).toContain('still you');
+    await connectTerminal(sandbox, spec, { wanted: 'still-you' });
   });
 
   it('has as little as it needs: no right, no token of the cluster, no credential of the gateway', async () => {

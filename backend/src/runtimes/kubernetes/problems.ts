@@ -77,7 +77,11 @@ const claimProblem = (objects: SandboxObjects): AgentFailure | null => {
   );
 };
 
-const mountProblem = (objects: SandboxObjects, pod: V1Pod): AgentFailure | null => {
+/** Sooner, the node often has not heard yet of what the pod needs, and tries again. */
+const MOUNT_PATIENCE_MS = 5_000;
+
+const mountProblem = (objects: SandboxObjects, pod: V1Pod, nowMs: number): AgentFailure | null => {
+  if (nowMs - createdMs(pod) < MOUNT_PATIENCE_MS) return null;
   const told = eventsOf(objects, pod.metadata?.uid, /^Failed(AttachVolume|Mount)/);
   if (told === undefined) return null;
   const [, secret] = /secret "([^"]+)" not found/.exec(told.message) ?? [];
@@ -197,7 +201,7 @@ const containerProblem = (status: V1ContainerStatus): Problem | null => {
   return null;
 };
 
-const podProblem = (objects: SandboxObjects, pod: V1Pod): Problem | null => {
+const podProblem = (objects: SandboxObjects, pod: V1Pod, nowMs: number): Problem | null => {
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status === 'False') {
     const claim = claimProblem(objects);
@@ -212,7 +216,7 @@ const podProblem = (objects: SandboxObjects, pod: V1Pod): Problem | null => {
     const found = containerProblem(status);
     if (found !== null) return found;
   }
-  const mount = mountProblem(objects, pod);
+  const mount = mountProblem(objects, pod, nowMs);
   const hasStarted = statusesOf(pod).some(({ state }) => state?.running ?? state?.terminated);
   if (mount !== null && !hasStarted) return problem(mount, mount.code === 'secret_missing');
   const allReady = (pod.status?.containerStatuses ?? []).every(({ ready }) => ready);
@@ -246,7 +250,7 @@ const setProblem = (objects: SandboxObjects): Problem | null => {
 /** What keeps a sandbox from running, if anything does; what may pass by itself is a failure after `patienceMs`. */
 export const problemOf = (objects: SandboxObjects, nowMs: number, patienceMs: number): Problem | null => {
   const { pod } = objects;
-  const found = pod === undefined ? setProblem(objects) : podProblem(objects, pod);
+  const found = pod === undefined ? setProblem(objects) : podProblem(objects, pod, nowMs);
   if (found === null || found.isFinal || pod === undefined) return found;
   return { ...found, isFinal: nowMs - createdMs(pod) >= patienceMs };
 };

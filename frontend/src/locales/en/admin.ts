@@ -68,6 +68,10 @@ export default {
   rangeNote: 'Range {min} to {max}. Existing agents stay.',
   recording: 'Record terminals',
   recordingHint: 'What terminals show can be watched later. Typed text is in it only where the program shows it.',
+  idleMinutes: 'Sleep when idle',
+  idleMinutesHint:
+    'Minutes without work and without anybody, after which an agent is put to sleep. 0: never. An agent may have its own.',
+  minutesUnit: 'minutes',
   recordingMegabytes: 'Recording per agent',
   recordingMegabytesHint: 'Kept of all its terminals together; the oldest goes first.',
   nextStartNote: 'Applies to an agent at its next start.',

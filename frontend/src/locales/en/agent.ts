@@ -137,6 +137,25 @@ export default {
   asleepText: 'Files and conversation are kept.',
   neverStartedText: 'Starting it takes a moment.',
 
+  why_asleep: 'It has not been woken yet.',
+  why_slept_by_person: 'It was put to sleep by hand.',
+  why_slept_idle: 'It fell asleep: it had nothing to do and nobody was there.',
+  why_starting: 'It is starting or ending just now.',
+  why_failed: 'It has failed; what it shows stays until somebody looks.',
+  why_working: 'Awake because it is working.',
+  why_waiting: 'Awake because it waits for your answer.',
+  why_queued_prompts: 'Awake because messages wait for it: {detail}.',
+  why_foreground_job: 'Awake because a program runs in the terminal {detail}.',
+  why_kept_awake: 'Kept awake until {until}.',
+  why_never_sleeps: 'It never falls asleep by itself: that is its setting, or the system’s.',
+  why_present:
+    'With nothing to do and nobody here it falls asleep after {n} minute: at {until}. | With nothing to do and nobody here it falls asleep after {n} minutes: at {until}.',
+  why_idle:
+    'It has nothing to do and nobody was here for {n} minute: it falls asleep now. | It has nothing to do and nobody was here for {n} minutes: it falls asleep now.',
+  keepAwakeHours: 'Keep awake for {n} hour | Keep awake for {n} hours',
+  keepAwakeEnd: 'Let it sleep again',
+  keepAwakeFailed: 'Nothing was changed about its sleep',
+
   paletteSection: 'Actions in {name}',
   openBeside: 'Open beside',
   openNamedBeside: 'Open {name} beside',
