@@ -28,6 +28,11 @@ export interface ViewerOptions {
   readonly onOutput?: (text: string) => void;
 }
 
+/** Text without spaces and without what moves the cursor or chooses colours. */
+const drawn = (text: string): string =>
+  // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
+  text.replaceAll(/\u001b(?:\[[0-9;?<>=]*[A-Za-z]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[()][A-Z0-9]|.)|\s/g, '');
+
 /** Opens a WebSocket as a page of `origin` would; rejects when it is refused. */
 export const openSocket = (origin: string, path: string): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
@@ -91,13 +96,22 @@ export class Viewer {
     this.#lastOutputMs = performance.now();
   }
 
-  async waitFor(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> {
+  /** Waits for words that a full-screen program draws: between them it moves the cursor instead of writing spaces. */
+  async waitForWords(words: string, timeoutMs = 30_000): Promise<void> {
+    const wanted = words.replaceAll(' ', '');
+    await this.#until(() => drawn(this.text).includes(wanted), words, timeoutMs);
+  }
+
+  async waitFor(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
+    await this.#until(() => pattern.test(this.text), String(pattern), timeoutMs);
+  }
+
+  async #until(isThere: () => boolean, what: string, timeoutMs: number): Promise<void> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      const match = pattern.exec(this.text);
-      if (match !== null) return match;
+      if (isThere()) return;
       if (performance.now() > deadlineMs) {
-        throw new Error(`${String(pattern)} did not come; the end of what came:\n${this.text.slice(-800)}`);
+        throw new Error(`${what} did not come; the end of what came:\n${this.text.slice(-800)}`);
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
