@@ -33,13 +33,13 @@ const drawn = (text: string): string =>
   // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
   text.replaceAll(/\u001b(?:\[[0-9;?<>=]*[A-Za-z]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[()][A-Z0-9]|.)|\s/g, '');
 
-/** Opens a WebSocket as a page of `origin` would; rejects when it is refused. */
-export const openSocket = (origin: string, path: string): Promise<WebSocket> =>
+/** Opens a WebSocket as a page of `origin` would, or one of another site, `page`; rejects when it is refused. */
+export const openSocket = (origin: string, path: string, page = origin): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
     const url = new URL(path, origin.replace(/^http/, 'ws')).href;
     const socket = new (WebSocket as unknown as WebSocketInNode)(url, {
       protocols: [SUBPROTOCOL],
-      headers: { origin },
+      headers: { origin: page },
     });
     socket.binaryType = 'arraybuffer';
     const timer = setTimeout(() => socket.close(), OPEN_TIMEOUT_MS);
