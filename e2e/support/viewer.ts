@@ -34,7 +34,7 @@ const drawn = (text: string): string =>
   text.replaceAll(/\u001b(?:\[[0-9;?<>=]*[A-Za-z]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[()][A-Z0-9]|.)|\s/g, '');
 
 /** Opens a WebSocket as a page of `origin` would, or one of another site, `page`; rejects when it is refused. */
-export const openSocket = (origin: string, path: string, page = origin): Promise<WebSocket> =>
+const openSocket = (origin: string, path: string, page = origin): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
     const url = new URL(path, origin.replace(/^http/, 'ws')).href;
     const socket = new (WebSocket as unknown as WebSocketInNode)(url, {
@@ -53,6 +53,32 @@ export const openSocket = (origin: string, path: string, page = origin): Promise
     });
     socket.addEventListener('error', () => undefined);
   });
+
+const hello = (known: { readonly stream?: string; readonly offset?: number }): Uint8Array<ArrayBuffer> =>
+  encodeClientFrame({
+    type: 'hello',
+    hello: {
+      AuthToken: '',
+      columns: 120,
+      rows: 36,
+      sac: { version: 1, mode: 'control', wantsOwnership: false, ...known },
+    },
+  });
+
+/** Whether a terminal shows anything to who comes with this address: ws-proxy refuses, or the terminal server hangs up. */
+export const showsTerminal = async (origin: string, path: string, page = origin): Promise<boolean> => {
+  const socket = await openSocket(origin, path, page).catch(() => null);
+  if (socket === null) return false;
+  const shown = new Promise<boolean>((resolve) => {
+    socket.addEventListener('message', () => resolve(true));
+    socket.addEventListener('close', () => resolve(false));
+    setTimeout(() => resolve(false), OPEN_TIMEOUT_MS);
+  });
+  socket.send(hello({}));
+  const answer = await shown;
+  socket.close();
+  return answer;
+};
 
 /** A terminal on a page, without the page: reconnects by itself as the page does, and takes exactly the missing bytes. */
 export class Viewer {
@@ -130,17 +156,7 @@ export class Viewer {
     socket.addEventListener('message', ({ data }) => this.#received(new Uint8Array(data as ArrayBuffer)));
     socket.addEventListener('close', () => void this.#reconnect());
     const known = this.#sync === null ? {} : { stream: this.#sync.stream, offset: this.#offset };
-    socket.send(
-      encodeClientFrame({
-        type: 'hello',
-        hello: {
-          AuthToken: '',
-          columns: 120,
-          rows: 36,
-          sac: { version: 1, mode: 'control', wantsOwnership: false, ...known },
-        },
-      }),
-    );
+    socket.send(hello(known));
   }
 
   async #reconnect(): Promise<void> {
