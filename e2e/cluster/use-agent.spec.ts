@@ -30,12 +30,12 @@ test('a new agent starts, and the real CLI answers', async () => {
   agent = await openNewAgent(user, agentOnDemoModel('Keeper'));
   main = await viewer(user, agent);
   await sendPrompt(user, agent, '[[final: The answer is forty-two.]]');
-  await main.waitFor(/The answer is forty-two/);
+  await main.waitForWords('● The answer is forty-two');
 });
 
 test('a file that it writes is on its volume', async () => {
   await sendPrompt(user, agent, '[[write: kept.txt | written before the pod was deleted]] [[final: Written down.]]');
-  await main.waitFor(/Written down/);
+  await main.waitForWords('● Written down');
   expect(await kubectlAgents('exec', await podName(), '-c', 'agent', '--', 'cat', '/workspace/kept.txt')).toContain(
     'written before the pod was deleted',
   );
@@ -58,13 +58,14 @@ test('its pod has no token and nothing of the control plane', async () => {
 
 test('its pod is deleted: the terminal comes back by itself, with the file and the conversation', async () => {
   const before = main.reconnects;
+  main.text = '';
   await kubectlAgents('delete', await podName(), '--wait=false');
   await eventually('the viewer is connected again', async () => main.reconnects > before, 120_000);
+  // Claude Code shows the conversation that it continues.
+  await main.waitForWords('The answer is forty-two', 60_000);
   await waitForState(user, agent.agentId, /ready|waiting/);
   await sendPrompt(user, agent, '[[bash: cat kept.txt]]');
-  await main.waitFor(/The tool said: written before the pod was deleted/, 60_000);
-  // Claude Code shows the conversation that it continues.
-  expect(main.text.slice(main.text.lastIndexOf('forty-two'))).toContain('forty-two');
+  await main.waitForWords('The tool said: written before the pod was deleted', 60_000);
 });
 
 test('asleep its pod is gone and its volume stays; awake it goes on', async () => {
@@ -87,7 +88,7 @@ test('asleep its pod is gone and its volume stays; awake it goes on', async () =
   await user.call('openSession', { body: { agentId: agent.agentId } });
   await waitForState(user, agent.agentId, /ready|waiting/);
   await sendPrompt(user, agent, '[[bash: cat kept.txt]] [[final: Awake again.]]');
-  await main.waitFor(/Awake again/, 60_000);
+  await main.waitForWords('● Awake again', 60_000);
 });
 
 test('objects changed or deleted by hand are repaired', async () => {

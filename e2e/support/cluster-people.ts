@@ -23,13 +23,16 @@ export const agentOnDemoModel = (name: string, overrides: Partial<CreateAgentBod
   ...overrides,
 });
 
+/** Files can be run again in an installation that is there. */
+const unique = (name: string): string => `${name}-${Date.now().toString(36)}`;
+
 /** An admin of their own for a file of tests. */
-export const admin = async (username: string): Promise<ApiUser> => redeemAdminLink(await adminLink(), username);
+export const admin = async (name: string): Promise<ApiUser> => redeemAdminLink(await adminLink(), unique(name));
 
 /** Somebody invited by `host`. */
-export const invited = async (host: ApiUser, username: string): Promise<ApiUser> => {
+export const invited = async (host: ApiUser, name: string): Promise<ApiUser> => {
   const { secret } = await host.call('createInvite', { body: { role: 'user', expiresInHours: 1 } });
-  return redeemInvite(cluster.origin, secret, username);
+  return redeemInvite(cluster.origin, secret, unique(name));
 };
 
 export const stateOf = async (user: ApiUser, agentId: string): Promise<string> =>

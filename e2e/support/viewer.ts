@@ -28,13 +28,18 @@ export interface ViewerOptions {
   readonly onOutput?: (text: string) => void;
 }
 
-/** Opens a WebSocket as a page of `origin` would; rejects when it is refused. */
-export const openSocket = (origin: string, path: string): Promise<WebSocket> =>
+/** Text without spaces and without what moves the cursor or chooses colours. */
+const drawn = (text: string): string =>
+  // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
+  text.replaceAll(/\u001b(?:\[[0-9;?<>=]*[A-Za-z]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[()][A-Z0-9]|.)|\s/g, '');
+
+/** Opens a WebSocket as a page of `origin` would, or one of another site, `page`; rejects when it is refused. */
+const openSocket = (origin: string, path: string, page = origin): Promise<WebSocket> =>
   new Promise((resolve, reject) => {
     const url = new URL(path, origin.replace(/^http/, 'ws')).href;
     const socket = new (WebSocket as unknown as WebSocketInNode)(url, {
       protocols: [SUBPROTOCOL],
-      headers: { origin },
+      headers: { origin: page },
     });
     socket.binaryType = 'arraybuffer';
     const timer = setTimeout(() => socket.close(), OPEN_TIMEOUT_MS);
@@ -48,6 +53,32 @@ export const openSocket = (origin: string, path: string): Promise<WebSocket> =>
     });
     socket.addEventListener('error', () => undefined);
   });
+
+const hello = (known: { readonly stream?: string; readonly offset?: number }): Uint8Array<ArrayBuffer> =>
+  encodeClientFrame({
+    type: 'hello',
+    hello: {
+      AuthToken: '',
+      columns: 120,
+      rows: 36,
+      sac: { version: 1, mode: 'control', wantsOwnership: false, ...known },
+    },
+  });
+
+/** Whether a terminal shows anything to who comes with this address: ws-proxy refuses, or the terminal server hangs up. */
+export const showsTerminal = async (origin: string, path: string, page = origin): Promise<boolean> => {
+  const socket = await openSocket(origin, path, page).catch(() => null);
+  if (socket === null) return false;
+  const shown = new Promise<boolean>((resolve) => {
+    socket.addEventListener('message', () => resolve(true));
+    socket.addEventListener('close', () => resolve(false));
+    setTimeout(() => resolve(false), OPEN_TIMEOUT_MS);
+  });
+  socket.send(hello({}));
+  const answer = await shown;
+  socket.close();
+  return answer;
+};
 
 /** A terminal on a page, without the page: reconnects by itself as the page does, and takes exactly the missing bytes. */
 export class Viewer {
@@ -91,13 +122,22 @@ export class Viewer {
     this.#lastOutputMs = performance.now();
   }
 
-  async waitFor(pattern: RegExp, timeoutMs = 30_000): Promise<RegExpExecArray> {
+  /** Waits for words that a full-screen program draws: between them it moves the cursor instead of writing spaces. */
+  async waitForWords(words: string, timeoutMs = 30_000): Promise<void> {
+    const wanted = words.replaceAll(' ', '');
+    await this.#until(() => drawn(this.text).includes(wanted), words, timeoutMs);
+  }
+
+  async waitFor(pattern: RegExp, timeoutMs = 30_000): Promise<void> {
+    await this.#until(() => pattern.test(this.text), String(pattern), timeoutMs);
+  }
+
+  async #until(isThere: () => boolean, what: string, timeoutMs: number): Promise<void> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      const match = pattern.exec(this.text);
-      if (match !== null) return match;
+      if (isThere()) return;
       if (performance.now() > deadlineMs) {
-        throw new Error(`${String(pattern)} did not come; the end of what came:\n${this.text.slice(-800)}`);
+        throw new Error(`${what} did not come; the end of what came:\n${this.text.slice(-800)}`);
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
@@ -116,17 +156,7 @@ export class Viewer {
     socket.addEventListener('message', ({ data }) => this.#received(new Uint8Array(data as ArrayBuffer)));
     socket.addEventListener('close', () => void this.#reconnect());
     const known = this.#sync === null ? {} : { stream: this.#sync.stream, offset: this.#offset };
-    socket.send(
-      encodeClientFrame({
-        type: 'hello',
-        hello: {
-          AuthToken: '',
-          columns: 120,
-          rows: 36,
-          sac: { version: 1, mode: 'control', wantsOwnership: false, ...known },
-        },
-      }),
-    );
+    socket.send(hello(known));
   }
 
   async #reconnect(): Promise<void> {

@@ -76,6 +76,7 @@ const valid: Partial<Record<RouteName, Record<string, unknown>>> = {
   createTicket: { mode: 'control' },
   sendPrompt: { clientRequestId: 'request-2', text: 'hello' },
   reorderPrompts: { promptIds: ['1'] },
+  keepAwake: { minutes: 5 },
   retryPrompt: { settledAt: new Date().toISOString() },
   interrupt: {},
 };

@@ -205,15 +205,28 @@ describe('ws-proxy as a child', () => {
   });
 });
 
+const CREDENTIAL = '0123456789abcdefghijklmnopqrstuvwxyz-credential';
+
 describe('ws-proxy by itself', () => {
-  it('says where it listens, and ends its connections and itself on SIGTERM', async () => {
+  it('says where it listens, follows sign-outs, and on SIGTERM says so before it ends', async () => {
     const farEnd = await startFarEnd(cleanup);
+    const gateway = createServer((request, response) => {
+      expect(request.headers.authorization).toBe(`Bearer ${CREDENTIAL}`);
+      response.write('{"kind":"ended","authSessions":["404"]}\n{"kind":"current"}\n');
+    }).listen(0, '127.0.0.1');
+    await once(gateway, 'listening');
+    cleanup.add(() => {
+      gateway.closeAllConnections();
+      gateway.close();
+    });
     const alone = spawn(process.execPath, [ENTRYPOINT], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
         SAC_WS_LISTEN: '127.0.0.1:0',
         SAC_PUBLIC_URL: ORIGIN,
         SAC_TERMINAL_TICKET_KEYS: 'a:0123456789abcdefghijklmnopqrstuvwxyz',
+        SAC_WS_PROXY_CREDENTIAL: CREDENTIAL,
+        SAC_INTERNAL_URL: `http://127.0.0.1:${(gateway.address() as AddressInfo).port}`,
       },
     });
     cleanup.add(() => alone.kill('SIGKILL'));
@@ -222,13 +235,19 @@ describe('ws-proxy by itself', () => {
     await waitUntil(() => /"port":\d+/.test(log));
     const port = Number(/"port":(\d+)/.exec(log)?.[1]);
     const key = { kid: 'a', key: Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz') };
-    const client = await openClient(cleanup, port, { ticket: ticketFor({ upstream: farEnd.upstream, key }) });
-    expect((await fetch(`http://127.0.0.1:${port}/health/ready`)).status).toBe(200);
+    const health = async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).status;
+    await waitUntil(async () => (await health()) === 200);
+    const ticket = (authSession: string) => ticketFor({ upstream: farEnd.upstream, key, claims: { authSession } });
+    expect(await refusedClient(port, { ticket: ticket('404') })).toMatchObject({ status: 401 });
+    const client = await openClient(cleanup, port, { ticket: ticket('1') });
     const closed = once(client, 'close');
     const exited = once(alone, 'exit');
     alone.kill('SIGTERM');
+    await waitUntil(async () => (await health()) === 503);
+    // Whoever was sent here before that was known is taken.
+    (await openClient(cleanup, port, { ticket: ticket('1') })).terminate();
     expect((await closed)[0]).toBe(1006);
-    await expect(fetch(`http://127.0.0.1:${port}/health/ready`)).rejects.toThrow();
+    await expect(health()).rejects.toThrow();
     expect(await exited).toEqual([0, null]);
   });
 });

@@ -29,7 +29,7 @@ const busyTerminal = ({ terminals, cli }: IdleEvidence): Terminal | undefined =>
     ({ name, running, busy }) => running && (name === MAIN ? cli === 'shell' && busy === true : busy !== false),
   );
 
-const minutes = (count: number): string => (count === 1 ? 'one minute' : `${count} minutes`);
+const minutes = (count: number): string => (count === 1 ? 'minute' : `${count} minutes`);
 
 const asleep = (evidence: IdleEvidence): AwakeReason => {
   const { sleptBecause, idleMinutes } = evidence;
@@ -100,6 +100,6 @@ export const explainAwake = (evidence: IdleEvidence, nowMs: number): AwakeReason
     const sentence = `Somebody was there, or it worked, within the last ${minutes(idleMinutes)}.`;
     return { ...base, code: 'present', since, until: new Date(untilMs).toISOString(), sentence };
   }
-  const sentence = `It has nothing to do, and nobody was there for ${minutes(idleMinutes)}: it falls asleep now.`;
+  const sentence = `It has nothing to do, and nobody was there for the last ${minutes(idleMinutes)}: it falls asleep now.`;
   return { ...base, code: 'idle', since, sentence };
 };

@@ -4,8 +4,9 @@ import type { Isolation, ObservedSandbox, Runtime, SandboxSpec } from '../runtim
 import { applySandbox } from './apply.ts';
 import { ClusterClient, pathOf } from './cluster-client.ts';
 import { ClusterError } from './cluster-error.ts';
+import { endSandbox, removeSandbox } from './ending.ts';
 import { failureOfError, SupersededError } from './failures.ts';
-import { checkAgentUid, claimNameOf, objectName, shardOf } from './names.ts';
+import { checkAgentUid, objectName, shardOf } from './names.ts';
 import { generationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
 import { Pacer } from './pacer.ts';
@@ -18,10 +19,6 @@ const START_DEADLINE_MS = 60_000;
 const CREATES_PER_SECOND = 20;
 const PATIENCE_MS = 60_000;
 const REPLACE_GRACE_SECONDS = 5;
-/** The kubelet does not end a pod politely in less. */
-const MIN_GRACE_SECONDS = 1;
-/** How long an end may take beyond its grace before it is reported as not reached. */
-const END_MARGIN_MS = 45_000;
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 15_000;
 const SILENT_CLUSTER = 'The cluster does not answer; trying again';
@@ -119,7 +116,7 @@ class KubernetesRuntime implements Runtime {
       this.#views.refresh(agentUid);
     }
     try {
-      await this.#queues.add(agentUid, () => this.#end(agentUid, graceMs));
+      await this.#queues.add(agentUid, () => endSandbox(this.#endOptions(), agentUid, graceMs));
     } finally {
       if (this.#views.pending.get(agentUid)?.kind === 'stop') this.#views.pending.delete(agentUid);
       this.#views.refresh(agentUid);
@@ -128,7 +125,9 @@ class KubernetesRuntime implements Runtime {
 
   async remove(agentUid: string): Promise<void> {
     await this.stop(agentUid, { graceMs: 0 });
-    await this.#queues.add(agentUid, () => this.#removeObjects(agentUid));
+    await this.#queues.add(agentUid, async () => {
+      if (!this.#views.pending.has(agentUid)) await removeSandbox(this.#endOptions(), agentUid);
+    });
   }
 
   async close(): Promise<void> {
@@ -191,6 +190,10 @@ class KubernetesRuntime implements Runtime {
     } catch (err) {
       this.#options.logger.warn({ agentUid, err }, 'they could not be put right');
     }
+  }
+
+  #endOptions() {
+    return { client: this.#client, watch: this.#watch, signal: this.#abort.signal };
   }
 
   #applyOptions(signal: AbortSignal) {
@@ -264,50 +267,6 @@ class KubernetesRuntime implements Runtime {
         (objects) => objects?.pod?.metadata?.uid !== uid || !isOther(objects),
       );
     }
-  }
-
-  async #end(agentUid: string, graceMs: number): Promise<void> {
-    const deadline = AbortSignal.timeout(graceMs + END_MARGIN_MS);
-    const signal = AbortSignal.any([deadline, this.#abort.signal]);
-    const objects = this.#watch.find(agentUid);
-    if (objects === undefined) return;
-    const { namespace, name, set } = objects;
-    if (set !== undefined && set.spec?.replicas !== 0) await this.#scaleToNothing(namespace, name, signal);
-    const pod = this.#watch.find(agentUid)?.pod;
-    if (pod !== undefined) {
-      const graceSeconds = Math.max(MIN_GRACE_SECONDS, Math.ceil(graceMs / 1_000));
-      const uid = pod.metadata?.uid;
-      await this.#client.delete(pathOf('pods', namespace, pod.metadata?.name ?? ''), {
-        graceSeconds,
-        signal,
-        ...(uid !== undefined && { uid }),
-      });
-    }
-    await this.#watch.until(agentUid, signal, (now) => now?.pod === undefined && (now?.set?.spec?.replicas ?? 0) === 0);
-  }
-
-  async #scaleToNothing(namespace: string, name: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#client.merge(pathOf('statefulsets', namespace, name), { spec: { replicas: 0 } }, signal);
-    } catch (error) {
-      if (!(error instanceof ClusterError) || !error.isNotFound) throw error;
-    }
-  }
-
-  /** The volume goes last: while it is there the agent is known, and a removal that broke off is taken up again. */
-  async #removeObjects(agentUid: string): Promise<void> {
-    const objects = this.#watch.find(agentUid);
-    if (objects === undefined || this.#views.pending.has(agentUid)) return;
-    const { namespace, name, claim } = objects;
-    const signal = AbortSignal.any([AbortSignal.timeout(END_MARGIN_MS), this.#abort.signal]);
-    for (const resource of ['statefulsets', 'services', 'secrets'] as const)
-      await this.#client.delete(pathOf(resource, namespace, name), { signal });
-    const uid = claim?.metadata?.uid;
-    await this.#client.delete(pathOf('persistentvolumeclaims', namespace, claimNameOf(name)), {
-      signal,
-      ...(uid !== undefined && { uid }),
-    });
-    await this.#watch.until(agentUid, signal, (now) => now === undefined);
   }
 
   #changed(agentUid: string): void {

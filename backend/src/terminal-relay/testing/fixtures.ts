@@ -202,9 +202,9 @@ export const rawRequest = async (port: number, bytes: string | Buffer, timeoutMs
   return answer;
 };
 
-export const waitUntil = async (condition: () => boolean, timeoutMs = 20_000): Promise<void> => {
+export const waitUntil = async (condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> => {
   const end = performance.now() + timeoutMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > end) throw new Error('the condition was not met in time');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
