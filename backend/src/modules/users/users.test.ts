@@ -149,7 +149,13 @@ describe('accounts', () => {
 describe('settings', () => {
   it('have defaults, can be changed one by one, and refuse what they do not know', async () => {
     const admin = await test.admin();
-    const defaults = { registration: 'invite', agentsPerUser: 10, recording: true, recordingMegabytes: 16 };
+    const defaults = {
+      registration: 'invite',
+      agentsPerUser: 10,
+      recording: true,
+      recordingMegabytes: 16,
+      idleMinutes: 0,
+    };
     expect((await admin.call('getSettings')).body).toEqual(defaults);
     expect((await admin.call('updateSettings', { body: { agentsPerUser: 3 } })).body).toEqual({
       ...defaults,
@@ -163,6 +169,8 @@ describe('settings', () => {
       { recording: 1 },
       { recordingMegabytes: 0 },
       { recordingMegabytes: 257 },
+      { idleMinutes: -1 },
+      { idleMinutes: 10_081 },
       { theme: 'dark' },
       [],
     ]) {
