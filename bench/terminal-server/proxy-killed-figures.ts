@@ -66,7 +66,7 @@ export const proxyKilledFigures = async (): Promise<Figure[]> => {
   stack.defer(() => rmSync(playback.directory, { recursive: true, force: true }));
   try {
     const proxy = await WsProxyProcess.start(bundle);
-    stack.defer(() => proxy.kill());
+    stack.defer(() => proxy.end());
     const all = await openTerminals(stack, playback.script, proxy);
     for (const { direct, cut } of all) await direct.until(() => cut.isLive, 'viewer behind the proxy', 30_000);
     const ends = all.map(({ direct }) => direct.offset + playback.output.length);

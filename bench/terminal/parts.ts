@@ -12,6 +12,7 @@ import {
   type TicketClaims,
 } from '@sac/contracts';
 import jwt from 'jsonwebtoken';
+import { SignOutFeed, untilReady } from '../../sandbox/src/terminal-server/testing/sign-out-feed.ts';
 import { Measured } from './processes.ts';
 import type { Route } from './terminal-client.ts';
 
@@ -39,15 +40,25 @@ export interface Relay {
   routeTo(farEnd: FarEnd, user?: string): Route;
 }
 
+/** For all proxies of a measurement; ends with it. */
+let feed: SignOutFeed | null = null;
+
 export const startWsProxy = async (core: number | null): Promise<Relay> => {
+  feed ??= await SignOutFeed.start();
   const running = await Measured.start({
     command: process.execPath,
     // Started as `sac` starts it; another build can be measured in its place.
     args: ['--max-semi-space-size=2', process.env['SAC_BENCH_WS_PROXY'] ?? fileOf('../../backend/dist/ws-proxy.js')],
-    env: { SAC_TERMINAL_TICKET_KEYS: `${KEY_ID}:${TICKET_KEY}`, SAC_PUBLIC_URL: ORIGIN, SAC_WS_LISTEN: '127.0.0.1:0' },
+    env: {
+      SAC_TERMINAL_TICKET_KEYS: `${KEY_ID}:${TICKET_KEY}`,
+      SAC_PUBLIC_URL: ORIGIN,
+      SAC_WS_LISTEN: '127.0.0.1:0',
+      ...feed.env,
+    },
     core,
     ready: LISTENING,
   });
+  await untilReady(running.port);
   return {
     name: 'ws-proxy',
     process: running,

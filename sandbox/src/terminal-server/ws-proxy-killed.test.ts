@@ -58,7 +58,7 @@ it(
     steps.push(() => harness.stop());
     writeFileSync(join(harness.directory, 'out.bin'), output);
     const proxy = await WsProxyProcess.start();
-    steps.push(() => proxy.kill());
+    steps.push(() => proxy.end());
     const names = ['main'];
     while (names.length < TERMINALS)
       names.push(((await harness.control('POST', '/terminals')).body as { name: string }).name);

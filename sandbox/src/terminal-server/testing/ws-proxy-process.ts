@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { TICKET_AUDIENCE, TICKET_TTL_SECONDS, type TicketClaims } from '@sac/contracts';
 import jsonwebtoken from 'jsonwebtoken';
+import { SignOutFeed, untilReady } from './sign-out-feed.ts';
 
 const ORIGIN = 'https://sac.example.org';
 const KEY_ID = 'k1';
@@ -25,16 +26,18 @@ export class WsProxyProcess {
   readonly port: number;
   readonly #key = randomBytes(32).toString('hex');
   readonly #entry: string;
+  readonly #feed: SignOutFeed;
   #child: ChildProcess | null = null;
 
-  private constructor(port: number, entry: string) {
+  private constructor(port: number, entry: string, feed: SignOutFeed) {
     this.port = port;
     this.#entry = entry;
+    this.#feed = feed;
   }
 
   /** `entry`: its source, or a bundle, which starts faster. */
   static async start(entry = source): Promise<WsProxyProcess> {
-    const proxy = new WsProxyProcess(await freePort(), entry);
+    const proxy = new WsProxyProcess(await freePort(), entry, await SignOutFeed.start());
     await proxy.startAgain();
     return proxy;
   }
@@ -48,6 +51,7 @@ export class WsProxyProcess {
         SAC_TERMINAL_TICKET_KEYS: `${KEY_ID}:${this.#key}`,
         SAC_PUBLIC_URL: ORIGIN,
         SAC_WS_LISTEN: `127.0.0.1:${this.port}`,
+        ...this.#feed.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -67,6 +71,13 @@ export class WsProxyProcess {
       START_TIMEOUT_MS,
     );
     await listening.promise.finally(() => clearTimeout(timer));
+    await untilReady(this.port);
+  }
+
+  /** For good. */
+  async end(): Promise<void> {
+    await this.kill();
+    this.#feed.close();
   }
 
   async kill(): Promise<void> {
