@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test';
 import { admin, agentOnDemoModel, openNewAgent, viewer, waitForState } from '../support/cluster-people.ts';
-import { attempt, cluster, install, kubectl, kubectlAgents, kubectlHere, run } from '../support/cluster.ts';
+import { attempt, cluster, eventually, install, kubectl, kubectlAgents, kubectlHere, run } from '../support/cluster.ts';
 
 const removeAll = async (): Promise<void> => {
   await attempt('helm', ['uninstall', cluster.release, '--namespace', cluster.namespace, '--wait', '--timeout', '5m']);
@@ -21,7 +21,9 @@ test('uninstalled: nothing runs, volumes and keys stay and are named; installed 
     expect(said).toContain(`secret/${cluster.release}-keys`);
     expect(await kubectlAgents('get', 'pods,statefulsets,services,secrets', '--output', 'name')).toBe('');
     expect(await kubectlAgents('get', 'persistentvolumeclaims', '--output', 'name')).toContain('home-');
-    expect(await kubectlHere('get', 'pods', '--output', 'name')).toBe('');
+    await eventually('no pod of the release runs', async () => {
+      return (await kubectlHere('get', 'pods', '--field-selector=status.phase=Running', '--output', 'name')) === '';
+    });
 
     await install();
     const { session } = await user.call('openSession', { body: { agentId: agent.agentId } });

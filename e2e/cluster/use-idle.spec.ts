@@ -37,8 +37,11 @@ test('an agent nobody uses falls asleep beside one that works and one that is ke
 
   await user.call('openSession', { body: { agentId: forgotten.agentId } });
   await waitForState(user, forgotten.agentId, /ready/);
+  // Nothing but the job held it.
   job.type('\u0003');
-  await expect.poll(() => whyOf(working.agentId)).toBe('present');
+  await waitForState(user, working.agentId, /asleep/, ASLEEP_WITHIN_MS);
+  expect(await whyOf(working.agentId)).toBe('slept_idle');
+  expect(await stateOf(user, kept.agentId)).toBe('ready');
   job.close();
 });
 

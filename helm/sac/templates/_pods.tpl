@@ -26,6 +26,8 @@ runAsNonRoot: true
 runAsUser: {{ .user | default 10001 }}
 runAsGroup: {{ .user | default 10001 }}
 fsGroup: {{ .user | default 10001 }}
+# Once, not at every start: PostgreSQL refuses a directory that its group may write.
+fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
 {{- end -}}

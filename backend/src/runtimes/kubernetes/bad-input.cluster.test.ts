@@ -91,12 +91,20 @@ describe('what cannot become a sandbox is answered in words', () => {
       metadata: { name: 'few', namespace: namespace.name },
       spec: { hard: { 'requests.memory': '100Mi' } },
     });
+    const spec = namespace.spec();
     try {
-      const failure = await failed(namespace.spec());
+      const failure = await failed(spec);
       expect(failure).toMatchObject({ code: 'quota_exceeded', reason: expect.stringContaining('requests.memory') });
     } finally {
       await namespace.client.delete(`${place}/few`);
     }
+    const failures: unknown[] = [];
+    const unsubscribe = runtime.onChange(({ generation, failure }) => generation === 2 && failures.push(failure));
+    await runtime.ensure({ ...spec, generation: 2 });
+    await running(runtime, spec.agentUid, 2);
+    unsubscribe();
+    // What was said of the first start is not said of the second.
+    expect(failures.filter((failure) => failure !== null)).toEqual([]);
   });
 
   it('a namespace that does not exist', async () => {

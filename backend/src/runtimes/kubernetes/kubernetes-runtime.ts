@@ -207,6 +207,7 @@ class KubernetesRuntime implements Runtime {
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
         await this.#pacer.turn(signal);
+        this.#watch.forgetEvents(agentUid);
         const set = await applySandbox(this.#applyOptions(signal), identity, parts);
         this.#applied.set(agentUid, { spec: starting.spec, setGeneration: set.metadata?.generation ?? null });
         await this.#watch.until(agentUid, signal, (objects) => generationOf(objects?.set) === generation);

@@ -58,8 +58,8 @@ const objects = (pod: V1Pod | undefined, events: readonly ClusterEvent[] = []): 
   events,
 });
 
-const look = (given: SandboxObjects, nowMs = NOW_MS) =>
-  observe(given, { clusterDomain: 'cluster.local', patienceMs: 60_000, nowMs });
+const look = (given: SandboxObjects, nowMs = NOW_MS, waitedMs = 100_000) =>
+  observe(given, { clusterDomain: 'cluster.local', patienceMs: 60_000, nowMs, waitedMs });
 
 const event = (reason: string, message: string, objectUid = 'pod-uid'): ClusterEvent => ({
   reason,
@@ -226,11 +226,11 @@ describe('what keeps a sandbox from running', () => {
     const pod = podWith({
       conditions: [condition('PodScheduled', 'False', 901, '0/3 nodes are available: 3 Insufficient cpu.')],
     });
-    const early = look(objects(pod), 910_000)!;
+    const early = look(objects(pod), NOW_MS, 10_000)!;
     expect(early.sandbox.state).toBe('starting');
     expect(early.sandbox.phases[0]).toMatchObject({ state: 'active', detail: 'No node has 250m CPU free.' });
     expect(early.recheckAfterMs).toBe(50_000);
-    expect(look(objects(pod), 961_000)?.sandbox.state).toBe('failed');
+    expect(look(objects(pod), NOW_MS, 61_000)?.sandbox.state).toBe('failed');
   });
 
   it('an event about an earlier pod of the same name says nothing', () => {

@@ -10,6 +10,8 @@ export interface ObserveOptions {
   readonly clusterDomain: string;
   readonly patienceMs: number;
   readonly nowMs: number;
+  /** How long this process has seen the pod: the clocks of the cluster may say something else. */
+  readonly waitedMs: number;
 }
 
 export interface Observation {
@@ -60,7 +62,7 @@ export const observe = (objects: SandboxObjects, options: ObserveOptions): Obser
   const final = (sandbox: ObservedSandbox): Observation => ({ sandbox, recheckAfterMs: null });
   if (isAsleep) return final({ ...base, state: 'stopping', since: new Date(pod === undefined ? 0 : createdMs(pod)) });
   if (pod === undefined || isEnding) {
-    const found = pod === undefined ? problemOf(objects, options.nowMs, options.patienceMs) : null;
+    const found = pod === undefined ? problemOf(objects, options.waitedMs, options.patienceMs) : null;
     return final(found === null ? base : troubled(base, found, options.nowMs));
   }
   const readyMs = readySinceMs(pod);
@@ -72,11 +74,10 @@ export const observe = (objects: SandboxObjects, options: ObserveOptions): Obser
       since: new Date(readyMs),
       upstream: upstreamOf(objects, options.clusterDomain),
     });
-  const found = problemOf(objects, options.nowMs, options.patienceMs);
+  const found = problemOf(objects, options.waitedMs, options.patienceMs);
   if (found === null) return final(started);
-  const waitedMs = options.nowMs - createdMs(pod);
   return {
     sandbox: troubled(started, found, options.nowMs),
-    recheckAfterMs: found.isFinal ? null : Math.max(1_000, options.patienceMs - waitedMs),
+    recheckAfterMs: found.isFinal ? null : Math.max(1_000, options.patienceMs - options.waitedMs),
   };
 };

@@ -3,7 +3,7 @@ import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
 import { failure, podSecurity, quotaExceeded } from './failures.ts';
 import { bytesInWords, memoryBytes } from './quantities.ts';
 import type { ClusterEvent, SandboxObjects } from './sandbox-objects.ts';
-import { createdMs, messageOf, readySinceMs, statusesOf } from './start-phases.ts';
+import { messageOf, readySinceMs, statusesOf } from './start-phases.ts';
 
 /** Why a sandbox does not go on. With `isFinal` false it may still do so by itself; a person is told already. */
 export interface Problem {
@@ -80,8 +80,8 @@ const claimProblem = (objects: SandboxObjects): AgentFailure | null => {
 /** Sooner, the node often has not heard yet of what the pod needs, and tries again. */
 const MOUNT_PATIENCE_MS = 5_000;
 
-const mountProblem = (objects: SandboxObjects, pod: V1Pod, nowMs: number): AgentFailure | null => {
-  if (nowMs - createdMs(pod) < MOUNT_PATIENCE_MS) return null;
+const mountProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): AgentFailure | null => {
+  if (waitedMs < MOUNT_PATIENCE_MS) return null;
   const told = eventsOf(objects, pod.metadata?.uid, /^Failed(AttachVolume|Mount)/);
   if (told === undefined) return null;
   const [, secret] = /secret "([^"]+)" not found/.exec(told.message) ?? [];
@@ -201,7 +201,7 @@ const containerProblem = (status: V1ContainerStatus): Problem | null => {
   return null;
 };
 
-const podProblem = (objects: SandboxObjects, pod: V1Pod, nowMs: number): Problem | null => {
+const podProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): Problem | null => {
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status === 'False') {
     const claim = claimProblem(objects);
@@ -216,7 +216,7 @@ const podProblem = (objects: SandboxObjects, pod: V1Pod, nowMs: number): Problem
     const found = containerProblem(status);
     if (found !== null) return found;
   }
-  const mount = mountProblem(objects, pod, nowMs);
+  const mount = mountProblem(objects, pod, waitedMs);
   const hasStarted = statusesOf(pod).some(({ state }) => state?.running ?? state?.terminated);
   if (mount !== null && !hasStarted) return problem(mount, mount.code === 'secret_missing');
   const allReady = (pod.status?.containerStatuses ?? []).every(({ ready }) => ready);
@@ -248,11 +248,11 @@ const setProblem = (objects: SandboxObjects): Problem | null => {
 };
 
 /** What keeps a sandbox from running, if anything does; what may pass by itself is a failure after `patienceMs`. */
-export const problemOf = (objects: SandboxObjects, nowMs: number, patienceMs: number): Problem | null => {
+export const problemOf = (objects: SandboxObjects, waitedMs: number, patienceMs: number): Problem | null => {
   const { pod } = objects;
-  const found = pod === undefined ? setProblem(objects) : podProblem(objects, pod, nowMs);
+  const found = pod === undefined ? setProblem(objects) : podProblem(objects, pod, waitedMs);
   if (found === null || found.isFinal || pod === undefined) return found;
-  return { ...found, isFinal: nowMs - createdMs(pod) >= patienceMs };
+  return { ...found, isFinal: waitedMs >= patienceMs };
 };
 
 /** What goes on right now, in a line for a person; null when there is nothing to add to the name of the phase. */

@@ -99,6 +99,12 @@ export class SandboxWatch {
     return this.#byAgent.get(agentUid);
   }
 
+  /** What was told of an earlier start says nothing of the next one; by order, not by clocks. */
+  forgetEvents(agentUid: string): void {
+    const known = this.#byAgent.get(agentUid);
+    if (known !== undefined) this.#byAgent.set(agentUid, { ...known, events: [] });
+  }
+
   all(): readonly SandboxObjects[] {
     return [...this.#byAgent.values()];
   }

@@ -33,6 +33,8 @@ export class SandboxViews {
   readonly pending = new Map<string, Pending>();
   readonly #options: SandboxViewsOptions;
   readonly #views = new Map<string, ObservedSandbox>();
+  /** Since when each agent's pod is seen. */
+  readonly #seen = new Map<string, { readonly podUid: string | undefined; readonly sinceMs: number }>();
   readonly #rechecks = new Map<string, NodeJS.Timeout>();
   readonly #listeners = new Set<(sandbox: ObservedSandbox) => void>();
   #isClosed = false;
@@ -90,14 +92,26 @@ export class SandboxViews {
 
   #observe(agentUid: string): ObservedSandbox | undefined {
     const objects = this.#options.find(agentUid);
-    if (objects === undefined) return undefined;
+    if (objects === undefined) {
+      this.#seen.delete(agentUid);
+      return undefined;
+    }
     const { clusterDomain, patienceMs } = this.#options;
-    const observation = observe(objects, { clusterDomain, patienceMs, nowMs: Date.now() });
+    const waitedMs = this.#waitedMs(agentUid, objects.pod?.metadata?.uid);
+    const observation = observe(objects, { clusterDomain, patienceMs, nowMs: Date.now(), waitedMs });
     if (observation !== undefined && observation.recheckAfterMs !== null) {
       const timer = setTimeout(() => this.refresh(agentUid), observation.recheckAfterMs);
       this.#rechecks.set(agentUid, timer.unref());
     }
     return observation?.sandbox;
+  }
+
+  #waitedMs(agentUid: string, podUid: string | undefined): number {
+    const nowMs = performance.now();
+    const seen = this.#seen.get(agentUid);
+    if (seen !== undefined && seen.podUid === podUid) return nowMs - seen.sinceMs;
+    this.#seen.set(agentUid, { podUid, sinceMs: nowMs });
+    return 0;
   }
 
   #startingView({ spec, sinceMs, detail, failure }: Starting): ObservedSandbox {
