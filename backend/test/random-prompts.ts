@@ -61,7 +61,7 @@ export const randomPrompt = (random: () => number): string => {
   const ending = endings[Math.floor(random() * endings.length)] ?? '';
   const text =
     cutTo(parts.join('').replace(/^[\s/!#@&]+/u, ''), Math.max(0, bytes - Buffer.byteLength(ending))) + ending;
-  return normalised(text) === '' || /^[/!#@&\\]/.test(text.trim()) ? `p${Math.floor(random() * 10)}` : text;
+  return /^(?:$|[/!#@&\\])/.test(normalised(text)) ? `p${Math.floor(random() * 10)}` : text;
 };
 
 /** What may change on the way into the CLI: control and invisible characters go, white space becomes one blank, pastes are wrapped. */

@@ -11,6 +11,7 @@ import {
   holdsPrompt,
   inputBoxText,
   isBuiltIn,
+  isClear,
   submittable,
 } from './prompt-text.ts';
 import { Signals } from './signals.ts';
@@ -166,7 +167,7 @@ export class PromptDelivery {
 
   #settles(event: HookEvent, text: string): boolean {
     const meaning = meaningOf(event.event);
-    if (meaning === 'SessionStart') return event.source === 'clear' && /^\/clear\b/.test(text.trim());
+    if (meaning === 'SessionStart') return event.source === 'clear' && isClear(text);
     return (
       meaning === 'UserPromptSubmit' &&
       event.subagentId === null &&

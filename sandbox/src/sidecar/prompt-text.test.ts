@@ -84,6 +84,6 @@ describe('boxShowsPromptBehindText', () => {
 });
 
 it('isBuiltIn tells commands from paths', () => {
-  expect(['/clear', '/model opus', ' /help '].map(isBuiltIn)).toEqual([true, true, true]);
+  expect(['/clear', '/model opus', ' /help ', '\u200b /clear'].map(isBuiltIn)).toEqual([true, true, true, true]);
   expect(['/etc/passwd is odd', 'see /clear', 'hello'].map(isBuiltIn)).toEqual([false, false, false]);
 });

@@ -70,5 +70,8 @@ export const boxShowsPromptBehindText = (box: string | null, sent: string): bool
     .some((end) => end === text || PASTE_SIGN.test(end) || (end.length >= TELLING_CHARACTERS && text.startsWith(end)));
 };
 
-/** Slash commands are handled by the CLI itself: most fire no hook that tells of them. */
-export const isBuiltIn = (text: string): boolean => /^\/[A-Za-z][\w:-]*(?:\s|$)/.test(text.trim());
+/** Slash commands are handled by the CLI itself: most fire no hook that tells of them. It leaves invisible characters out first. */
+export const isBuiltIn = (text: string): boolean => /^\/[A-Za-z][\w:-]*(?:\s|$)/.test(normalisePrompt(text));
+
+/** Begins a new conversation, which a hook does tell of. */
+export const isClear = (text: string): boolean => /^\/clear\b/.test(normalisePrompt(text));
