@@ -69,6 +69,7 @@ export default {
   recording: 'Record terminals',
   recordingHint: 'What terminals show can be watched later. Typed text is in it only where the program shows it.',
   idleMinutes: 'Sleep when idle',
+  idleMinutesNote: 'Range 0 to 10080 (a week). Applies at once.',
   idleMinutesHint:
     'Minutes without work and without anybody, after which an agent is put to sleep. 0: never. An agent may have its own.',
   minutesUnit: 'minutes',

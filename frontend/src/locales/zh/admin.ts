@@ -66,6 +66,7 @@ export default {
   recording: '录制终端',
   recordingHint: '终端显示的内容可以稍后回看。输入的文字只有在程序显示时才会被录下。',
   idleMinutes: '空闲休眠',
+  idleMinutesNote: '范围 0 到 10080（一周）。立即生效。',
   idleMinutesHint: '无工作且无人在场多少分钟后让智能体休眠。0：从不。智能体可有自己的设置。',
   minutesUnit: '分钟',
   recordingMegabytes: '每个智能体的录制容量',
