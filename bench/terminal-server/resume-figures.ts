@@ -11,6 +11,8 @@ import { settings } from './settings.ts';
 const TERMINALS = 16;
 const VIEWERS_PER_TERMINAL = 8;
 const BYTES_PER_SECOND = 20_000;
+/** A viewer whose cuts are made watches the rest, which may be nearly all of it. */
+const END_MARGIN_MS = 120_000;
 
 interface Cut {
   readonly screen: EmulatorClient;
@@ -44,7 +46,12 @@ const comeBack = async (
 const liveCut = async (
   server: TerminalServer,
   name: string,
-  { random, end, cuts }: { readonly random: () => number; readonly end: () => number; readonly cuts: number },
+  {
+    random,
+    end,
+    cuts,
+    endMs,
+  }: { readonly random: () => number; readonly end: () => number; readonly cuts: number; readonly endMs: number },
 ): Promise<Cut> => {
   const screen = new EmulatorClient();
   const firstByteMs: number[] = [];
@@ -55,7 +62,7 @@ const liveCut = async (
     const awayMs = random() * settings.awaySeconds * 1_000;
     const reserveBytes = (awayMs / 1_000 + 5) * 2 * BYTES_PER_SECOND;
     if (made === cuts || screen.offset + reserveBytes > end()) {
-      await client.until(() => screen.offset >= end(), `end of ${name}`, 120_000);
+      await client.until(() => screen.offset >= end(), `end of ${name}`, endMs);
       client.cut();
       return { screen, cuts: made, firstByteMs };
     }
@@ -76,6 +83,7 @@ const measure = async (server: TerminalServer, { output }: Playback, random: () 
   const names = ['main'];
   while (names.length < TERMINALS) names.push(await server.openShell());
   const cuts = Math.ceil(settings.cuts / (TERMINALS * VIEWERS_PER_TERMINAL));
+  const endMs = (output.length / BYTES_PER_SECOND) * 1_000 + END_MARGIN_MS;
   const results = names.map(async (name) => {
     const steady = server.connect(name);
     const uncut = new EmulatorClient();
@@ -84,9 +92,11 @@ const measure = async (server: TerminalServer, { output }: Playback, random: () 
     const end = steady.offset + output.length;
     steady.type('go');
     const cut = await Promise.all(
-      Array.from({ length: VIEWERS_PER_TERMINAL }, () => liveCut(server, name, { random, end: () => end, cuts })),
+      Array.from({ length: VIEWERS_PER_TERMINAL }, () =>
+        liveCut(server, name, { random, end: () => end, cuts, endMs }),
+      ),
     );
-    await steady.until(() => uncut.offset >= end, `end of ${name}`, 120_000);
+    await steady.until(() => uncut.offset >= end, `end of ${name}`, endMs);
     const wrong = cut.filter(({ screen }) => {
       const shown = Buffer.concat(screen.shown).subarray(-output.length);
       const same = shown.equals(output.subarray(-shown.length)) && screen.snapshots === 1;
