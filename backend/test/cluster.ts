@@ -7,7 +7,8 @@ import { pino, type Logger } from 'pino';
 import { ClusterClient, pathOf, type ResourceName } from '../src/runtimes/kubernetes/cluster-client.ts';
 import { createKubernetesRuntime } from '../src/runtimes/kubernetes/kubernetes-runtime.ts';
 import { claimNameOf, objectName, podNameOf } from '../src/runtimes/kubernetes/names.ts';
-import { defaultPodSettings, type KubernetesRuntimeOptions } from '../src/runtimes/kubernetes/settings.ts';
+import { defaultAgentPod } from '../src/config/cluster.ts';
+import type { KubernetesRuntimeOptions } from '../src/runtimes/kubernetes/settings.ts';
 import type { ObservedSandbox, Runtime, SandboxSpec } from '../src/runtimes/runtime.ts';
 import { waitFor } from './sandbox-gateway.ts';
 import { sandboxSpec } from './sandbox-machine.ts';
@@ -57,11 +58,10 @@ export class TestNamespace {
       installId: this.installId,
       image: AGENT_IMAGE,
       imagePullSecrets: [],
-      clis: ['claude-code'],
       clusterDomain: 'cluster.local',
       internalUrl: 'http://127.0.0.1:9',
       pod: {
-        ...defaultPodSettings,
+        ...defaultAgentPod,
         resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { cpu: '2', memory: '1Gi' } },
         storageSize: '64Mi',
       },

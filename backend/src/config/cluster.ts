@@ -39,7 +39,7 @@ const AgentPodSchema = Type.Object(
 );
 export type AgentPod = Static<typeof AgentPodSchema>;
 
-const defaultPod: AgentPod = {
+export const defaultAgentPod: AgentPod = {
   resources: { requests: { cpu: '250m', memory: '1Gi' }, limits: { cpu: '2', memory: '4Gi' } },
   nodeSelector: {},
   tolerations: [],
@@ -77,7 +77,7 @@ export const parseAgentPod = (text: string): AgentPod => {
     throw new Error('must be a JSON object');
   }
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('must be a JSON object');
-  const pod: unknown = { ...defaultPod, ...given };
+  const pod: unknown = { ...defaultAgentPod, ...given };
   if (Value.Check(AgentPodSchema, pod)) return pod;
   const [first] = Value.Errors(AgentPodSchema, pod);
   const problem = first?.keyword === 'boolean' ? 'there is no such key' : (first?.message ?? 'not valid');

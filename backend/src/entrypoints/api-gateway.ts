@@ -53,7 +53,6 @@ const run = async (): Promise<void> => {
         installId: cluster.installId,
         image: cluster.agentImage,
         imagePullSecrets: cluster.imagePullSecrets,
-        clis: cluster.clis,
         clusterDomain: cluster.clusterDomain,
         internalUrl: config.internalUrl,
         pod: cluster.pod,

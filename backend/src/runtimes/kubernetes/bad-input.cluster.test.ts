@@ -5,10 +5,10 @@ import type { ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { pathOf, type ClusterObject } from './cluster-client.ts';
 import { claimNameOf } from './names.ts';
 import { labelNames } from './objects/identity.ts';
-import { defaultPodSettings } from './settings.ts';
+import { defaultAgentPod } from '../../config/cluster.ts';
 
 const small = { requests: { cpu: '20m', memory: '96Mi' }, limits: { cpu: '2', memory: '1Gi' } };
-const testPod = { ...defaultPodSettings, resources: small, storageSize: '64Mi' };
+const testPod = { ...defaultAgentPod, resources: small, storageSize: '64Mi' };
 
 describe('what cannot become a sandbox is answered in words', () => {
   let namespace: TestNamespace;

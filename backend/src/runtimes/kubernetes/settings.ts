@@ -1,4 +1,3 @@
-import type { CliName } from '@sac/contracts';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
 import type { EgressChoice, PodResources, SandboxPod, SandboxSpec } from '../runtime.ts';
@@ -26,18 +25,6 @@ export interface PodSettings {
   readonly egress: EgressChoice;
 }
 
-export const defaultPodSettings: PodSettings = {
-  resources: { requests: { cpu: '250m', memory: '1Gi' }, limits: { cpu: '2', memory: '4Gi' } },
-  nodeSelector: {},
-  tolerations: [],
-  priorityClassName: '',
-  runtimeClassName: '',
-  storageClass: '',
-  storageSize: '10Gi',
-  imagePullPolicy: 'IfNotPresent',
-  egress: 'internet',
-};
-
 export interface KubernetesRuntimeOptions {
   /** Cluster and account; `loadKubeConfig` finds them as everybody expects. */
   readonly kubeConfig: KubeConfig;
@@ -48,8 +35,6 @@ export interface KubernetesRuntimeOptions {
   /** Image of the sandboxes, and of the containers beside a custom image. */
   readonly image: string;
   readonly imagePullSecrets: readonly string[];
-  /** CLIs the image has besides `shell`. */
-  readonly clis: readonly CliName[];
   readonly clusterDomain: string;
   /** Where sidecars find the internal listener: `http://host:port`. */
   readonly internalUrl: string;

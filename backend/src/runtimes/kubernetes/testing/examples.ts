@@ -2,7 +2,19 @@ import type { SandboxSpec } from '../../runtime.ts';
 import { objectName } from '../names.ts';
 import type { Identity } from '../objects/identity.ts';
 import type { PodParts } from '../objects/pod.ts';
-import { defaultPodSettings, podSettingsOf } from '../settings.ts';
+import { podSettingsOf, type PodSettings } from '../settings.ts';
+
+const examplePod: PodSettings = {
+  resources: { requests: { cpu: '250m', memory: '1Gi' }, limits: { cpu: '2', memory: '4Gi' } },
+  nodeSelector: {},
+  tolerations: [],
+  priorityClassName: '',
+  runtimeClassName: '',
+  storageClass: '',
+  storageSize: '10Gi',
+  imagePullPolicy: 'IfNotPresent',
+  egress: 'internet',
+};
 
 export const exampleSpec: SandboxSpec = {
   agentUid: '0f0e0d0c-0b0a-4908-8706-050403020100',
@@ -37,7 +49,7 @@ const image = 'registry.example/sac-agent:1.2.3';
 
 export const plainParts: PodParts = {
   spec: exampleSpec,
-  settings: podSettingsOf({ ...defaultPodSettings, image }, exampleSpec),
+  settings: podSettingsOf({ ...examplePod, image }, exampleSpec),
   image,
   imagePullSecrets: [],
   internalUrl: 'http://sac-api-gateway-internal.sac.svc:8082',
