@@ -83,7 +83,7 @@ const layers = [
   },
   { type: 'sandbox', pattern: 'sandbox/src', mayImport: ['contracts'] },
   { type: 'frontend', pattern: 'frontend/src', mayImport: ['contracts'] },
-  { type: 'e2e', pattern: 'e2e', mayImport: ['contracts'] },
+  { type: 'e2e', pattern: 'e2e', mayImport: ['contracts', 'scripts'] },
   // Measures the real parts with the clients their tests have.
   { type: 'bench', pattern: 'bench', mayImport: ['contracts', 'e2e', 'sandbox', 'backend-test', 'demo-model'] },
   // `runtime-implementation` for the pinned versions of the CLIs alone.

@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensureBrowser, ensureBubblewrap } from './prerequisites.ts';
+import { ensureTestClis } from './test-clis.ts';
 import { add, crashed, noTests, readTotals, type Totals, totalsLine } from './totals.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -33,14 +34,8 @@ const readReport = (path: string): string | null => (existsSync(path) ? readFile
 
 const runVitest = async (reports: string): Promise<Totals> => {
   const report = join(reports, 'vitest.json');
-  const args = [
-    'node_modules/vitest/vitest.mjs',
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-  ];
-  const exitCode = await runToEnd([...args, ...rest], process.env);
+  const args = ['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=./scripts/vitest-report.ts'];
+  const exitCode = await runToEnd([...args, ...rest], { ...process.env, SAC_TEST_TOTALS: report });
   return readTotals('vitest', readReport(report), exitCode);
 };
 
@@ -65,6 +60,7 @@ const build = (): void => {
 const runAll = async (reports: string): Promise<Totals> => {
   ensureBubblewrap();
   if (what !== 'unit') ensureBrowser();
+  await ensureTestClis();
   build(); // tests of the whole server start the bundles
   let totals = noTests;
   if (what !== 'e2e') totals = add(totals, await runVitest(reports));

@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { readTotals, totalsLine } from './totals.ts';
 
-const vitest = (report: object): string =>
-  JSON.stringify({
-    numPassedTests: 3,
-    numFailedTests: 0,
-    numPendingTests: 1,
-    numTodoTests: 1,
-    testResults: [],
-    ...report,
-  });
+const vitest = (totals: object): string =>
+  JSON.stringify({ passed: 3, failed: 0, skipped: 2, failures: [], ...totals });
 const playwright = (stats: object, errors: unknown[] = [], suites: unknown[] = []): string =>
   JSON.stringify({ stats: { expected: 2, unexpected: 0, flaky: 0, skipped: 0, ...stats }, errors, suites });
 
@@ -27,31 +20,16 @@ describe('readTotals', () => {
     });
   });
 
-  it('counts a file that does not load', () => {
-    const testResults = [
-      { name: 'a.test.ts', status: 'failed', message: 'no such module\n at x', assertionResults: [] },
-      { name: 'b.test.ts', status: 'passed', message: '', assertionResults: [{ status: 'passed' }] },
-    ];
-    const totals = readTotals('vitest', vitest({ testResults }), 1);
-    expect(totals).toMatchObject({ failed: 1, failures: ['a.test.ts: no such module'] });
-  });
-
   it('names what failed', () => {
-    const failed = {
-      status: 'failed',
-      fullName: 'a queue keeps order',
-      failureMessages: ['expected 1 to be 2\n at y'],
-    };
-    const testResults = [{ name: 'a.test.ts', status: 'failed', message: '', assertionResults: [failed] }];
-    expect(readTotals('vitest', vitest({ numFailedTests: 1, testResults }), 1).failures).toEqual([
-      'a.test.ts: a queue keeps order: expected 1 to be 2',
-    ]);
-    const spec = (title: string, status: string) => ({ title, tests: [{ status }] });
+    const failures = ['a.test.ts: a queue keeps order: expected 1 to be 2'];
+    expect(readTotals('vitest', vitest({ failed: 1, failures }), 1).failures).toEqual(failures);
+    const errors = [{ message: '\u001b[31mnot seen\u001b[39m\n\n  Expected: 1', location: { line: 7 } }];
+    const spec = (title: string, status: string) => ({ title, tests: [{ status, results: [{ errors }] }] });
     const inner = { file: 'b.spec.ts', specs: [spec('slept', 'flaky'), spec('woke', 'expected')] };
     const suites = [{ file: 'b.spec.ts', specs: [spec('started', 'unexpected')], suites: [inner] }];
     expect(readTotals('playwright', playwright({ unexpected: 1, flaky: 1 }, [], suites), 1).failures).toEqual([
-      'b.spec.ts: started',
-      'b.spec.ts: slept',
+      'b.spec.ts: started: line 7: not seen | Expected: 1',
+      'b.spec.ts: slept: line 7: not seen | Expected: 1',
     ]);
   });
 

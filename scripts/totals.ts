@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 export interface Totals {
   readonly passed: number;
   readonly failed: number;
@@ -22,50 +24,22 @@ export const add = (left: Totals, right: Totals): Totals => ({
 export const totalsLine = ({ passed, failed, skipped }: Totals): string =>
   `${passed} passed, ${failed} failed, ${skipped} skipped`;
 
-const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';
+export const firstLine = (text: string): string => stripVTControlCharacters(text).split('\n', 1)[0] ?? '';
 
-interface VitestFile {
-  readonly name: string;
-  readonly status: string;
-  readonly message: string;
-  readonly assertionResults: readonly {
-    readonly status: string;
-    readonly fullName: string;
-    readonly failureMessages: readonly string[] | null;
-  }[];
+interface PlaywrightError {
+  readonly message?: string;
+  readonly location?: { readonly line: number };
 }
-
-interface VitestReport {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
-  readonly testResults: readonly VitestFile[];
-}
-
-const didNotLoad = (file: VitestFile): boolean => file.status === 'failed' && file.assertionResults.length === 0;
-
-const vitestFailures = (file: VitestFile): string[] =>
-  didNotLoad(file)
-    ? [`${file.name}: ${firstLine(file.message)}`]
-    : file.assertionResults
-        .filter(({ status }) => status === 'failed')
-        .map(({ fullName, failureMessages }) => `${file.name}: ${fullName}: ${firstLine(failureMessages?.[0] ?? '')}`);
-
-/** A file that fails before its first test has no failed test in it and still is a failure. */
-const vitestTotals = (report: VitestReport): Totals => ({
-  passed: report.numPassedTests,
-  failed: report.numFailedTests + report.testResults.filter(didNotLoad).length,
-  skipped: report.numPendingTests + report.numTodoTests,
-  failures: report.testResults.flatMap(vitestFailures),
-});
 
 interface PlaywrightSuite {
   readonly file: string;
   readonly suites?: readonly PlaywrightSuite[];
   readonly specs: readonly {
     readonly title: string;
-    readonly tests: readonly { readonly status: 'expected' | 'unexpected' | 'flaky' | 'skipped' }[];
+    readonly tests: readonly {
+      readonly status: 'expected' | 'unexpected' | 'flaky' | 'skipped';
+      readonly results: readonly { readonly errors: readonly PlaywrightError[] }[];
+    }[];
   }[];
 }
 
@@ -77,13 +51,31 @@ interface PlaywrightReport {
     readonly skipped: number;
   };
   readonly suites: readonly PlaywrightSuite[];
-  readonly errors: readonly { readonly message?: string }[];
+  readonly errors: readonly PlaywrightError[];
 }
 
+/** Its messages spread over lines: what was expected stands in the ones behind the first. */
+const MESSAGE_LINES = 8;
+const inOneLine = (text: string): string =>
+  stripVTControlCharacters(text)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .slice(0, MESSAGE_LINES)
+    .join(' | ');
+
+const errorText = ({ message, location }: PlaywrightError): string =>
+  `${location === undefined ? '' : `line ${location.line}: `}${inOneLine(message ?? 'unknown error')}`;
+
 const playwrightFailures = (suite: PlaywrightSuite): string[] => [
-  ...suite.specs
-    .filter(({ tests }) => tests.some(({ status }) => status === 'unexpected' || status === 'flaky'))
-    .map(({ title }) => `${suite.file}: ${title}`),
+  ...suite.specs.flatMap(({ title, tests }) =>
+    tests
+      .filter(({ status }) => status === 'unexpected' || status === 'flaky')
+      .map(({ results }) => {
+        const [error] = results.flatMap(({ errors }) => errors);
+        return `${suite.file}: ${title}: ${errorText(error ?? {})}`;
+      }),
+  ),
   ...(suite.suites ?? []).flatMap(playwrightFailures),
 ];
 
@@ -92,14 +84,11 @@ const playwrightTotals = ({ stats, suites, errors }: PlaywrightReport): Totals =
   passed: stats.expected,
   failed: stats.unexpected + stats.flaky + errors.length,
   skipped: stats.skipped,
-  failures: [
-    ...suites.flatMap(playwrightFailures),
-    ...errors.map(({ message }) => firstLine(message ?? 'unknown error')),
-  ],
+  failures: [...suites.flatMap(playwrightFailures), ...errors.map(errorText)],
 });
 
 /**
- * Reads the JSON report of a runner. A runner that left none, or that failed although its report shows nothing,
+ * Reads the JSON report of a runner: of vitest what vitest-report.ts writes, of Playwright its own. A runner that left none, or that failed although its report shows nothing,
  * counts as one failure.
  */
 export const readTotals = (runner: 'vitest' | 'playwright', json: string | null, exitCode: number | null): Totals => {
@@ -107,7 +96,7 @@ export const readTotals = (runner: 'vitest' | 'playwright', json: string | null,
   let totals: Totals;
   try {
     const report: unknown = JSON.parse(json);
-    totals = runner === 'vitest' ? vitestTotals(report as VitestReport) : playwrightTotals(report as PlaywrightReport);
+    totals = runner === 'vitest' ? (report as Totals) : playwrightTotals(report as PlaywrightReport);
   } catch {
     return crashed(`${runner} left a report that cannot be read`);
   }

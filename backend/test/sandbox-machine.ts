@@ -1,14 +1,14 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { request } from 'node:http';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomInt, randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { build } from 'esbuild';
 import { pino } from 'pino';
 import { root, serverOptions } from '../../scripts/bundles.ts';
+import { testCatalog } from '../../scripts/test-clis.ts';
 import type { ObservedSandbox, Runtime, SandboxSpec } from '../src/runtimes/runtime.ts';
-import { CliCatalog } from '../src/runtimes/local/cli-catalog.ts';
 import { createLocalRuntime } from '../src/runtimes/local/local-runtime.ts';
 import type { LocalIsolation } from '../src/runtimes/local/isolation.ts';
 import { placesOf } from '../src/runtimes/local/places.ts';
@@ -23,22 +23,6 @@ const buildSandbox = async (dir: string): Promise<string> => {
 };
 
 const logger = pino({ level: 'silent' });
-
-/** CLIs are some hundred megabytes each: tests share one installation, made by the product's own installer. */
-const cliCacheDir = (): string => process.env['SAC_CLI_CACHE_DIR'] ?? join(homedir(), '.cache/sac/clis');
-
-const npmPath = '/usr/bin/npm';
-
-const sharedCatalog = (): CliCatalog =>
-  new CliCatalog({
-    dir: cliCacheDir(),
-    nodePath: process.execPath,
-    npmPath,
-    logger,
-    env: Object.fromEntries(
-      Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    ),
-  });
 
 export interface MachineOptions {
   readonly probe?: () => Promise<LocalIsolation>;
@@ -69,7 +53,7 @@ export const sandboxSpec = (overrides: Partial<SandboxSpec> = {}): SandboxSpec =
 export class SandboxMachine {
   readonly dataDir: string;
   readonly gateway = new SandboxGateway();
-  readonly catalog = sharedCatalog();
+  readonly catalog = testCatalog();
   runtime: Runtime;
   readonly #options: MachineOptions;
   readonly #sandboxDist: string;

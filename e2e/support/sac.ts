@@ -1,15 +1,14 @@
 import { execFile, type ExecFileException } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { testCliDir } from '../../scripts/test-clis.ts';
 
 const repositoryDir = fileURLToPath(new URL('../..', import.meta.url));
 const sacBundle = path.join(repositoryDir, 'backend/dist/sac.js');
 const COMMAND_TIMEOUT_MS = 180_000;
-/** Installations share the downloaded CLIs: hundreds of megabytes each, and the same pinned bytes every time. */
-const sharedClis = process.env['SAC_TEST_CLI_DIR'] ?? path.join(homedir(), '.cache/sac/clis');
 
 /** One installation of its own: data directory, port, processes. Everything goes through the real command line. */
 export interface Installation {
@@ -39,8 +38,8 @@ const withoutOurs = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
 async function makeDataDir(diskBytes: number | undefined): Promise<string> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'sac-e2e-'));
   if (diskBytes !== undefined) await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes},mode=0700`, 'sac', dataDir]);
-  await mkdir(sharedClis, { recursive: true });
-  await symlink(sharedClis, path.join(dataDir, 'clis'));
+  await mkdir(testCliDir, { recursive: true });
+  await symlink(testCliDir, path.join(dataDir, 'clis'));
   return dataDir;
 }
 
