@@ -7,7 +7,7 @@ const verbsOf = (text: string): string[] =>
     .filter((verb) => verb !== '')
     .sort();
 
-/** Grants in the table of docs/accounts.md, by `account where`. Rights to single named objects are left out: no list shows them apart. */
+/** Grants in the table of docs/cluster-accounts.md, by `account where`. Rights to single named objects are left out: no list shows them apart. */
 export const rowsOf = (markdown: string): ReadonlyMap<string, Grants> => {
   const grants = new Map<string, Record<string, string[]>>();
   for (const line of markdown.split('\n')) {

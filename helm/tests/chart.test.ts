@@ -20,7 +20,7 @@ test('the chart has the version of the repository', () => {
   expect(parse(read('helm/sac/Chart.yaml'))).toMatchObject({ version, appVersion: version });
 });
 
-/** `account where resource: verbs`, as docs/accounts.md and as Roles say it; named tells of a right to named objects alone. */
+/** `account where resource: verbs`, as docs/cluster-accounts.md and as Roles say it; named tells of a right to named objects alone. */
 const grant = (who: string, resource: string, named: boolean, verbs: readonly string[]): string =>
   `${who} ${resource}${named ? ' (named)' : ''}: ${[...verbs].sort().join(' ')}`;
 
@@ -38,8 +38,8 @@ const grantsOfRole = (role: KubernetesObject): string[] => {
   return (role.rules ?? []).flatMap(ofRule);
 };
 
-test('docs/accounts.md lists the rights of all Roles, and no others', () => {
-  const listed = read('docs/accounts.md')
+test('docs/cluster-accounts.md lists the rights of all Roles, and no others', () => {
+  const listed = read('docs/cluster-accounts.md')
     .split('\n')
     .map((line) => line.split('|').map((cell) => cell.trim()))
     .filter(([, , where]) => where === 'agents' || where === 'release')
