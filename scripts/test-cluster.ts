@@ -1,23 +1,24 @@
 /**
- * Proves an installation in a real cluster, from the images to the removal, and ends with the totals, alone on the last line.
+ * Proves the chart, the runtime and an installation in a real cluster, from the images to the removal, and ends with the totals,
+ * alone on the last line.
  *
- * node scripts/test-cluster.ts [arguments for Playwright]
+ * node scripts/test-cluster.ts all|chart|runtime|installation [arguments for the runner]
  *
  * The cluster is that of KUBECONFIG. Without one, and with a kit that makes clusters (SAC_CLUSTER_KIT, or ../shared/cluster beside the
  * repository), the kit's is started. Images are built and loaded with the kit; for any other cluster they have to be where it can
  * pull them: SAC_TEST_REGISTRY=registry.example.org/sac SAC_TEST_TAG=1.2.3. SAC_TEST_VALUES_FILE names a file with values that this cluster needs.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { findKit } from './cluster-kit.ts';
 import { ensureBrowser } from './prerequisites.ts';
-import { crashed, readTotals, type Totals, totalsLine } from './totals.ts';
+import { root, runAndReport, runTests } from './runners.ts';
+import { noTests, type Totals } from './totals.ts';
 
-const root = resolve(import.meta.dirname, '..');
 const IMAGES = ['sac-agent', 'sac-api-gateway', 'sac-ws-proxy', 'sac-frontend'] as const;
-const SUITE_TIMEOUT_MS = 35 * 60_000;
 const env: NodeJS.ProcessEnv = { ...process.env };
 
 interface Ran {
@@ -41,11 +42,6 @@ const succeed = (program: string, ...args: readonly string[]): string => {
   const { status, stdout } = run(program, args);
   if (status !== 0) throw new Error(`${program} ${args.join(' ').slice(0, 200)} ended with ${String(status)}.`);
   return stdout;
-};
-
-const findKit = (): string | null => {
-  const places = [process.env['SAC_CLUSTER_KIT'] ?? '', resolve(root, '../shared/cluster')];
-  return places.find((place) => place !== '' && existsSync(join(place, 'build-image'))) ?? null;
 };
 
 /** Takes over what the kit says for a shell: `export KUBECONFIG=… PATH=…:$PATH`. */
@@ -140,47 +136,38 @@ const writeValues = (folder: string, kit: string | null, images: Images): { orig
   return { origin, files: [join(root, 'helm/sac/values-trial.yaml'), file, ...(more === '' ? [] : [resolve(more)])] };
 };
 
-const runSuite = (folder: string): Totals => {
-  const report = join(folder, 'playwright.json');
-  const args = [
-    'node_modules/@playwright/test/cli.js',
-    'test',
-    '--config',
-    'e2e/cluster.config.ts',
-    '--reporter=list,json',
-  ];
-  const { status } = spawnSync(process.execPath, [...args, ...process.argv.slice(2)], {
-    cwd: root,
-    env: { ...env, PLAYWRIGHT_JSON_OUTPUT_FILE: report },
-    stdio: ['ignore', 'inherit', 'inherit'],
-    timeout: SUITE_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
-  });
-  return readTotals('playwright', existsSync(report) ? readFileSync(report, 'utf8') : null, status);
-};
+/** The name under which the nodes have an image. */
+const imageRef = ({ registry, tag }: Images, name: string): string =>
+  `${registry === '' ? '' : `${registry}/`}${name}:${tag}`;
 
-const runAll = (folder: string): Totals => {
+const prepare = (folder: string): Totals => {
   const kit = findKit();
   if ((env['KUBECONFIG'] ?? '') === '' && kit !== null) startKit(kit);
   requireTools();
   ensureBrowser();
-  const { origin, files } = writeValues(folder, kit, imagesFor(kit));
+  const images = imagesFor(kit);
+  const { origin, files } = writeValues(folder, kit, images);
+  env['SAC_TEST_AGENT_IMAGE'] ??= imageRef(images, 'sac-agent');
   env['SAC_TEST_RELEASE'] ??= 'sac';
   env['SAC_TEST_NAMESPACE'] ??= 'sac-test';
   env['SAC_TEST_ORIGIN'] = origin;
   env['SAC_TEST_VALUES'] = files.join(':');
-  return runSuite(folder);
+  return noTests;
 };
 
+const [what = 'all', ...args] = process.argv.slice(2);
+const suites = {
+  chart: () => runTests('vitest', { config: 'helm/tests/vitest.config.ts', env, args }),
+  runtime: () => runTests('vitest', { config: 'backend/test/cluster.config.ts', env, args }),
+  installation: () => runTests('playwright', { config: 'e2e/cluster.config.ts', env, args }),
+} as const;
+const isSuite = (name: string): name is keyof typeof suites => Object.hasOwn(suites, name);
+if (what !== 'all' && !isSuite(what))
+  throw new Error(`There is no suite ${what}: all, ${Object.keys(suites).join(', ')}.`);
+
 const folder = mkdtempSync(join(tmpdir(), 'sac-test-cluster-'));
-let totals: Totals;
 try {
-  totals = runAll(folder);
-} catch (error) {
-  totals = crashed(error instanceof Error ? error.message : String(error));
+  await runAndReport([() => prepare(folder), ...(what === 'all' ? Object.values(suites) : [suites[what]])]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-process.exitCode = totals.failed > 0 ? 1 : 0;
-for (const failure of totals.failures) process.stdout.write(`failed: ${failure}\n`);
-process.stdout.write(`\n${totalsLine(totals)}\n`);

@@ -7,12 +7,12 @@ import { text } from 'node:stream/consumers';
 import { build } from 'esbuild';
 import { pino } from 'pino';
 import { root, serverOptions } from '../../scripts/bundles.ts';
-import { testCatalog } from '../../scripts/test-clis.ts';
 import type { ObservedSandbox, Runtime, SandboxSpec } from '../src/runtimes/runtime.ts';
 import { createLocalRuntime } from '../src/runtimes/local/local-runtime.ts';
 import type { LocalIsolation } from '../src/runtimes/local/isolation.ts';
 import { placesOf } from '../src/runtimes/local/places.ts';
 import { SandboxGateway, waitFor } from './sandbox-gateway.ts';
+import { testCatalog } from './test-clis.ts';
 
 /** Bundles of the sources as they are now, laid out as in an installation. */
 const buildSandbox = async (dir: string): Promise<string> => {

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { testCliDir } from '../../scripts/test-clis.ts';
+import { testCliDir } from '../../backend/test/test-clis.ts';
 
 const repositoryDir = fileURLToPath(new URL('../..', import.meta.url));
 const sacBundle = path.join(repositoryDir, 'backend/dist/sac.js');

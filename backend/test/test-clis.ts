@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { CliCatalog } from '../backend/src/runtimes/local/cli-catalog.ts';
+import { CliCatalog } from '../src/runtimes/local/cli-catalog.ts';
 
 /** CLIs are some hundred megabytes each: tests share one installation, made by the product's own installer. */
 export const testCliDir = process.env['SAC_TEST_CLI_DIR'] ?? join(homedir(), '.cache/sac/clis');
