@@ -24,7 +24,7 @@ export REGISTRY IMAGES ENGINE AGENT_CLIS KEEP_VERSION
 
 .PHONY: help deps build built start stop status restart logs admin-link dev test test-unit test-e2e lint format \
 	migrate-up migrate-seed bench screenshots docker-build docker-push docker-all version version-bump \
-	helm-lint helm-template helm-upgrade helm-dry-run helm-uninstall chart-docs test-cluster
+	helm-lint helm-template helm-upgrade helm-dry-run helm-uninstall chart-docs test-cluster bench-cluster
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -132,6 +132,9 @@ helm-uninstall: ## end SAC in the cluster; volumes and keys stay, and are listed
 
 chart-docs: deps ## write the settings into helm/sac/README.md
 	@$(RUN) node scripts/chart-docs.ts
+
+bench-cluster: deps ## measure an installation in a cluster: starts, upgrade, kills, many agents (ARGS='start upgrade': those parts)
+	@$(RUN) node bench/cluster.ts $(ARGS)
 
 test-cluster: deps ## install SAC in the cluster of your kubeconfig, try everything, remove it; ends with the totals
 	@$(RUN) node scripts/test-cluster.ts $(ARGS)

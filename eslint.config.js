@@ -85,7 +85,11 @@ const layers = [
   { type: 'frontend', pattern: 'frontend/src', mayImport: ['contracts'] },
   { type: 'e2e', pattern: 'e2e', mayImport: ['contracts', 'backend-test'] },
   // Measures the real parts with the clients their tests have.
-  { type: 'bench', pattern: 'bench', mayImport: ['contracts', 'e2e', 'sandbox', 'backend-test', 'demo-model'] },
+  {
+    type: 'bench',
+    pattern: 'bench',
+    mayImport: ['contracts', 'e2e', 'sandbox', 'backend-test', 'demo-model', 'scripts'],
+  },
   // `runtime-implementation` for the pinned versions of the CLIs alone.
   { type: 'scripts', pattern: 'scripts', mayImport: ['contracts', 'runtime-implementation', 'backend-test'] },
   { type: 'chart-tests', pattern: 'helm/tests', mayImport: ['scripts'] },

@@ -9,6 +9,8 @@ export interface ReceivedEvent {
   readonly event: ServerEvent;
 }
 
+const originOf = ({ server }: FastifyInstance): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
 /** Reads `/api/events` over a real socket, as a browser's reader would. */
 export class EventClient {
   readonly received: ReceivedEvent[] = [];
@@ -19,12 +21,9 @@ export class EventClient {
   #response: IncomingMessage | null = null;
   #text = '';
 
-  constructor(app: FastifyInstance, headers: Record<string, string>, lastEventId?: string) {
-    const { port } = app.server.address() as AddressInfo;
-    this.#request = request({
-      port,
-      host: '127.0.0.1',
-      path: '/api/events',
+  /** `server`: of this process, or the origin of another. */
+  constructor(server: FastifyInstance | string, headers: Record<string, string>, lastEventId?: string) {
+    this.#request = request(new URL('/api/events', typeof server === 'string' ? server : originOf(server)), {
       agent: false,
       headers: { ...headers, ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) },
     });

@@ -44,7 +44,9 @@ test('a namespace of agents refuses a pod with more rights than an agent has', a
 });
 
 test('accounts may do what docs/cluster-accounts.md lists, and nothing else', async () => {
-  const table = rowsOf(await readFile(fileURLToPath(new URL('../../docs/cluster-accounts.md', import.meta.url)), 'utf8'));
+  const table = rowsOf(
+    await readFile(fileURLToPath(new URL('../../docs/cluster-accounts.md', import.meta.url)), 'utf8'),
+  );
   expect(table.size).toBeGreaterThan(0);
   for (const account of ['api-gateway', 'ws-proxy', 'frontend', 'default']) {
     const name = account === 'default' ? account : `${cluster.release}-${account}`;

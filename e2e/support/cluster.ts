@@ -77,6 +77,15 @@ export const helm = (command: readonly string[], ...more: string[]): Promise<str
 export const install = (...more: string[]): Promise<string> =>
   helm(['upgrade', '--install'], chart, '--create-namespace', '--wait', '--timeout', '8m', ...valuesArgs(), ...more);
 
+/** An upgrade that gives each part of the release a new pod. */
+export const replaceEveryPod = (): Promise<string> =>
+  install(
+    ...['apiGateway', 'wsProxy', 'frontend'].flatMap((part) => [
+      '--set-string',
+      `${part}.podAnnotations.upgraded=${Date.now()}`,
+    ]),
+  );
+
 export const renderedChart = (): Promise<string> => helm(['template'], chart, '--validate', ...valuesArgs());
 
 /** Names of the pods of a component of the release. */
