@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { prepareCluster } from '../scripts/cluster-kit.ts';
 import { attempt, cluster, helm, install, kubectl } from '../e2e/support/cluster.ts';
 import { killedFigures } from './cluster/killed-figures.ts';
+import { manyFigures } from './cluster/many-figures.ts';
 import { startFigures } from './cluster/start-figures.ts';
 import { upgradeFigures } from './cluster/upgrade-figures.ts';
 import { report, type Figure } from './figures.ts';
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, (image: string) => Promise<Figure[]>>> = {
   start: (image) => startFigures(image, STARTS),
   upgrade: upgradeFigures,
   killed: killedFigures,
+  many: manyFigures,
 };
 
 const removeAll = async (): Promise<void> => {

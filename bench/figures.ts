@@ -6,7 +6,7 @@ export interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** Exactly one of the two. */
+  /** At most one of the two; none where the figure is only stated. */
   readonly atMost?: number;
   readonly atLeast?: number;
   /** Decimals to print; default 0. */
@@ -28,10 +28,16 @@ export function report(figures: readonly Figure[]): void {
   for (const { name, value, unit, atMost, atLeast, digits = 0, conditions } of figures) {
     const kept = value <= (atMost ?? Infinity) && value >= (atLeast ?? -Infinity);
     if (!kept) process.exitCode = 1;
-    const bound = atMost === undefined ? `at least ${atLeast}` : `at most ${atMost}`;
-    console.log(`${kept ? 'ok  ' : 'MISS'} ${name}: ${value.toFixed(digits)} ${unit} (${bound})\n       ${conditions}`);
+    console.log(
+      `${kept ? 'ok  ' : 'MISS'} ${name}: ${value.toFixed(digits)} ${unit} (${boundOf(atMost, atLeast)})\n       ${conditions}`,
+    );
   }
 }
+
+const boundOf = (atMost: number | undefined, atLeast: number | undefined): string => {
+  if (atMost !== undefined) return `at most ${atMost}`;
+  return atLeast === undefined ? 'stated' : `at least ${atLeast}`;
+};
 
 /** What the figures were taken on. */
 function describeMachine(): string {

@@ -1,0 +1,250 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { findKit } from '../../scripts/cluster-kit.ts';
+import { admin, agentOnDemoModel, invited } from '../../e2e/support/cluster-people.ts';
+import {
+  cluster,
+  eventually,
+  install,
+  kubectl,
+  kubectlAgents,
+  kubectlHere,
+  podsOf,
+} from '../../e2e/support/cluster.ts';
+import type { ApiUser } from '../../e2e/support/api.ts';
+import { percentile, type Figure } from '../figures.ts';
+
+const AGENTS = Number(process.env['SAC_BENCH_AGENTS'] ?? 2_000);
+const AGENTS_PER_USER = 100;
+const AGENTS_PER_NODE = 100;
+const WOKEN = Math.min(200, AGENTS);
+const CALLERS = 10;
+const CALLS = 1_000;
+const STEADY_MS = 60_000;
+const ALL_START_TIMEOUT_MS = 20 * 60_000;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+interface Owned {
+  readonly user: ApiUser;
+  readonly agentId: string;
+}
+
+/** Nodes whose pods are ready at once and run nothing: the kit's, or those that the cluster has already. */
+const haveFakeNodes = async (count: number): Promise<void> => {
+  const kit = findKit();
+  if (kit !== null)
+    spawnSync(join(kit, 'up'), ['--fake-nodes', String(count)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const there = await kubectl('get', 'nodes', '--selector', 'sac.dev/fake-node=true', '--output', 'name');
+  const found = there.split('\n').filter((name) => name !== '').length;
+  if (found < count)
+    throw new Error(`${AGENTS} agents need ${count} nodes labelled sac.dev/fake-node=true; there are ${found}`);
+};
+
+const onFakeNodes = [
+  '--set-json',
+  'agents.nodeSelector={"sac.dev/fake-node":"true"}',
+  '--set-json',
+  'agents.tolerations=[{"key":"sac.dev/fake-node","operator":"Exists","effect":"NoSchedule"}]',
+  '--set',
+  'agents.resources.requests.cpu=1m,agents.resources.requests.memory=1Mi',
+];
+
+/** As many at once as `callers`, in the order of the list. */
+const spread = async <T>(items: readonly T[], callers: number, work: (item: T) => Promise<unknown>): Promise<void> => {
+  const waiting = items.values();
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      for (const item of waiting) await work(item);
+    }),
+  );
+};
+
+const readyPods = async (): Promise<number> => {
+  const conditions = await kubectlAgents(
+    'get',
+    'pods',
+    '--output',
+    'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}',
+  );
+  return conditions.split('\n').filter((line) => line === 'True').length;
+};
+
+/** Sums of a metric over the replicas of api-gateway. */
+const gatewayMetric = async (pattern: RegExp): Promise<number> => {
+  let sum = 0;
+  for (const pod of await podsOf('api-gateway')) {
+    const script = 'fetch("http://127.0.0.1:8080/metrics").then(async (r) => console.log(await r.text()))';
+    const text = await kubectlHere('exec', pod, '-c', 'api-gateway', '--', 'node', '-e', script);
+    for (const line of text.split('\n')) if (pattern.test(line)) sum += Number(line.split(' ').at(-1));
+  }
+  return sum;
+};
+
+/** Lists of one namespace that anybody asked the API server for: controllers of the cluster list over all namespaces. */
+const namespaceLists = async (): Promise<number> => {
+  const text = await kubectl('get', '--raw', '/metrics');
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('apiserver_request_total{') && line.includes('verb="LIST"'))
+    .filter(
+      (line) =>
+        line.includes('scope="namespace"') &&
+        /resource="(pods|statefulsets|services|secrets|events|persistentvolumeclaims)"/.test(line),
+    )
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+};
+
+const createAll = async (users: readonly ApiUser[]): Promise<{ all: Owned[]; errors: string[]; seconds: number }> => {
+  const all: Owned[] = [];
+  const errors: string[] = [];
+  const beganMs = performance.now();
+  const wanted = Array.from({ length: AGENTS }, (_, index) => ({ user: users[index % users.length], index }));
+  await spread(wanted, CALLERS, async ({ user, index }) => {
+    if (user === undefined) return;
+    try {
+      const body = agentOnDemoModel(`Many ${index}`, { cli: 'shell', provider: null });
+      const { id: agentId } = await user.call('createAgent', { body });
+      await user.call('openSession', { body: { agentId } });
+      all.push({ user, agentId });
+    } catch (error) {
+      errors.push(error instanceof Error ? error.message : String(error));
+    }
+  });
+  await eventually(`${AGENTS} pods are ready`, async () => (await readyPods()) >= all.length, ALL_START_TIMEOUT_MS);
+  return { all, errors, seconds: (performance.now() - beganMs) / 1_000 };
+};
+
+const failedOf = async (users: readonly ApiUser[]): Promise<number> => {
+  let failed = 0;
+  for (const user of users) {
+    const { agents } = await user.call('listAgents', {});
+    failed += agents.filter(({ status }) => status.state === 'failed').length;
+  }
+  return failed;
+};
+
+const callTimes = async (all: readonly Owned[]): Promise<number[]> => {
+  const times: number[] = [];
+  const calls = Array.from({ length: CALLS }, (_, index) => all[(index * 7919) % all.length]);
+  await spread(calls, CALLERS, async (owned) => {
+    if (owned === undefined) return;
+    const beganMs = performance.now();
+    await (times.length % 2 === 0
+      ? owned.user.call('getAgent', { params: { agentId: owned.agentId } })
+      : owned.user.call('listAgents', {}));
+    times.push(performance.now() - beganMs);
+  });
+  return times;
+};
+
+const wakeMany = async (all: readonly Owned[]): Promise<{ seconds: number; errors: number }> => {
+  const chosen = all.slice(0, WOKEN);
+  await spread(chosen, CALLERS, ({ user, agentId }) => user.call('sleepAgent', { params: { agentId }, body: {} }));
+  await eventually('they sleep', async () => (await readyPods()) <= all.length - chosen.length, ALL_START_TIMEOUT_MS);
+  let errors = 0;
+  const beganMs = performance.now();
+  await Promise.all(
+    chosen.map(({ user, agentId }) =>
+      user.call('openSession', { body: { agentId } }).catch(() => {
+        errors += 1;
+      }),
+    ),
+  );
+  await eventually('they are awake', async () => (await readyPods()) >= all.length - errors, ALL_START_TIMEOUT_MS);
+  return { seconds: (performance.now() - beganMs) / 1_000, errors };
+};
+
+/** New pods of api-gateway in place of all, until one has read the cluster and says that it is ready. */
+const restartGateway = async (): Promise<number> => {
+  const pods = await podsOf('api-gateway');
+  const beganMs = performance.now();
+  await kubectlHere('delete', ...pods, '--grace-period=0', '--force');
+  const said = 'jsonpath={.status.readyReplicas}';
+  const ready = (): Promise<string> =>
+    kubectlHere('get', `deployment/${cluster.release}-api-gateway`, '--output', said).then((text) => text.trim());
+  await eventually('no pod is ready', async () => ['', '0'].includes(await ready()));
+  await eventually('a pod is ready', async () => Number(await ready()) > 0, ALL_START_TIMEOUT_MS);
+  return performance.now() - beganMs;
+};
+
+const steady = async () => {
+  const [cpuBefore, listsBefore] = [await gatewayMetric(/^process_cpu_seconds_total /), await namespaceLists()];
+  const beganMs = performance.now();
+  await sleep(STEADY_MS);
+  const seconds = (performance.now() - beganMs) / 1_000;
+  const lists = (await namespaceLists()) - listsBefore;
+  const cores = ((await gatewayMetric(/^process_cpu_seconds_total /)) - cpuBefore) / seconds;
+  return { lists, cores, bytes: await gatewayMetric(/^process_resident_memory_bytes /) };
+};
+
+/** Many agents on nodes that run nothing: what the control plane makes of them. */
+export const manyFigures = async (): Promise<Figure[]> => {
+  await haveFakeNodes(Math.ceil(AGENTS / AGENTS_PER_NODE) + 2);
+  await install(...onFakeNodes);
+  const root = await admin('many');
+  await root.call('updateSettings', { body: { agentsPerUser: 1_000 } });
+  const users: ApiUser[] = [];
+  for (let index = 0; index < Math.ceil(AGENTS / AGENTS_PER_USER); index += 1)
+    users.push(await invited(root, `many-${index}`));
+  const bytesBefore = await gatewayMetric(/^process_resident_memory_bytes /);
+  const { all, errors, seconds } = await createAll(users);
+  const failed = await failedOf(users);
+  const times = await callTimes(all);
+  const calm = await steady();
+  const woken = await wakeMany(all);
+  const restartMs = await restartGateway();
+  const thousands = AGENTS / 1_000;
+  const replicas = (await podsOf('api-gateway')).length;
+  return [
+    {
+      name: `${AGENTS} agents created and started: with an error`,
+      value: errors.length + failed,
+      unit: '',
+      atMost: 0,
+      conditions: `${users.length} people, ${(AGENTS / seconds).toFixed(1)} a second (at most 20), ${seconds.toFixed(0)} s until all pods are ready; ${errors[0]?.slice(0, 200) ?? 'no error'}`,
+    },
+    {
+      name: `API with ${AGENTS} active agents, p95`,
+      value: percentile(times, 95),
+      unit: 'ms',
+      atMost: 150,
+      conditions: `${times.length} calls, ${CALLERS} at once, one agent and list of ${AGENTS_PER_USER} in turns; p50 ${percentile(times, 50).toFixed(0)} ms`,
+    },
+    {
+      name: 'lists asked of the API server in a minute of rest',
+      value: calm.lists,
+      unit: '',
+      atMost: 0,
+      conditions: 'of objects of one namespace, by anybody',
+    },
+    {
+      name: 'CPU of api-gateway at rest per 1,000 agents',
+      value: (calm.cores / thousands) * 1_000,
+      unit: 'millicores',
+      conditions: `${replicas} replicas together, over a minute`,
+    },
+    {
+      name: 'memory of api-gateway per 1,000 agents',
+      value: (calm.bytes - bytesBefore) / thousands / 2 ** 20,
+      unit: 'MiB',
+      conditions: `${replicas} replicas together, ${(calm.bytes / 2 ** 20).toFixed(0)} MiB in all; garbage not collected on purpose`,
+    },
+    {
+      name: `${WOKEN} agents woken at once, until the last pod is ready`,
+      value: woken.seconds,
+      unit: 's',
+      atMost: 60,
+      digits: 1,
+      conditions: `paced at 20 a second; ${woken.errors} refused`,
+    },
+    {
+      name: `every api-gateway killed beside ${AGENTS} agents, until one is ready again`,
+      value: restartMs / 1_000,
+      unit: 's',
+      atMost: 10,
+      digits: 1,
+      conditions: 'the start of its pod included; it is ready once it has read the cluster',
+    },
+  ];
+};
