@@ -44,6 +44,8 @@ export interface KubernetesRuntimeOptions {
   readonly logger: Logger;
   /** How long a pod may find no node, and a volume no storage, before that is a failure; default 60 s. */
   readonly patienceMs?: number;
+  /** How often the Secret of each sandbox that runs is looked at; default 10 min. */
+  readonly secretLookMs?: number;
 }
 
 const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
