@@ -1,6 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
-import type { EgressChoice, PodResources, SandboxPod, SandboxSpec } from '../runtime.ts';
+import type { EgressChoice } from '@sac/contracts';
+import type { PodResources, SandboxPod, SandboxSpec } from '../runtime.ts';
 import { checkInstallId } from './names.ts';
 import { checkResources, memoryBytes, QuantityError } from './quantities.ts';
 
