@@ -12,6 +12,7 @@ import { createNotificationHub } from '../src/db/listen.ts';
 import type { AuthenticatedUser, Handlers } from '../src/lib/handlers.ts';
 import { internalCredential } from '../src/lib/agent-keys.ts';
 import type { RecordingSetting } from '../src/runtimes/runtime.ts';
+import type { Installation } from '../src/modules/pods/values.ts';
 import { createAgentFeatures, type AgentFeatures } from '../src/modules/agent-features.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { createMemoryRuntime, type MemoryRuntime } from './memory-runtime.ts';
@@ -88,7 +89,7 @@ export const sandboxReport = (changes: Partial<SandboxReport> = {}): SandboxRepo
 
 /** Everything around agents on a real database, with a runtime in memory. */
 export const createAgentsFixture = async (
-  options: { readonly start?: boolean; readonly demo?: { modelUrl: string } } = {},
+  options: { readonly start?: boolean; readonly demo?: { modelUrl: string }; readonly pods?: Installation } = {},
 ): Promise<AgentsFixture> => {
   const database = await createTestDatabase();
   const logger = pino({ level: 'silent' });
@@ -109,6 +110,7 @@ export const createAgentsFixture = async (
     keys,
     logger,
     demo: settings.demo,
+    pods: options.pods ?? null,
     allowUnisolated: false,
     uploadDir,
     replicaUrl: null,

@@ -138,6 +138,7 @@ const config = (changes: Partial<GatewayConfig>): GatewayConfig => ({
   databasePoolSize: 10,
   proxyCredentials: [],
   outbound: { deny: [], allow: [] },
+  cluster: null,
   ...changes,
 });
 

@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox';
 import { EnvironmentVariable, MAX_ENVIRONMENT_VARIABLES } from './agent-environment.ts';
 import { displayText, Empty, Id, multilineText, nullable, oneOf, strict, Timestamp } from './primitives.ts';
 import { cliNames } from './clis.ts';
+import { PodValues } from './pod-settings.ts';
 import { providerProtocols } from './providers.ts';
 import { route } from './route.ts';
 
@@ -164,8 +165,10 @@ export const Agent = strict({
   uid: Type.String(),
   ...AgentConfigFields,
   hasProviderToken: Type.Boolean(),
-  /** Null: as the system's setting says; 0: never put to sleep. */
+  /** Null: as the account's or the system's setting says; 0: never put to sleep. */
   idleMinutes: nullable(IdleMinutes),
+  /** What this agent's sandbox gets in a cluster. */
+  pod: PodValues,
   keepAwakeUntil: nullable(Timestamp),
   generation: Type.Integer(),
   /** Grows with every change that is told to browsers: what has a smaller one is older. */
@@ -177,15 +180,24 @@ export const Agent = strict({
 });
 export type Agent = Static<typeof Agent>;
 
+/** What is absent stays as it is; null goes back to the level above. */
+const PodChange = Type.Partial(PodValues, { additionalProperties: false });
+
 export const CreateAgentBody = strict({
   ...AgentConfigFields,
   providerToken: Type.Optional(ProviderToken),
   idleMinutes: Type.Optional(nullable(IdleMinutes)),
+  pod: Type.Optional(PodChange),
 });
 export type CreateAgentBody = Static<typeof CreateAgentBody>;
 /** `providerToken: null` removes the stored token; absent keeps it. */
 export const UpdateAgentBody = Type.Partial(
-  strict({ ...AgentConfigFields, providerToken: nullable(ProviderToken), idleMinutes: nullable(IdleMinutes) }),
+  strict({
+    ...AgentConfigFields,
+    providerToken: nullable(ProviderToken),
+    idleMinutes: nullable(IdleMinutes),
+    pod: PodChange,
+  }),
   { additionalProperties: false },
 );
 export type UpdateAgentBody = Static<typeof UpdateAgentBody>;

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { cliNames } from './clis.ts';
+import { PodCapabilities } from './pod-settings.ts';
 import { nullable, oneOf, strict } from './primitives.ts';
 import { ProviderPresetSchema } from './provider-schema.ts';
 import { route } from './route.ts';
@@ -34,12 +35,16 @@ export const systemRoutes = {
     access: 'user',
     tag: 'System',
     status: 200,
-    summary: 'CLIs, provider presets and isolation of this installation',
+    summary: 'CLIs, provider presets, isolation and limits of this installation, as far as the account may use them',
     response: strict({
       clis: Type.Array(CliInfo),
       presets: Type.Array(ProviderPresetSchema),
       demo: Type.Boolean(),
       runtime: oneOf(['local', 'kubernetes'] as const),
+      /** Null where agents do not run in a cluster. */
+      pod: nullable(PodCapabilities),
+      /** After so many minutes an agent of this account is put to sleep, unless it says otherwise; 0: never. */
+      idleMinutes: Type.Integer(),
       isolation: strict({
         isolated: Type.Boolean(),
         reason: nullable(Type.String()),

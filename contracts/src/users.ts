@@ -1,5 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Email, registrationModes, roles, User, userStatuses } from './auth.ts';
+import { IdleMinutes } from './agents.ts';
+import { PodLimits, PodValues } from './pod-settings.ts';
 import { Id, nullable, oneOf, strict, Timestamp } from './primitives.ts';
 import { route } from './route.ts';
 
@@ -92,10 +94,28 @@ export const SystemSettings = strict({
   recording: Type.Boolean(),
   /** Record of all terminals of one agent, in MiB. */
   recordingMegabytes: Type.Integer({ minimum: 1, maximum: 256 }),
-  /** Minutes without work and without anybody after which an agent is put to sleep, unless the agent says otherwise; 0: never. */
-  idleMinutes: Type.Integer({ minimum: 0, maximum: 10_080 }),
+  /** Minutes without work and without anybody after which an agent is put to sleep, unless account or agent say otherwise; 0: never. */
+  idleMinutes: IdleMinutes,
+  /** What sandboxes of a cluster get where neither account nor agent say otherwise. Both apply at an agent's next start. */
+  podDefaults: PodValues,
+  podLimits: PodLimits,
 });
 export type SystemSettings = Static<typeof SystemSettings>;
+
+/** What is different for one account; null: as the system's setting says. */
+export const UserSettings = strict({
+  agentsPerUser: nullable(SystemSettings.properties.agentsPerUser),
+  idleMinutes: nullable(IdleMinutes),
+  podDefaults: PodValues,
+  podLimits: PodLimits,
+});
+export type UserSettings = Static<typeof UserSettings>;
+
+/** Settings of one account, and what holds where they say nothing. */
+const UserSettingsAnswer = strict({
+  settings: UserSettings,
+  inherited: Type.Pick(SystemSettings, ['agentsPerUser', 'idleMinutes', 'podDefaults', 'podLimits']),
+});
 
 export const settingRoutes = {
   getSettings: route({
@@ -116,5 +136,28 @@ export const settingRoutes = {
     summary: 'Change system settings',
     body: Type.Partial(SystemSettings, { additionalProperties: false }),
     response: SystemSettings,
+  }),
+  getUserSettings: route({
+    method: 'GET',
+    path: '/api/admin/users/:userId/settings',
+    access: 'admin',
+    tag: 'Settings',
+    status: 200,
+    summary: 'What is different for one account',
+    params: strict({ userId: Id }),
+    response: UserSettingsAnswer,
+    errors: ['not_found'],
+  }),
+  updateUserSettings: route({
+    method: 'PATCH',
+    path: '/api/admin/users/:userId/settings',
+    access: 'admin',
+    tag: 'Settings',
+    status: 200,
+    summary: 'Change what is different for one account',
+    params: strict({ userId: Id }),
+    body: Type.Partial(UserSettings, { additionalProperties: false }),
+    response: UserSettingsAnswer,
+    errors: ['not_found'],
   }),
 } as const;

@@ -11,6 +11,7 @@ import { createEventsService } from '../modules/events/service.ts';
 import { CLUSTER_IDLE_MINUTES } from '../modules/settings/declarations.ts';
 import { settingHandlers } from '../modules/settings/routes.ts';
 import { createSettingsService } from '../modules/settings/service.ts';
+import { createUserSettingsService } from '../modules/settings/user-settings.ts';
 import { userHandlers } from '../modules/users/routes.ts';
 import { createUsersService } from '../modules/users/service.ts';
 import type { GatewayDeps } from './gateway-deps.ts';
@@ -23,8 +24,10 @@ export const createAccountsPart = (deps: GatewayDeps) => {
   const settings = createSettingsService({
     db,
     logger,
+    pods: config.cluster,
     defaults: deps.runtime.kind === 'kubernetes' ? { idleMinutes: CLUSTER_IDLE_MINUTES } : {},
   });
+  const userSettings = createUserSettingsService({ db, logger, settings, pods: config.cluster });
   const sessions = createSessionsService({ db, keys, logger });
   const links = createLinksService({ db });
   const signIn = createSignIn({ db, hasher, sessions, limits });
@@ -53,9 +56,15 @@ export const createAccountsPart = (deps: GatewayDeps) => {
     isDemo: deps.demo !== null,
   });
   return {
-    handlers: { ...auth, ...userHandlers({ users, links }), ...settingHandlers(settings), ...eventHandlers(events) },
+    handlers: {
+      ...auth,
+      ...userHandlers({ users, links }),
+      ...settingHandlers(settings, userSettings),
+      ...eventHandlers(events),
+    },
     sessions,
     settings,
+    userSettings,
     events,
     hasher,
   };

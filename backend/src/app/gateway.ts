@@ -64,8 +64,9 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     uploadDir: deps.uploadDir,
     replicaUrl: deps.replicaUrl,
     outbound: deps.config.outbound,
+    pods: deps.config.cluster,
     allowUnisolated: deps.config.allowUnisolated,
-    agentsPerUser: async (db) => (await people.settings.read(db)).agentsPerUser,
+    agentsPerUser: async (db, ownerId) => (await people.userSettings.inForce(ownerId, db)).agentsPerUser,
     idleMinutes: async (db) => (await people.settings.read(db)).idleMinutes,
     recording: async () => {
       const { recording, recordingMegabytes } = await people.settings.read();
@@ -80,7 +81,11 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     sandboxesCheck(deps.db, deps.runtime),
     ...deps.checks,
   ];
-  const system = createSystemService({ ...deps, checks });
+  const system = createSystemService({
+    ...deps,
+    checks,
+    idleMinutes: async (userId) => (await people.userSettings.inForce(userId)).idleMinutes,
+  });
   // Complete by type: a contract route without a handler does not compile.
   const handlers: Handlers = { ...people.handlers, ...agents.handlers, ...systemHandlers(system) };
   metrics.gauge('sac_event_streams', 'Open event streams', () => people.events.openCount());

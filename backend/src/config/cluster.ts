@@ -1,5 +1,5 @@
-import { cliNames, type CliName } from '@sac/contracts';
-import { Type, type Static } from 'typebox';
+import { cliNames, egressChoices, parseQuantity, type CliName, type PodLimits } from '@sac/contracts';
+import { Type, type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 
 const strict = { additionalProperties: false };
@@ -33,7 +33,7 @@ const AgentPodSchema = Type.Object(
     storageClass: Name,
     storageSize: Quantity,
     imagePullPolicy: Type.Union([Type.Literal('Always'), Type.Literal('IfNotPresent'), Type.Literal('Never')]),
-    egress: Type.Union([Type.Literal('internet'), Type.Literal('proxy'), Type.Literal('none')]),
+    egress: Type.Enum([...egressChoices]),
   },
   strict,
 );
@@ -51,6 +51,19 @@ export const defaultAgentPod: AgentPod = {
   egress: 'internet',
 };
 
+const Amount = Type.Union([Type.Literal(''), Quantity]);
+const AgentLimitsSchema = Type.Object(
+  { cpu: Amount, memory: Amount, storage: Amount, egress: Type.Enum([...egressChoices]) },
+  strict,
+);
+/** Four terabytes are a slip of the keyboard; whoever means them says so. */
+const defaultAgentLimits: Static<typeof AgentLimitsSchema> = {
+  cpu: '16',
+  memory: '64Gi',
+  storage: '200Gi',
+  egress: 'internet',
+};
+
 /** Where and how sandboxes are made. */
 export interface ClusterConfig {
   /** In the order of the shards; never empty. */
@@ -61,6 +74,12 @@ export interface ClusterConfig {
   readonly imagePullSecrets: readonly string[];
   readonly clis: readonly CliName[];
   readonly pod: AgentPod;
+  /** The most one agent may get; null: as much as the cluster gives. */
+  readonly limits: PodLimits;
+  /** Images that may be chosen beside `agentImage`; one that ends with `*` stands for all that begin so. */
+  readonly images: readonly string[];
+  /** Runtime classes that may be chosen beside the one of `pod`. */
+  readonly runtimeClasses: readonly string[];
   /** Null: other replicas cannot reach this one. */
   readonly podIp: string | null;
 }
@@ -68,8 +87,7 @@ export interface ClusterConfig {
 const NAMESPACE = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const MAX_NAMESPACES = 16;
 
-/** Throws an Error whose message completes "SAC_AGENT_POD …". */
-export const parseAgentPod = (text: string): AgentPod => {
+const checked = <S extends TSchema>(schema: S, text: string, defaults: Static<S>): Static<S> => {
   let given: unknown;
   try {
     given = JSON.parse(text);
@@ -77,11 +95,48 @@ export const parseAgentPod = (text: string): AgentPod => {
     throw new Error('must be a JSON object');
   }
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('must be a JSON object');
-  const pod: unknown = { ...defaultAgentPod, ...given };
-  if (Value.Check(AgentPodSchema, pod)) return pod;
-  const [first] = Value.Errors(AgentPodSchema, pod);
+  const value: unknown = { ...(defaults as object), ...given };
+  if (Value.Check(schema, value)) return value;
+  const [first] = Value.Errors(schema, value);
   const problem = first?.keyword === 'boolean' ? 'there is no such key' : (first?.message ?? 'not valid');
   throw new Error(`has a problem at ${first?.instancePath || 'its top level'}: ${problem}`);
+};
+
+/** Throws an Error whose message completes "SAC_AGENT_POD …". */
+export const parseAgentPod = (text: string): AgentPod => checked(AgentPodSchema, text, defaultAgentPod);
+
+/** Throws an Error whose message completes "SAC_AGENT_LIMITS …". */
+export const parseAgentLimits = (text: string, pod: AgentPod): PodLimits => {
+  const { cpu, memory, storage, egress } = checked(AgentLimitsSchema, text, defaultAgentLimits);
+  const { requests, limits } = pod.resources;
+  const given: readonly (readonly [string, string, string | undefined])[] = [
+    ['cpu', cpu, limits['cpu'] ?? requests['cpu']],
+    ['memory', memory, limits['memory'] ?? requests['memory']],
+    ['storage', storage, pod.storageSize],
+  ];
+  for (const [name, most, amount = ''] of given)
+    if (most !== '' && (parseQuantity(amount) ?? 0) > (parseQuantity(most) ?? 0))
+      throw new Error(`has ${most} as the most ${name}, but SAC_AGENT_POD gives every agent ${amount}`);
+  if (egressChoices.indexOf(pod.egress) < egressChoices.indexOf(egress))
+    throw new Error(`has "${egress}" as the widest egress, but SAC_AGENT_POD gives every agent "${pod.egress}"`);
+  return { cpu: cpu || null, memory: memory || null, storage: storage || null, egress };
+};
+
+const IMAGE = /^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,510}\*?$/;
+
+/** Throws an Error whose message completes "SAC_AGENT_IMAGES …". */
+export const parseImages = (images: readonly string[]): readonly string[] => {
+  const bad = images.find((image) => !IMAGE.test(image));
+  if (bad === undefined) return images;
+  throw new Error(`holds "${bad.slice(0, 80)}", which is neither an image nor the beginning of one followed by *`);
+};
+
+/** Throws an Error whose message completes "SAC_AGENT_RUNTIME_CLASSES …". */
+export const parseRuntimeClasses = (names: readonly string[]): readonly string[] => {
+  const isName = (name: string): boolean => Value.Check(Name, name);
+  const bad = names.find((name) => !isName(name));
+  if (bad === undefined) return names;
+  throw new Error(`holds "${bad.slice(0, 80)}", which is not the name of a RuntimeClass`);
 };
 
 /** Throws an Error whose message completes "SAC_KUBERNETES_NAMESPACES …". */

@@ -1,7 +1,17 @@
 import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
+import { noPodLimits } from '@sac/contracts';
 import { Value } from 'typebox/value';
-import { type ClusterConfig, parseAgentPod, parseClis, parseNamespaces } from './cluster.ts';
+import {
+  type ClusterConfig,
+  defaultAgentPod,
+  parseAgentLimits,
+  parseAgentPod,
+  parseClis,
+  parseImages,
+  parseNamespaces,
+  parseRuntimeClasses,
+} from './cluster.ts';
 import {
   type Environment,
   environmentSchema,
@@ -42,6 +52,8 @@ export interface GatewayConfig {
   readonly proxyCredentials: readonly string[];
   /** CIDR ranges, for connections to addresses that people choose. */
   readonly outbound: { readonly deny: readonly string[]; readonly allow: readonly string[] };
+  /** Null on one machine. */
+  readonly cluster: ClusterConfig | null;
 }
 
 export interface Config extends GatewayConfig {
@@ -60,8 +72,6 @@ export interface Config extends GatewayConfig {
   readonly ticketKeys: SigningKeys | null;
   /** Empty on one machine. */
   readonly internalUrl: string;
-  /** Null on one machine. */
-  readonly cluster: ClusterConfig | null;
 }
 
 /** Facts about the machine that defaults depend on; given by the entrypoint, so that loading stays pure. */
@@ -199,6 +209,7 @@ const readKeys = (
 
 const readCluster = (values: Environment, collector: ProblemCollector): ClusterConfig | null => {
   if (values.SAC_KUBERNETES_NAMESPACES === '') return null;
+  const pod = collector.attempt('SAC_AGENT_POD', defaultAgentPod, () => parseAgentPod(values.SAC_AGENT_POD));
   return {
     namespaces: collector.attempt('SAC_KUBERNETES_NAMESPACES', [], () =>
       parseNamespaces(list(values.SAC_KUBERNETES_NAMESPACES)),
@@ -208,7 +219,12 @@ const readCluster = (values: Environment, collector: ProblemCollector): ClusterC
     agentImage: values.SAC_AGENT_IMAGE,
     imagePullSecrets: list(values.SAC_AGENT_IMAGE_PULL_SECRETS),
     clis: collector.attempt('SAC_AGENT_CLIS', [], () => parseClis(list(values.SAC_AGENT_CLIS))),
-    pod: collector.attempt('SAC_AGENT_POD', parseAgentPod('{}'), () => parseAgentPod(values.SAC_AGENT_POD)),
+    pod,
+    limits: collector.attempt('SAC_AGENT_LIMITS', noPodLimits, () => parseAgentLimits(values.SAC_AGENT_LIMITS, pod)),
+    images: collector.attempt('SAC_AGENT_IMAGES', [], () => parseImages(list(values.SAC_AGENT_IMAGES))),
+    runtimeClasses: collector.attempt('SAC_AGENT_RUNTIME_CLASSES', [], () =>
+      parseRuntimeClasses(list(values.SAC_AGENT_RUNTIME_CLASSES)),
+    ),
     podIp: collector.optional('SAC_POD_IP', values.SAC_POD_IP, parsePodIp),
   };
 };

@@ -83,6 +83,13 @@ export const environmentSchema = Type.Object({
     description: 'DNS domain of the cluster',
   }),
   SAC_AGENT_POD: text({ default: '{}', maxLength: 16_000, description: 'JSON: what the pods of sandboxes are like' }),
+  SAC_AGENT_LIMITS: text({ default: '{}', description: 'JSON: the most one agent may get' }),
+  SAC_AGENT_IMAGES: text({
+    default: '',
+    maxLength: 16_000,
+    description: 'images that may be chosen for an agent, separated by commas; * at the end allows all that begin so',
+  }),
+  SAC_AGENT_RUNTIME_CLASSES: text({ default: '', description: 'runtime classes that may be chosen for an agent' }),
   SAC_OUTBOUND_DENY: text({ default: '', description: 'CIDR ranges the connection test of a provider never goes to' }),
   SAC_OUTBOUND_ALLOW: text({ default: '', description: 'CIDR ranges it goes to although they are denied' }),
 });

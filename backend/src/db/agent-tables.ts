@@ -54,6 +54,8 @@ export interface AgentsTable {
   updated_at: DefaultTimestamp;
   last_active_at: Date | null;
   deleted_at: Date | null;
+  /** PodValues, as far as they are set. */
+  pod: ColumnType<unknown, string | undefined, string>;
   idle_minutes: ColumnType<number | null, number | null | undefined, number | null>;
   keep_awake_until: Date | null;
   present_at: DefaultTimestamp;

@@ -68,6 +68,16 @@ export interface SystemSettingsTable {
   updated_by: Int8 | null;
 }
 
+/** What is different for one account. */
+export interface UserSettingsTable {
+  user_id: Int8;
+  key: string;
+  /** JSON text in, parsed value out. */
+  value: ColumnType<unknown, string, string>;
+  updated_at: DefaultTimestamp;
+  updated_by: Int8 | null;
+}
+
 /** Events to deliver to one user's browsers; kept for replay, then deleted by age. */
 export interface OutboxTable {
   id: Identity;
@@ -93,6 +103,7 @@ export interface AccountTables {
   auth_sessions: AuthSessionsTable;
   invites: InvitesTable;
   system_settings: SystemSettingsTable;
+  user_settings: UserSettingsTable;
   outbox: OutboxTable;
   audit_log: AuditLogTable;
 }

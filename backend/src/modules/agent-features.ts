@@ -14,6 +14,7 @@ import { createCommandStreams } from './commands/command-stream.ts';
 import { registerInternalRoutes } from './commands/internal-routes.ts';
 import { abandonExpiredCommands, deleteSettledCommands } from './commands/repository.ts';
 import { deleteSettledPrompts } from './prompts/repository.ts';
+import type { Installation } from './pods/values.ts';
 import { promptHandlers } from './prompts/routes.ts';
 import { createPromptService } from './prompts/service.ts';
 import { createUploadStore } from './prompts/upload-store.ts';
@@ -33,6 +34,8 @@ export interface AgentFeaturesDeps {
   readonly keys: Keys;
   readonly logger: Logger;
   readonly demo: { readonly modelUrl: string } | null;
+  /** Null where agents do not run in a cluster. */
+  readonly pods: Installation | null;
   readonly allowUnisolated: boolean;
   /** CIDR ranges of the connection test. */
   readonly outbound: OutboundRules;
@@ -40,7 +43,7 @@ export interface AgentFeaturesDeps {
   readonly uploadDir: string;
   /** Where other replicas reach this one; null: there are none. */
   readonly replicaUrl: string | null;
-  readonly agentsPerUser: (db: DatabaseOrTransaction) => Promise<number>;
+  readonly agentsPerUser: (db: DatabaseOrTransaction, ownerId: string) => Promise<number>;
   readonly recording: () => Promise<RecordingSetting>;
   /** After how many minutes without work and people an agent is put to sleep; 0: never. */
   readonly idleMinutes: (db: DatabaseOrTransaction) => Promise<number>;
@@ -97,7 +100,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
     assertMayRun: (user) => agents.assertMayRun(user),
     storedToken: async (user, agentId) => {
       const { record } = await agents.own(user, agentId);
-      return openToken(record.row, record.token, deps);
+      return openToken(record, deps);
     },
   });
   let reconciler: Reconciler | null = null;

@@ -1,6 +1,7 @@
 import type {
   AgentFailure,
   CliName,
+  EgressChoice,
   ModelProvider,
   PermissionMode,
   ProxySettings,
@@ -14,10 +15,6 @@ export interface RecordingSetting {
   readonly totalBytes: number;
 }
 
-export const egressChoices = ['internet', 'proxy', 'none'] as const;
-/** What a sandbox may reach besides the server itself: everything public, only the proxies, or nothing. */
-export type EgressChoice = (typeof egressChoices)[number];
-
 /** Amounts as Kubernetes writes them: `250m`, `4Gi`. */
 export interface PodResources {
   readonly requests: { readonly cpu?: string; readonly memory?: string };
@@ -30,6 +27,8 @@ export interface SandboxPod {
   readonly resources?: PodResources;
   readonly storageSize?: string;
   readonly egress?: EgressChoice;
+  /** Empty: the cluster's own default. */
+  readonly runtimeClassName?: string;
 }
 
 /** Everything a runtime needs to make one sandbox. Immutable; a change is a new spec with a new `generation`. */

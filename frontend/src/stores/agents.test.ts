@@ -1,4 +1,4 @@
-import type { Agent, AgentState, Prompt } from '@sac/contracts';
+import { noPodValues, type Agent, type AgentState, type Prompt } from '@sac/contracts';
 import { createPinia, setActivePinia } from 'pinia';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { api } from '../api/client.ts';
@@ -19,6 +19,7 @@ const agent = (id: string, state: AgentState, minute: number, generation = 1): A
   environment: [],
   hasProviderToken: false,
   idleMinutes: null,
+  pod: noPodValues,
   keepAwakeUntil: null,
   generation,
   revision: 1,

@@ -1,4 +1,4 @@
-import type { Agent, Capabilities } from '@sac/contracts';
+import { noPodValues, type Agent, type Capabilities } from '@sac/contracts';
 
 export const agentFixture = (status: Partial<Agent['status']> = {}, more: Partial<Agent> = {}): Agent => ({
   id: '7',
@@ -19,6 +19,7 @@ export const agentFixture = (status: Partial<Agent['status']> = {}, more: Partia
   environment: [],
   hasProviderToken: true,
   idleMinutes: null,
+  pod: noPodValues,
   keepAwakeUntil: null,
   generation: 1,
   revision: 1,
@@ -61,5 +62,7 @@ export const capabilitiesFixture: Capabilities = {
   ],
   demo: false,
   runtime: 'local',
+  pod: null,
+  idleMinutes: 0,
   isolation: { isolated: true, reason: null, fix: null, usersMayRun: true },
 };

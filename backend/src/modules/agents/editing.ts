@@ -1,4 +1,4 @@
-import type { Agent, CreateAgentBody, UpdateAgentBody } from '@sac/contracts';
+import { noPodValues, type Agent, type CreateAgentBody, type PodValues, type UpdateAgentBody } from '@sac/contracts';
 import type { Transaction } from 'kysely';
 import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
 import { isUniqueViolation } from '../../db/errors.ts';
@@ -11,7 +11,7 @@ import { AGENTS_CHANNEL, notify } from './channels.ts';
 import { DELETION_GRACE_MS, UNDO_OFFERED_MS } from './lifetimes.ts';
 import type { Owner } from './policy.ts';
 import type { AgentReader } from './reader.ts';
-import type { AgentRecord } from './records.ts';
+import { findAgentRecord, type AgentRecord } from './records.ts';
 import {
   changeAgent,
   countOwnAgents,
@@ -20,10 +20,14 @@ import {
   lockAgent,
   lockOwner,
   markDeleted,
+  setDesired,
   storeToken,
   unmarkDeleted,
 } from './repository.ts';
-import { PROVIDER_TOKEN, secretPlace, type SpecContext, type StoredToken } from './spec.ts';
+import { PROVIDER_TOKEN, secretPlace, specHashOf, type SpecContext, type StoredToken } from './spec.ts';
+import { findPodLevels } from '../pods/levels.ts';
+import { changedPodValues } from '../pods/own-values.ts';
+import { readPodValues } from '../pods/values.ts';
 import { validateConfiguration } from './validation.ts';
 
 export interface AgentEditing {
@@ -35,7 +39,7 @@ export interface AgentEditing {
 
 export interface AgentEditingDeps extends SpecContext {
   readonly db: Database;
-  readonly agentsPerUser: (db: DatabaseOrTransaction) => Promise<number>;
+  readonly agentsPerUser: (db: DatabaseOrTransaction, ownerId: string) => Promise<number>;
 }
 
 const nameTaken = (name: string): AppError =>
@@ -60,6 +64,36 @@ const namingAgent = async <T>(name: string, work: () => Promise<T>): Promise<T> 
   }
 };
 
+const podAfter = (
+  { row, podLevels }: AgentRecord,
+  change: Partial<PodValues>,
+  { pods }: Pick<SpecContext, 'pods'>,
+): PodValues =>
+  changedPodValues({
+    installation: pods,
+    levels: podLevels,
+    stored: readPodValues(row.pod),
+    change,
+    hasVolume: row.generation > 0,
+  });
+
+/** A pod that could not start holds no work: what was wrong with it may be what was changed. */
+const startAnewIfStuck = async (
+  trx: Transaction<Tables>,
+  before: AgentRecord,
+  reader: AgentReader,
+  context: SpecContext,
+): Promise<Agent> => {
+  const { id, desired_state } = before.row;
+  const after = await findAgentRecord(trx, id);
+  if (!after) throw notFound('This agent');
+  const agent = reader.present(after);
+  const isStuck = context.pods !== null && desired_state === 'awake' && agent.status.state === 'failed';
+  if (!isStuck || agent.status.reachable || specHashOf(before, context) === specHashOf(after, context)) return agent;
+  await setDesired(trx, id, { desired: 'awake', newGeneration: true });
+  return reader.presentById(trx, id);
+};
+
 /** Creating, changing, deleting and restoring agents. Nothing here starts or stops a sandbox. */
 export const createAgentEditing = (
   deps: AgentEditingDeps,
@@ -73,7 +107,7 @@ export const createAgentEditing = (
 
   const assertRoom = async (trx: Transaction<Tables>, ownerId: string): Promise<void> => {
     await lockOwner(trx, ownerId);
-    const limit = await deps.agentsPerUser(trx);
+    const limit = await deps.agentsPerUser(trx, ownerId);
     if ((await countOwnAgents(trx, ownerId)) >= limit) throw limitReached(limit);
   };
 
@@ -96,7 +130,14 @@ export const createAgentEditing = (
     return namingAgent(config.name, () =>
       inTransaction(db, async (trx) => {
         await assertRoom(trx, owner.id);
-        const { id, uid } = await insertAgent(trx, owner.id, config);
+        const pod = changedPodValues({
+          installation: deps.pods,
+          levels: await findPodLevels(trx, owner.id),
+          stored: noPodValues,
+          change: config.pod ?? {},
+          hasVolume: false,
+        });
+        const { id, uid } = await insertAgent(trx, owner.id, config, pod);
         if (providerToken !== undefined) await storeToken(trx, id, sealToken(uid, providerToken));
         await notify(trx, AGENTS_CHANNEL, id);
         return reader.presentById(trx, id);
@@ -108,14 +149,15 @@ export const createAgentEditing = (
     namingAgent(body.name ?? '', () =>
       inTransaction(db, async (trx) => {
         await lockAgent(trx, owner.id, agentId);
-        const { row } = await reader.findOwn(trx, owner.id, agentId);
+        const record = await reader.findOwn(trx, owner.id, agentId);
+        const { row } = record;
         validateChange(row, body);
-        await changeAgent(trx, agentId, body);
+        await changeAgent(trx, agentId, body, body.pod && podAfter(record, body.pod, deps));
         if (body.providerToken !== undefined) {
           await storeToken(trx, agentId, body.providerToken === null ? null : sealToken(row.uid, body.providerToken));
         }
         await notify(trx, AGENTS_CHANNEL, agentId);
-        return reader.presentById(trx, agentId);
+        return startAnewIfStuck(trx, record, reader, deps);
       }),
     );
 

@@ -2,14 +2,16 @@ import type { SandboxReport, User } from '@sac/contracts';
 import { sql } from 'kysely';
 import type { AgentRow } from '../../db/agent-tables.ts';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
-import { PROVIDER_TOKEN, type StoredToken } from './spec.ts';
+import { podLevel, podSettingKeys } from '../pods/levels.ts';
+import { PROVIDER_TOKEN, type SpecRecord } from './spec.ts';
 
 /** An agent with everything its state is derived from. */
-export interface AgentRecord {
+export interface AgentRecord extends SpecRecord {
   readonly row: AgentRow;
-  readonly token: StoredToken | null;
   readonly report: { readonly generation: number; readonly report: SandboxReport } | null;
   readonly owner: { readonly role: User['role']; readonly status: User['status'] };
+  /** Of the owner; null: as the system's setting says. */
+  readonly ownerIdleMinutes: number | null;
 }
 
 const selectRecords = (db: DatabaseOrTransaction) =>
@@ -28,17 +30,33 @@ const selectRecords = (db: DatabaseOrTransaction) =>
       'agent_secrets.sealed as token_sealed',
       'sandbox_reports.generation as report_generation',
       'sandbox_reports.report as report',
+    ])
+    .select((eb) => [
+      eb
+        .selectFrom('user_settings')
+        .whereRef('user_settings.user_id', '=', 'agents.owner_id')
+        .select(sql<Record<string, unknown> | null>`jsonb_object_agg(key, value)`.as('settings'))
+        .as('user_settings'),
+      eb
+        .selectFrom('system_settings')
+        .where('key', 'in', podSettingKeys)
+        .select(sql<Record<string, unknown> | null>`jsonb_object_agg(key, value)`.as('settings'))
+        .as('system_settings'),
     ]);
 
 type Joined = Awaited<ReturnType<ReturnType<typeof selectRecords>['executeTakeFirstOrThrow']>>;
 
 const toRecord = (joined: Joined): AgentRecord => {
-  const { owner_role, owner_status, token_key_id, token_sealed, report_generation, report, ...row } = joined;
+  const { owner_role, owner_status, token_key_id, token_sealed, report_generation, report, ...rest } = joined;
+  const { user_settings, system_settings, ...row } = rest;
+  const idleMinutes = user_settings?.['idleMinutes'];
   return {
     row,
     token: token_key_id !== null && token_sealed !== null ? { keyId: token_key_id, sealed: token_sealed } : null,
     report: report !== null && report_generation !== null ? { generation: report_generation, report } : null,
     owner: { role: owner_role, status: owner_status },
+    ownerIdleMinutes: typeof idleMinutes === 'number' ? idleMinutes : null,
+    podLevels: { system: podLevel(system_settings), user: podLevel(user_settings) },
   };
 };
 

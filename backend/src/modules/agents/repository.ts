@@ -1,4 +1,4 @@
-import type { CreateAgentBody, UpdateAgentBody } from '@sac/contracts';
+import type { CreateAgentBody, PodValues, UpdateAgentBody } from '@sac/contracts';
 import { sql, type Updateable } from 'kysely';
 import type { AgentsTable, DesiredState } from '../../db/agent-tables.ts';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
@@ -42,6 +42,7 @@ export const insertAgent = (
   db: DatabaseOrTransaction,
   ownerId: string,
   config: Omit<CreateAgentBody, 'providerToken'>,
+  pod: PodValues,
 ): Promise<{ id: string; uid: string }> =>
   db
     .insertInto('agents')
@@ -57,6 +58,7 @@ export const insertAgent = (
       proxy: JSON.stringify(config.proxy),
       environment: JSON.stringify(config.environment),
       idle_minutes: config.idleMinutes ?? null,
+      pod: JSON.stringify(pod),
     })
     .returning(['id', 'uid'])
     .executeTakeFirstOrThrow();
@@ -74,10 +76,16 @@ const columnsOf = (body: UpdateAgentBody): Updateable<AgentsTable> => ({
   ...(body.idleMinutes !== undefined && { idle_minutes: body.idleMinutes }),
 });
 
-export const changeAgent = async (db: DatabaseOrTransaction, agentId: string, body: UpdateAgentBody): Promise<void> => {
+/** `pod`: all of its values; undefined leaves them as they are. */
+export const changeAgent = async (
+  db: DatabaseOrTransaction,
+  agentId: string,
+  body: UpdateAgentBody,
+  pod: PodValues | undefined,
+): Promise<void> => {
   await db
     .updateTable('agents')
-    .set({ ...columnsOf(body), updated_at: sql`now()` })
+    .set({ ...columnsOf(body), ...(pod && { pod: JSON.stringify(pod) }), updated_at: sql`now()` })
     .where('id', '=', agentId)
     .execute();
 };

@@ -64,7 +64,7 @@ export const createAgentService = (deps: AgentServiceDeps): AgentService => {
 
   return {
     list: async (owner) => {
-      const [records, limit] = await Promise.all([listOwnAgents(db, owner.id), deps.agentsPerUser(db)]);
+      const [records, limit] = await Promise.all([listOwnAgents(db, owner.id), deps.agentsPerUser(db, owner.id)]);
       return { agents: records.map(reader.present), limit };
     },
     get: async (owner, agentId) => reader.present(await reader.findOwn(db, owner.id, agentId)),

@@ -1,9 +1,10 @@
-import type { ModelProvider } from '@sac/contracts';
+import type { ModelProvider, PodValues } from '@sac/contracts';
 import type { AgentRow } from '../../db/agent-tables.ts';
 import type { Keys } from '../../config/keys.ts';
 import { internalCredential, keyedDigest, terminalKey } from '../../lib/agent-keys.ts';
 import { sealKeyFromMaster, unseal } from '../../lib/seal.ts';
-import type { RecordingSetting, SandboxSpec } from '../../runtimes/runtime.ts';
+import type { RecordingSetting, SandboxPod, SandboxSpec } from '../../runtimes/runtime.ts';
+import { effectiveValues, readPodValues, sandboxPodOf, type Installation, type PodLevels } from '../pods/values.ts';
 import { DEMO_TOKEN } from './validation.ts';
 
 export const PROVIDER_TOKEN = 'provider-token';
@@ -14,7 +15,17 @@ export const secretPlace = (agentUid: string, name: string): readonly string[] =
 /** The parts of an agent that its sandbox is made from. */
 export type SpecSource = Pick<
   AgentRow,
-  'id' | 'owner_id' | 'uid' | 'name' | 'cli' | 'permission_mode' | 'instructions' | 'provider' | 'proxy' | 'environment'
+  | 'id'
+  | 'owner_id'
+  | 'uid'
+  | 'name'
+  | 'cli'
+  | 'permission_mode'
+  | 'instructions'
+  | 'provider'
+  | 'proxy'
+  | 'environment'
+  | 'pod'
 >;
 
 export interface StoredToken {
@@ -22,21 +33,41 @@ export interface StoredToken {
   readonly sealed: Buffer;
 }
 
+/** An agent, its token as it is stored, and what others decided about its pod. */
+export interface SpecRecord {
+  readonly row: SpecSource;
+  readonly token: StoredToken | null;
+  readonly podLevels: PodLevels;
+}
+
 export interface SpecContext {
   readonly keys: Pick<Keys, 'master'>;
   readonly demo: { readonly modelUrl: string } | null;
+  /** Null where agents do not run in a cluster. */
+  readonly pods: Installation | null;
 }
 
 /** The demo model server may listen on another port after every start; its address is never the stored one. */
 const resolveProvider = (provider: ModelProvider | null, demo: SpecContext['demo']): ModelProvider | null =>
   provider?.preset === 'demo' && demo ? { ...provider, baseUrl: demo.modelUrl } : provider;
 
+/** What the agent's pod gets; null where there are no pods. */
+export const podValuesOf = ({ row, podLevels }: SpecRecord, { pods }: Pick<SpecContext, 'pods'>): PodValues | null =>
+  pods && effectiveValues(pods, podLevels, readPodValues(row.pod));
+
+const podOf = (record: SpecRecord, context: SpecContext): { pod?: SandboxPod } => {
+  const values = podValuesOf(record, context);
+  const pod = values && context.pods && sandboxPodOf(context.pods, values);
+  return pod ? { pod } : {};
+};
+
 /**
  * Digest of everything that needs a restart to take effect; name, icon and description are not in it. The
  * token counts as it is stored, so that comparing needs no secret in memory.
  */
-export const specHashOf = (source: SpecSource, token: StoredToken | null, context: SpecContext): string =>
-  keyedDigest(context.keys.master, 'spec', {
+export const specHashOf = (record: SpecRecord, context: SpecContext): string => {
+  const { row: source, token } = record;
+  return keyedDigest(context.keys.master, 'spec', {
     cli: source.cli,
     permissionMode: source.permission_mode,
     instructions: source.instructions,
@@ -44,10 +75,13 @@ export const specHashOf = (source: SpecSource, token: StoredToken | null, contex
     proxy: source.proxy,
     environment: source.environment,
     token: token ? [token.keyId, token.sealed.toString('base64')] : null,
+    // Absent where nothing differs from the installation, whose own changes wait for the next start.
+    ...podOf(record, context),
   });
+};
 
 /** The plain token; null when there is none. Throws when it does not open with this server's keys. */
-export const openToken = (source: SpecSource, token: StoredToken | null, context: SpecContext): string | null => {
+export const openToken = ({ row: source, token }: SpecRecord, context: SpecContext): string | null => {
   if (source.provider?.preset === 'demo') return DEMO_TOKEN;
   if (!token) return null;
   return unseal([sealKeyFromMaster(context.keys.master)], secretPlace(source.uid, PROVIDER_TOKEN), token);
@@ -55,25 +89,28 @@ export const openToken = (source: SpecSource, token: StoredToken | null, context
 
 /** Throws when the stored token does not open with this server's keys. */
 export const buildSpec = (
-  source: SpecSource,
-  token: StoredToken | null,
+  record: SpecRecord,
   generation: number,
   context: SpecContext & { readonly recording: RecordingSetting },
-): SandboxSpec => ({
-  agentUid: source.uid,
-  userId: source.owner_id,
-  agentId: source.id,
-  generation,
-  specHash: specHashOf(source, token, context),
-  agentName: source.name,
-  cli: source.cli,
-  permissionMode: source.permission_mode,
-  instructions: source.instructions,
-  provider: resolveProvider(source.provider, context.demo),
-  providerToken: openToken(source, token, context),
-  proxy: source.proxy,
-  environment: source.environment,
-  recording: context.recording,
-  terminalKey: terminalKey(context.keys.master, source.uid, generation),
-  internalCredential: internalCredential(context.keys.master, source.uid, generation),
-});
+): SandboxSpec => {
+  const { row: source } = record;
+  return {
+    agentUid: source.uid,
+    userId: source.owner_id,
+    agentId: source.id,
+    generation,
+    specHash: specHashOf(record, context),
+    agentName: source.name,
+    cli: source.cli,
+    permissionMode: source.permission_mode,
+    instructions: source.instructions,
+    provider: resolveProvider(source.provider, context.demo),
+    providerToken: openToken(record, context),
+    proxy: source.proxy,
+    environment: source.environment,
+    recording: context.recording,
+    terminalKey: terminalKey(context.keys.master, source.uid, generation),
+    internalCredential: internalCredential(context.keys.master, source.uid, generation),
+    ...podOf(record, context),
+  };
+};

@@ -2,6 +2,7 @@ import type { Agent, AgentStatus, SandboxReport } from '@sac/contracts';
 import type { ObservedSandbox, Runtime } from '../../runtimes/runtime.ts';
 import type { Wanted } from '../reconciler/decide.ts';
 import { currentReport, deriveStatus } from '../reconciler/status.ts';
+import { readPodValues } from '../pods/values.ts';
 import { mayRunAgents } from './policy.ts';
 import type { AgentRecord } from './records.ts';
 import { specHashOf, type SpecContext } from './spec.ts';
@@ -33,7 +34,7 @@ export const stateOf = (record: AgentRecord, deps: StateDeps): AgentState => {
     startFailure: row.start_failure,
   };
   const observed = deps.runtime.observed().get(row.uid);
-  const configurationChanged = row.spec_hash !== specHashOf(row, record.token, deps);
+  const configurationChanged = row.spec_hash !== specHashOf(record, deps);
   const input = { wanted, observed, report: record.report, configurationChanged, isolation };
   return { wanted, observed, status: deriveStatus(input), report: currentReport(input) };
 };
@@ -55,6 +56,7 @@ export const presentAgent = (record: AgentRecord, status: AgentStatus): Agent =>
     environment: row.environment.map(({ name, value }) => ({ name, value })),
     hasProviderToken: record.token !== null,
     idleMinutes: row.idle_minutes,
+    pod: readPodValues(row.pod),
     keepAwakeUntil: row.keep_awake_until?.toISOString() ?? null,
     generation: row.generation,
     revision: Number(row.published_revision),

@@ -6,13 +6,15 @@ export interface Origin {
   readonly requestId: string;
 }
 
+type AuditDetail = string | number | boolean | null;
+
 export interface AuditEntry {
   /** Dotted, past tense: `user.disabled`, `auth.refresh_reused`. */
   readonly action: string;
   readonly actorId: string | null;
   readonly target?: { readonly type: string; readonly id: string };
   /** Facts, never secrets. */
-  readonly details?: Readonly<Record<string, string | number | boolean | null>>;
+  readonly details?: Readonly<Record<string, AuditDetail | Readonly<Record<string, AuditDetail>>>>;
   readonly origin: Origin | null;
 }
 

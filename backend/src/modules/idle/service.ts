@@ -32,13 +32,17 @@ const BATCH = 500;
 
 /** Nobody was there for its time and nobody keeps it awake; what it does is asked afterwards. */
 const findUnattended = async (trx: DatabaseOrTransaction, systemMinutes: number): Promise<string[]> => {
+  const minutes = sql<number>`coalesce(idle_minutes, (user_settings.value #>> '{}')::int, ${systemMinutes})`;
   const rows = await trx
     .selectFrom('agents')
+    .leftJoin('user_settings', (join) =>
+      join.onRef('user_settings.user_id', '=', 'agents.owner_id').on('user_settings.key', '=', 'idleMinutes'),
+    )
     .select('id')
     .where('desired_state', '=', 'awake')
     .where('deleted_at', 'is', null)
-    .where(sql<boolean>`coalesce(idle_minutes, ${systemMinutes}) > 0`)
-    .where(sql<boolean>`present_at < now() - make_interval(mins => coalesce(idle_minutes, ${systemMinutes}))`)
+    .where(sql<boolean>`${minutes} > 0`)
+    .where(sql<boolean>`present_at < now() - make_interval(mins => ${minutes})`)
     .where(sql<boolean>`coalesce(keep_awake_until, 'epoch') < now()`)
     .orderBy('present_at')
     .limit(BATCH)
@@ -74,7 +78,7 @@ export const createIdleService = (deps: Deps): IdleService => {
       openPrompts: await countOpenPrompts(db, row.id),
       keepAwakeUntil: row.keep_awake_until,
       presentAt: row.present_at,
-      idleMinutes: row.idle_minutes ?? systemMinutes,
+      idleMinutes: row.idle_minutes ?? record.ownerIdleMinutes ?? systemMinutes,
     };
   };
 

@@ -5,7 +5,8 @@ import { inTransaction } from '../../db/transaction.ts';
 import type { RecordingSetting, Runtime } from '../../runtimes/runtime.ts';
 import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
 import type { AgentRecord } from '../agents/records.ts';
-import { buildSpec, specHashOf, type SpecContext } from '../agents/spec.ts';
+import { buildSpec, podValuesOf, specHashOf, type SpecContext } from '../agents/spec.ts';
+import { noLongerAllowed } from '../pods/allowed.ts';
 import { settleStaleCommands } from '../prompts/dispatcher.ts';
 import { createEndLog, type EndLog } from './end-log.ts';
 import { recordEnd, recordStart } from './starts.ts';
@@ -72,7 +73,7 @@ export const createActions = (deps: ActionDeps): Actions => {
   /** The new generation is stored before anything is made, so no two sandboxes ever share one. */
   const storeStart = (record: AgentRecord, generation: number): Promise<boolean> =>
     inTransaction(db, async (trx) => {
-      const specHash = specHashOf(record.row, record.token, deps);
+      const specHash = specHashOf(record, deps);
       const { numUpdatedRows } = await trx
         .updateTable('agents')
         .set({ generation, spec_hash: specHash })
@@ -89,11 +90,14 @@ export const createActions = (deps: ActionDeps): Actions => {
   const start: Actions['start'] = async (record, generation) => {
     const { row } = record;
     if (row.provider?.preset === 'demo' && !deps.demo) return fail(row.id, demoFailure);
+    const values = podValuesOf(record, deps);
+    const refused = values && deps.pods && noLongerAllowed(deps.pods, values);
+    if (refused) return fail(row.id, refused);
     if (!(await storeStart(record, generation))) return;
     await settleStaleCommands(db, row.id, false);
     try {
       const recording = await deps.recording();
-      await runtime.ensure(buildSpec(row, record.token, generation, { ...deps, recording }));
+      await runtime.ensure(buildSpec(record, generation, { ...deps, recording }));
     } catch (error) {
       if (isClosing) return; // the next process finds it missing and starts it
       logger.error({ err: error, agentUid: row.uid, generation }, 'sandbox could not be started');
@@ -123,10 +127,11 @@ export const createActions = (deps: ActionDeps): Actions => {
       endings.forget(record.row.uid);
       return start(record, record.row.generation);
     },
-    confirm: async ({ row, token }) => {
+    confirm: async (record) => {
+      const { row } = record;
       // With another configuration the person is asked to restart; what runs was made from one that is not stored any more.
-      if (runtime.kind !== 'kubernetes' || specHashOf(row, token, deps) !== row.spec_hash) return;
-      await runtime.ensure(buildSpec(row, token, row.generation, { ...deps, recording: await deps.recording() }));
+      if (runtime.kind !== 'kubernetes' || specHashOf(record, deps) !== row.spec_hash) return;
+      await runtime.ensure(buildSpec(record, row.generation, { ...deps, recording: await deps.recording() }));
     },
     stop: async ({ row }) => {
       endings.forget(row.uid);

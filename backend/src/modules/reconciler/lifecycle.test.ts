@@ -253,6 +253,7 @@ describe('a server that starts again', () => {
       runtime: fixture.runtime,
       keys: fixture.keys,
       demo: fixture.settings.demo,
+      pods: null,
       recording: () => Promise.resolve(fixture.settings.recording),
       allowUnisolated: false,
       logger: (await import('pino')).default({ level: 'silent' }),

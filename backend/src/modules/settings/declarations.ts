@@ -1,4 +1,4 @@
-import { SystemSettings } from '@sac/contracts';
+import { noPodLimits, noPodValues, SystemSettings, UserSettings } from '@sac/contracts';
 import { Value } from 'typebox/value';
 
 type Key = keyof SystemSettings;
@@ -19,9 +19,23 @@ export const settingDeclarations: { readonly [K in Key]: Declaration<K> } = {
   recording: { byDefault: true, whenUnreadable: false },
   recordingMegabytes: { byDefault: 16, whenUnreadable: 16 },
   idleMinutes: { byDefault: 0, whenUnreadable: 0 },
+  podDefaults: { byDefault: noPodValues, whenUnreadable: noPodValues },
+  podLimits: { byDefault: noPodLimits, whenUnreadable: noPodLimits },
 };
 
 export const settingKeys = Object.keys(settingDeclarations) as Key[];
 
 export const isValidSetting = <K extends Key>(key: K, value: unknown): value is SystemSettings[K] =>
   Value.Check(SystemSettings.properties[key], value);
+
+/** What holds for an account that nobody gave settings of its own. */
+export const noUserSettings: UserSettings = {
+  agentsPerUser: null,
+  idleMinutes: null,
+  podDefaults: noPodValues,
+  podLimits: noPodLimits,
+};
+export const userSettingKeys = Object.keys(noUserSettings) as (keyof UserSettings)[];
+
+export const isValidUserSetting = <K extends keyof UserSettings>(key: K, value: unknown): value is UserSettings[K] =>
+  Value.Check(UserSettings.properties[key], value);

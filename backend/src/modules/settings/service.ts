@@ -1,8 +1,11 @@
-import type { SystemSettings } from '@sac/contracts';
+import { noPodLimits, noPodValues, type SystemSettings } from '@sac/contracts';
 import type { Logger } from 'pino';
 import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
+import { AGENTS_CHANNEL, ALL_AGENTS, notify } from '../agents/channels.ts';
 import { recordAudit, type Origin } from '../audit/record.ts';
+import { assertPodSettings } from '../pods/setting-rules.ts';
+import type { Installation } from '../pods/values.ts';
 import { isValidSetting, settingDeclarations, settingKeys } from './declarations.ts';
 
 export interface SettingsService {
@@ -14,6 +17,8 @@ export interface SettingsService {
 export const createSettingsService = (deps: {
   readonly db: Database;
   readonly logger: Logger;
+  /** Null where agents do not run in a cluster. */
+  readonly pods: Installation | null;
   /** Where this installation's defaults are not everybody's. */
   readonly defaults?: Partial<SystemSettings>;
 }): SettingsService => {
@@ -35,11 +40,17 @@ export const createSettingsService = (deps: {
       recording: pick('recording', stored),
       recordingMegabytes: pick('recordingMegabytes', stored),
       idleMinutes: pick('idleMinutes', stored),
+      podDefaults: pick('podDefaults', stored),
+      podLimits: pick('podLimits', stored),
     };
   };
 
   const update: SettingsService['update'] = (change, actorId, origin) =>
     inTransaction(deps.db, async (trx) => {
+      const after = { ...(await read(trx)), ...change };
+      const system = { values: after.podDefaults, limits: after.podLimits };
+      assertPodSettings(change, { system, user: { values: noPodValues, limits: noPodLimits } }, deps.pods);
+      if (change.podDefaults || change.podLimits) await notify(trx, AGENTS_CHANNEL, ALL_AGENTS);
       for (const key of settingKeys) {
         const value = change[key];
         if (value === undefined) continue;

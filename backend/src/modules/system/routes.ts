@@ -4,6 +4,6 @@ import type { SystemService } from './service.ts';
 
 export const systemHandlers = (system: SystemService): Pick<Handlers, keyof typeof systemRoutes> => ({
   getVersion: async () => ({ version: system.version() }),
-  getCapabilities: () => system.capabilities(),
+  getCapabilities: ({ user }) => system.capabilities(user.id),
   adminHealth: async () => ({ parts: await system.health() }),
 });

@@ -1,12 +1,23 @@
-import { providerPresets, type Capabilities, type CliInfo, type ProviderPreset } from '@sac/contracts';
+import {
+  providerPresets,
+  type Capabilities,
+  type CliInfo,
+  type PodCapabilities,
+  type ProviderPreset,
+} from '@sac/contracts';
 import type { GatewayConfig } from '../../config/config.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
+import type { Database } from '../../db/database.ts';
+import { allowedImages, allowedRuntimeClasses } from '../pods/allowed.ts';
+import { findPodLevels } from '../pods/levels.ts';
+import { installationValues, limitsFor, type Installation, type PodLevels } from '../pods/values.ts';
 import { mayRunAgents } from '../agents/policy.ts';
 import { askAll, type HealthCheck, type HealthPart } from './health-check.ts';
 
 export interface SystemService {
   version(): string;
-  capabilities(): Promise<Capabilities>;
+  /** As one account may use them. */
+  capabilities(userId: string): Promise<Capabilities>;
   health(): Promise<HealthPart[]>;
 }
 
@@ -15,6 +26,9 @@ interface Deps {
   readonly runtime: Pick<Runtime, 'kind' | 'isolation'>;
   readonly clis: { list(): readonly CliInfo[] | Promise<readonly CliInfo[]> };
   readonly demo: { readonly modelUrl: string } | null;
+  readonly db: Database;
+  /** In force for an account. */
+  readonly idleMinutes: (userId: string) => Promise<number>;
   readonly checks: readonly HealthCheck[];
 }
 
@@ -32,11 +46,23 @@ const copyPreset = (preset: ProviderPreset): Capabilities['presets'][number] => 
   endpoints: preset.endpoints.map((endpoint) => ({ ...endpoint, models: { ...endpoint.models } })),
 });
 
+const podCapabilities = (installation: Installation, levels: PodLevels): PodCapabilities => ({
+  levels: {
+    installation: installationValues(installation),
+    system: levels.system.values,
+    user: levels.user.values,
+  },
+  limits: limitsFor(installation, levels),
+  installationLimits: installation.limits,
+  images: allowedImages(installation),
+  runtimeClasses: allowedRuntimeClasses(installation),
+});
+
 export const createSystemService = (deps: Deps): SystemService => {
   const { config, runtime, demo } = deps;
   return {
     version: () => config.version,
-    async capabilities() {
+    async capabilities(userId) {
       const isolation = runtime.isolation();
       const presets = [...(demo === null ? [] : [demoPreset(demo.modelUrl)]), ...providerPresets];
       return {
@@ -44,6 +70,8 @@ export const createSystemService = (deps: Deps): SystemService => {
         presets: presets.map(copyPreset),
         demo: demo !== null,
         runtime: runtime.kind,
+        pod: config.cluster && podCapabilities(config.cluster, await findPodLevels(deps.db, userId)),
+        idleMinutes: await deps.idleMinutes(userId),
         isolation: {
           isolated: isolation.isolated,
           reason: isolation.reason,

@@ -1,3 +1,4 @@
+import { noPodLimits, noPodValues } from '@sac/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestGateway, PASSWORD, type TestGateway } from '../../../test/gateway.ts';
 
@@ -155,6 +156,8 @@ describe('settings', () => {
       recording: true,
       recordingMegabytes: 16,
       idleMinutes: 0,
+      podDefaults: noPodValues,
+      podLimits: noPodLimits,
     };
     expect((await admin.call('getSettings')).body).toEqual(defaults);
     expect((await admin.call('updateSettings', { body: { agentsPerUser: 3 } })).body).toEqual({

@@ -1,11 +1,12 @@
-import type { V1PersistentVolumeClaim, V1StatefulSet } from '@kubernetes/client-node';
+import type { V1PersistentVolumeClaim, V1Service, V1StatefulSet } from '@kubernetes/client-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { pathOf, type ClusterClient, type ClusterObject, type ResourceName } from './cluster-client.ts';
 import { ClusterError } from './cluster-error.ts';
 import { ForeignObjectError, SupersededError } from './failures.ts';
+import { cleanService, cleanSet } from './foreign-edits.ts';
 import { claimNameOf } from './names.ts';
-import { agentUidOf, generationOf, installIdOf, isOwnedBy, type Identity } from './objects/identity.ts';
+import { agentUidOf, installIdOf, isOwnedBy, setGenerationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
 import { secretOf } from './objects/secret.ts';
 import { serviceOf } from './objects/service.ts';
@@ -19,6 +20,12 @@ export interface ApplyOptions {
   readonly client: ClusterClient;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+}
+
+/** What the API server made of the objects. */
+export interface Applied {
+  readonly set: V1StatefulSet;
+  readonly secretVersion: string | null;
 }
 
 const words: Readonly<Partial<Record<ResourceName, string>>> = {
@@ -35,9 +42,11 @@ const findOwn = async <T extends ClusterObject>(
   resource: ResourceName,
   name = identity.name,
 ): Promise<T | null> => {
-  const found = await client.find<T>(pathOf(resource, identity.namespace, name), signal);
-  if (found === null || isOwnedBy(found as V1StatefulSet, identity)) return found;
-  const owner = { agentUid: agentUidOf(found as V1StatefulSet), installId: installIdOf(found as V1StatefulSet) };
+  const path = pathOf(resource, identity.namespace, name);
+  const isSecret = resource === 'secrets';
+  const found = isSecret ? ((await client.findMetadata(path, signal)) as T | null) : await client.find<T>(path, signal);
+  if (found === null || isOwnedBy(found, identity)) return found;
+  const owner = { agentUid: agentUidOf(found), installId: installIdOf(found) };
   throw new ForeignObjectError(words[resource] ?? resource, `${identity.namespace}/${name}`, owner);
 };
 
@@ -73,6 +82,33 @@ const removeSetAlone = async (
   }
 };
 
+/** One that cannot be changed into what is wanted, as an immutable Secret, is made anew: nothing else is lost with it. */
+const applyOrRemake = async <T extends ClusterObject>(
+  { client, logger, signal }: ApplyOptions,
+  path: string,
+  wanted: T,
+  there: ClusterObject | null,
+): Promise<T> => {
+  const uid = there?.metadata?.uid;
+  try {
+    return await client.apply(path, wanted, { signal });
+  } catch (error) {
+    if (!(error instanceof ClusterError) || error.status !== 422 || uid === undefined) throw error;
+    logger.warn({ path, err: error }, 'an object is made anew, because it cannot be changed into what is wanted');
+    await client.delete(path, { uid, signal });
+    return client.apply(path, wanted, { signal });
+  }
+};
+
+const applyService = async (options: ApplyOptions, identity: Identity, there: ClusterObject | null): Promise<void> => {
+  const { client, signal } = options;
+  const wanted = serviceOf(identity);
+  const path = pathOf('services', identity.namespace, identity.name);
+  const made = await applyOrRemake(options, path, wanted as ClusterObject & V1Service, there);
+  const change = cleanService(made, wanted);
+  if (change !== null) await client.merge(path, change, signal);
+};
+
 const isImmutableChange = (error: unknown): boolean =>
   error instanceof ClusterError && error.status === 422 && error.message.includes('updates to statefulset spec');
 
@@ -85,7 +121,9 @@ const applySet = async (
   const { client, logger, signal } = options;
   const path = pathOf('statefulsets', wanted.metadata?.namespace ?? '', wanted.metadata?.name ?? '');
   try {
-    return await client.apply(path, wanted as ClusterObject & V1StatefulSet, { signal });
+    const made = await client.apply(path, wanted as ClusterObject & V1StatefulSet, { signal });
+    const change = cleanSet(made, wanted);
+    return change === null ? made : await client.merge<V1StatefulSet>(path, change, signal);
   } catch (error) {
     if (!isImmutableChange(error)) throw error;
     logger.info({ path }, 'the StatefulSet is made anew, because a field changed that cannot be changed');
@@ -95,16 +133,11 @@ const applySet = async (
 };
 
 /**
- * Makes the objects of one sandbox as they should be, whatever they are now. Returns the StatefulSet.
+ * Makes the objects of one sandbox as they should be, whatever they are now.
  * @throws ForeignObjectError, SupersededError, ClusterError
  */
-export const applySandbox = async (
-  options: ApplyOptions,
-  identity: Identity,
-  parts: PodParts,
-): Promise<V1StatefulSet> => {
-  const { client, signal } = options;
-  const [set, claim] = await Promise.all([
+export const applySandbox = async (options: ApplyOptions, identity: Identity, parts: PodParts): Promise<Applied> => {
+  const [set, claim, service, secret] = await Promise.all([
     findOwn<V1StatefulSet & ClusterObject>(options, identity, 'statefulsets'),
     findOwn<V1PersistentVolumeClaim & ClusterObject>(
       options,
@@ -115,13 +148,14 @@ export const applySandbox = async (
     findOwn(options, identity, 'services'),
     findOwn(options, identity, 'secrets'),
   ]);
-  const there = generationOf(set ?? undefined);
+  const there = setGenerationOf(set ?? undefined);
   if (there !== null && there > parts.spec.generation) throw new SupersededError(parts.spec.generation, there);
-  const place = (resource: ResourceName): string => pathOf(resource, identity.namespace, identity.name);
-  await Promise.all([
-    client.apply(place('secrets'), secretOf(identity, parts.spec) as ClusterObject, { signal }),
-    client.apply(place('services'), serviceOf(identity) as ClusterObject, { signal }),
+  const wantedSecret = secretOf(identity, parts.spec) as ClusterObject;
+  const [madeSecret] = await Promise.all([
+    applyOrRemake(options, pathOf('secrets', identity.namespace, identity.name), wantedSecret, secret),
+    applyService(options, identity, service),
     growClaim(options, identity, claim, parts.settings.storageSize),
   ]);
-  return applySet(options, statefulSetOf(identity, parts), set);
+  const made = await applySet(options, statefulSetOf(identity, parts), set);
+  return { set: made, secretVersion: madeSecret.metadata?.resourceVersion ?? null };
 };

@@ -10,6 +10,8 @@ const CREDENTIALS_MS = 60_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
 
+const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
+
 type Query = Readonly<Record<string, string>>;
 
 export interface ClusterCall {
@@ -18,6 +20,7 @@ export interface ClusterCall {
   readonly query?: Query;
   readonly body?: unknown;
   readonly contentType?: string;
+  readonly accept?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -31,7 +34,10 @@ export interface ClusterObject {
     readonly uid?: string;
     readonly resourceVersion?: string;
     readonly generation?: number;
+    readonly deletionTimestamp?: string | Date;
     readonly labels?: { readonly [name: string]: string };
+    readonly annotations?: { readonly [name: string]: string };
+    managedFields?: readonly { readonly manager?: string; readonly subresource?: string }[];
   };
 }
 
@@ -91,7 +97,7 @@ export class ClusterClient {
         method: call.method,
         headers: {
           ...headers,
-          accept: 'application/json',
+          accept: call.accept ?? 'application/json',
           'user-agent': FIELD_MANAGER,
           ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
         },
@@ -115,6 +121,16 @@ export class ClusterClient {
   async find<T>(path: string, signal?: AbortSignal): Promise<T | null> {
     try {
       return await this.call<T>({ method: 'GET', path, ...(signal && { signal }) });
+    } catch (error) {
+      if (error instanceof ClusterError && error.isNotFound) return null;
+      throw error;
+    }
+  }
+
+  /** Labels, annotations and versions of an object, not its content. Null when there is none. @throws ClusterError */
+  async findMetadata(path: string, signal?: AbortSignal): Promise<ClusterObject | null> {
+    try {
+      return await this.call<ClusterObject>({ method: 'GET', path, accept: METADATA, ...(signal && { signal }) });
     } catch (error) {
       if (error instanceof ClusterError && error.isNotFound) return null;
       throw error;

@@ -7,13 +7,13 @@ import { ClusterError } from './cluster-error.ts';
 import { endSandbox, removeSandbox } from './ending.ts';
 import { failureOfError, SupersededError } from './failures.ts';
 import { checkAgentUid, objectName, shardOf } from './names.ts';
-import { generationOf, type Identity } from './objects/identity.ts';
+import { generationOf, setGenerationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
 import { Pacer } from './pacer.ts';
+import { Repairs } from './repairs.ts';
 import { SandboxWatch, type SandboxObjects } from './sandbox-objects.ts';
 import { checkOptions, podSettingsOf, type KubernetesRuntimeOptions } from './settings.ts';
 import { isSame, SandboxViews, type Starting } from './sandbox-views.ts';
-import { isAsWanted } from './wanted.ts';
 
 const START_DEADLINE_MS = 60_000;
 const CREATES_PER_SECOND = 20;
@@ -22,12 +22,6 @@ const REPLACE_GRACE_SECONDS = 5;
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 15_000;
 const SILENT_CLUSTER = 'The cluster does not answer; trying again';
-
-/** What was last made of a specification; a StatefulSet that has changed since was changed by somebody else. */
-interface Applied {
-  readonly spec: SandboxSpec;
-  setGeneration: number | null;
-}
 
 /** Sandboxes as StatefulSets of a cluster. */
 class KubernetesRuntime implements Runtime {
@@ -38,7 +32,7 @@ class KubernetesRuntime implements Runtime {
   readonly #queues: AgentQueues;
   readonly #pacer = new Pacer(CREATES_PER_SECOND);
   readonly #abort = new AbortController();
-  readonly #applied = new Map<string, Applied>();
+  readonly #repairs: Repairs;
   readonly #views: SandboxViews;
 
   constructor(options: KubernetesRuntimeOptions) {
@@ -52,6 +46,15 @@ class KubernetesRuntime implements Runtime {
       ...options,
       client: this.#client,
       onChange: (agentUid) => this.#changed(agentUid),
+    });
+    this.#repairs = new Repairs({
+      ...options,
+      client: this.#client,
+      signal: this.#abort.signal,
+      find: (agentUid) => this.#watch.find(agentUid),
+      isBusy: (agentUid) => this.#views.pending.has(agentUid),
+      inBackground: (agentUid, work) => this.#inBackground(agentUid, work),
+      apply: (identity, parts) => applySandbox(this.#applyOptions(this.#abort.signal), identity, parts),
     });
   }
 
@@ -92,7 +95,7 @@ class KubernetesRuntime implements Runtime {
     const parts = this.#partsOf(spec);
     const view = this.#views.all.get(spec.agentUid);
     if (view !== undefined && view.state !== 'stopping' && isSame(view, spec))
-      return this.#confirm(spec, identity, parts);
+      return this.#repairs.confirm(identity, parts);
     this.#abandon(spec.agentUid);
     const starting: Starting = {
       kind: 'start',
@@ -110,7 +113,7 @@ class KubernetesRuntime implements Runtime {
 
   async stop(agentUid: string, { graceMs }: { readonly graceMs: number }): Promise<void> {
     this.#abandon(agentUid);
-    this.#applied.delete(agentUid);
+    this.#repairs.forget(agentUid);
     if (this.#views.all.has(agentUid)) {
       this.#views.pending.set(agentUid, { kind: 'stop', sinceMs: Date.now() });
       this.#views.refresh(agentUid);
@@ -132,6 +135,7 @@ class KubernetesRuntime implements Runtime {
 
   async close(): Promise<void> {
     this.#views.close();
+    this.#repairs.close();
     this.#abort.abort(new Error('the server is shutting down'));
     for (const pending of this.#views.pending.values())
       if (pending.kind === 'start') pending.abort.abort(this.#abort.signal.reason);
@@ -165,33 +169,6 @@ class KubernetesRuntime implements Runtime {
     return { spec, image, imagePullSecrets, internalUrl, settings: podSettingsOf({ ...pod, image }, spec) };
   }
 
-  /** What is asked for is there: only what somebody changed by hand is put right. */
-  #confirm(spec: SandboxSpec, identity: Identity, parts: PodParts): void {
-    const { agentUid } = spec;
-    if (this.#views.pending.has(agentUid) || this.#applied.has(agentUid)) return;
-    const objects = this.#watch.find(agentUid);
-    const isRight = objects !== undefined && isAsWanted(objects, identity, parts);
-    this.#applied.set(agentUid, { spec, setGeneration: isRight ? (objects.set?.metadata?.generation ?? null) : null });
-    if (!isRight) this.#inBackground(agentUid, () => this.#repair(agentUid));
-  }
-
-  async #repair(agentUid: string): Promise<void> {
-    const applied = this.#applied.get(agentUid);
-    if (applied === undefined || this.#views.pending.has(agentUid) || this.#watch.find(agentUid)?.set === undefined)
-      return;
-    this.#options.logger.warn({ agentUid }, 'objects of a sandbox were changed by somebody else and are put right');
-    try {
-      const set = await applySandbox(
-        this.#applyOptions(this.#abort.signal),
-        this.#identityOf(applied.spec),
-        this.#partsOf(applied.spec),
-      );
-      applied.setGeneration = set.metadata?.generation ?? null;
-    } catch (err) {
-      this.#options.logger.warn({ agentUid, err }, 'they could not be put right');
-    }
-  }
-
   #endOptions() {
     return { client: this.#client, watch: this.#watch, signal: this.#abort.signal };
   }
@@ -208,9 +185,8 @@ class KubernetesRuntime implements Runtime {
       try {
         await this.#pacer.turn(signal);
         this.#watch.forgetEvents(agentUid);
-        const set = await applySandbox(this.#applyOptions(signal), identity, parts);
-        this.#applied.set(agentUid, { spec: starting.spec, setGeneration: set.metadata?.generation ?? null });
-        await this.#watch.until(agentUid, signal, (objects) => generationOf(objects?.set) === generation);
+        this.#repairs.made(identity, parts, await applySandbox(this.#applyOptions(signal), identity, parts));
+        await this.#watch.until(agentUid, signal, (objects) => setGenerationOf(objects?.set) === generation);
         await this.#replacePod(starting);
         starting.isApplied = true;
         this.#options.logger.info({ agentUid, generation }, 'sandbox started');
@@ -271,20 +247,8 @@ class KubernetesRuntime implements Runtime {
   }
 
   #changed(agentUid: string): void {
-    this.#putRight(agentUid);
+    this.#repairs.look(agentUid);
     this.#views.refresh(agentUid);
-  }
-
-  /** Somebody else changed what this process made. A set that was deleted is another matter: the sandbox is gone. */
-  #putRight(agentUid: string): void {
-    const applied = this.#applied.get(agentUid);
-    const objects = this.#watch.find(agentUid);
-    if (applied === undefined || applied.setGeneration === null || this.#views.pending.has(agentUid)) return;
-    if (objects?.set === undefined) return void this.#applied.delete(agentUid);
-    const isRight = objects.set.metadata?.generation === applied.setGeneration && objects.service !== undefined;
-    if (isRight || generationOf(objects.set) !== applied.spec.generation) return;
-    applied.setGeneration = null;
-    this.#inBackground(agentUid, () => this.#repair(agentUid));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ObservedSandbox } from '../runtime.ts';
 import { TERMINAL_PORT } from '@sac/contracts';
 import { podHostOf } from './names.ts';
-import { generationOf, specHashOf } from './objects/identity.ts';
+import { generationOf, setGenerationOf, specHashOf } from './objects/identity.ts';
 import { detailOf, problemOf, type Problem } from './problems.ts';
 import type { SandboxObjects } from './sandbox-objects.ts';
 import { createdMs, failedPhases, phasesBeforePod, phasesOfPod, readySinceMs } from './start-phases.ts';
@@ -44,14 +44,15 @@ const troubled = (start: ObservedSandbox, { failure, isFinal }: Problem, nowMs: 
  */
 export const observe = (objects: SandboxObjects, options: ObserveOptions): Observation | undefined => {
   const { set, pod } = objects;
-  const isAsleep = (set?.spec?.replicas ?? 0) === 0;
   const isEnding = pod?.metadata?.deletionTimestamp !== undefined;
+  // A set that was deleted leaves its pod at work until that ends as well.
+  const isAsleep = set === undefined ? isEnding || pod === undefined : (set.spec?.replicas ?? 0) === 0;
   if (isAsleep && pod === undefined) return undefined;
   // A pod that ends is not what runs next: that comes from the set.
-  const source = pod === undefined || (isEnding && !isAsleep) ? set : pod;
+  const source = pod === undefined || (isEnding && !isAsleep) ? set?.spec?.template : pod;
   const base: ObservedSandbox = {
     agentUid: objects.agentUid,
-    generation: generationOf(source) ?? generationOf(set) ?? 0,
+    generation: generationOf(source) ?? setGenerationOf(set) ?? 0,
     specHash: specHashOf(source),
     state: 'starting',
     since: new Date(setChangedMs(objects)),

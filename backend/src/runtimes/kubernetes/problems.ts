@@ -80,11 +80,21 @@ const claimProblem = (objects: SandboxObjects): AgentFailure | null => {
 /** Sooner, the node often has not heard yet of what the pod needs, and tries again. */
 const MOUNT_PATIENCE_MS = 5_000;
 
+const missingSecretIn = (message: string): string | undefined => /secret "([^"]+)" not found/.exec(message)?.[1];
+
+/** Names the pod and the moment for which the Secret was missing; null while it starts, or never missed it. */
+export const missingSecretOf = (objects: SandboxObjects): string | null => {
+  const { pod } = objects;
+  if (pod === undefined || readySinceMs(pod) !== null) return null;
+  const told = eventsOf(objects, pod.metadata?.uid, /^FailedMount$/);
+  return told === undefined || missingSecretIn(told.message) === undefined ? null : `${told.objectUid}/${told.atMs}`;
+};
+
 const mountProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): AgentFailure | null => {
   if (waitedMs < MOUNT_PATIENCE_MS) return null;
   const told = eventsOf(objects, pod.metadata?.uid, /^Failed(AttachVolume|Mount)/);
   if (told === undefined) return null;
-  const [, secret] = /secret "([^"]+)" not found/.exec(told.message) ?? [];
+  const secret = missingSecretIn(told.message);
   if (secret !== undefined)
     return failure(
       'secret_missing',
@@ -218,7 +228,7 @@ const podProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): Prob
   }
   const mount = mountProblem(objects, pod, waitedMs);
   const hasStarted = statusesOf(pod).some(({ state }) => state?.running ?? state?.terminated);
-  if (mount !== null && !hasStarted) return problem(mount, mount.code === 'secret_missing');
+  if (mount !== null && !hasStarted) return problem(mount, false);
   const allReady = (pod.status?.containerStatuses ?? []).every(({ ready }) => ready);
   if (allReady && pod.status?.containerStatuses !== undefined && readySinceMs(pod) === null)
     return problem(
@@ -236,6 +246,8 @@ const setProblem = (objects: SandboxObjects): Problem | null => {
   const told = eventsOf(objects, objects.set?.metadata?.uid, /^FailedCreate$/);
   if (told === undefined) return null;
   const { message } = told;
+  // Its pod was there under other labels, which are put back.
+  if (/already exists/.test(message)) return null;
   if (/exceeded quota|failed quota/.test(message)) return problem(quotaExceeded(message));
   if (/violates PodSecurity/.test(message)) return problem(podSecurity(message));
   return problem(

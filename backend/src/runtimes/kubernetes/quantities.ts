@@ -1,24 +1,5 @@
+import { parseQuantity } from '@sac/contracts';
 import type { PodResources } from '../runtime.ts';
-
-/** Amounts of CPU and memory as Kubernetes writes them: `250m`, `1.5`, `512Mi`, `4Gi`, `1e3`. */
-const QUANTITY = /^([0-9]{1,15}(?:\.[0-9]{1,9})?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e[0-9]{1,2})?$/;
-
-const factors: Readonly<Record<string, number>> = {
-  '': 1,
-  m: 1e-3,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
 
 /** A number that is not a quantity, or not one that makes sense here. */
 export class QuantityError extends Error {
@@ -29,10 +10,9 @@ export class QuantityError extends Error {
 }
 
 const amountOf = (what: string, value: string, example: string): number => {
-  const [, digits, suffix = ''] = QUANTITY.exec(value) ?? [];
-  if (digits === undefined) throw new QuantityError(what, value, `not an amount such as ${example}.`);
-  const amount = Number(digits) * (factors[suffix] ?? Number(`1${suffix}`));
-  if (!Number.isFinite(amount) || amount <= 0) throw new QuantityError(what, value, 'has to be more than nothing.');
+  const amount = parseQuantity(value);
+  if (amount === null) throw new QuantityError(what, value, `not an amount such as ${example}.`);
+  if (amount <= 0) throw new QuantityError(what, value, 'has to be more than nothing.');
   return amount;
 };
 

@@ -1,6 +1,7 @@
 import type { CoreV1Event, V1PersistentVolumeClaim, V1Pod, V1Service, V1StatefulSet } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
 import { pathOf, type ClusterClient, type ClusterObject, type ResourceName } from './cluster-client.ts';
+import { keepsMarks, LabelKeeper } from './label-keeper.ts';
 import { agentUidOf, installIdOf, SANDBOX_SELECTOR } from './objects/identity.ts';
 import { Reflector, type Staleness } from './reflector.ts';
 
@@ -71,9 +72,13 @@ export class SandboxWatch {
   readonly #agentAt = new Map<string, string>();
   readonly #events = new Map<string, readonly ClusterEvent[]>();
   readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #keeper: LabelKeeper;
+  readonly #restoring = new Map<string, Promise<void>>();
+  readonly #abort = new AbortController();
 
   constructor(options: SandboxWatchOptions) {
     this.#options = options;
+    this.#keeper = new LabelKeeper(options.client, options.logger);
     this.#reflectors = options.namespaces.flatMap((namespace) => [
       ...resources.map(({ resource, slot }) => this.#reflect(namespace, resource, slot)),
       this.#reflectEvents(namespace),
@@ -131,7 +136,9 @@ export class SandboxWatch {
   }
 
   async close(): Promise<void> {
+    this.#abort.abort(new Error('closed'));
     await Promise.all(this.#reflectors.map((reflector) => reflector.close()));
+    await Promise.all(this.#restoring.values());
   }
 
   #changed(agentUid: string): void {
@@ -149,7 +156,7 @@ export class SandboxWatch {
       path: pathOf(resource, namespace),
       labelSelector: SANDBOX_SELECTOR,
       onPut: (object) => this.#put(slot, object),
-      onDelete: (object) => this.#delete(slot, object),
+      onDelete: (object) => this.#vanished(slot, object),
     });
   }
 
@@ -174,7 +181,39 @@ export class SandboxWatch {
     return installIdOf(object as V1Pod) === this.#options.installId ? { agentUid, namespace, name } : null;
   }
 
+  /** What this agent's slot holds, when it is the very object that is told of. */
+  #sameAt(slot: Slot, { metadata }: ClusterObject): ClusterObject | undefined {
+    const name = baseNameOf(metadata?.name);
+    const agentUid = name === null ? undefined : this.#agentAt.get(placeOf(metadata?.namespace, name));
+    const before = agentUid === undefined ? undefined : this.#byAgent.get(agentUid)?.[slot];
+    return before?.metadata?.uid === metadata?.uid ? before : undefined;
+  }
+
+  /** Also told of an object whose labels no longer are those that are watched. */
+  #vanished(slot: Slot, object: ClusterObject): void {
+    const before = this.#sameAt(slot, object);
+    if (before === undefined || before.metadata?.deletionTimestamp !== undefined) this.#delete(slot, object);
+    else this.#restore(slot, before);
+  }
+
+  /** Until that is decided the object is seen as it was. */
+  #restore(slot: Slot, before: ClusterObject): void {
+    const { namespace = '', name = '', uid = '' } = before.metadata ?? {};
+    const resource = resources.find((each) => each.slot === slot)?.resource;
+    if (this.#restoring.has(uid) || resource === undefined) return;
+    const options = { isPod: slot === 'pod', signal: this.#abort.signal };
+    const restored = this.#keeper.restore(pathOf(resource, namespace, name), before, options).then((isThere) => {
+      this.#restoring.delete(uid);
+      if (!isThere && !this.#abort.signal.aborted) this.#delete(slot, before);
+    });
+    this.#restoring.set(uid, restored);
+  }
+
   #put(slot: Slot, object: ClusterObject): void {
+    const before = this.#sameAt(slot, object);
+    const isEnding = object.metadata?.deletionTimestamp !== undefined;
+    if (before !== undefined && !isEnding && !keepsMarks(object, before, slot === 'pod'))
+      return this.#restore(slot, before);
     const owner = this.#ownerOf(object);
     if (owner === null) return this.#delete(slot, object);
     const place = placeOf(owner.namespace, owner.name);

@@ -1,6 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
-import type { EgressChoice, PodResources, SandboxPod, SandboxSpec } from '../runtime.ts';
+import type { EgressChoice } from '@sac/contracts';
+import type { PodResources, SandboxPod, SandboxSpec } from '../runtime.ts';
 import { checkInstallId } from './names.ts';
 import { checkResources, memoryBytes, QuantityError } from './quantities.ts';
 
@@ -44,6 +45,8 @@ export interface KubernetesRuntimeOptions {
   readonly logger: Logger;
   /** How long a pod may find no node, and a volume no storage, before that is a failure; default 60 s. */
   readonly patienceMs?: number;
+  /** How often the Secret of each sandbox that runs is looked at; default 10 min. */
+  readonly secretLookMs?: number;
 }
 
 const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

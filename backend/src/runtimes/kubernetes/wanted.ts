@@ -22,9 +22,23 @@ export const holds = (there: unknown, wanted: unknown): boolean => {
     );
   if (isRecord(wanted))
     return isRecord(there) && Object.entries(wanted).every(([name, value]) => holds(there[name], value));
-  return wanted === undefined || isDeepStrictEqual(there, wanted);
+  // The API server leaves out what is false.
+  return wanted === undefined || (wanted === false && there === undefined) || isDeepStrictEqual(there, wanted);
 };
 
 /** Whether the objects of a sandbox are as they were made. Its Secret is not read. */
-export const isAsWanted = ({ set, service }: SandboxObjects, identity: Identity, parts: PodParts): boolean =>
-  holds(service?.spec, serviceOf(identity).spec) && holds(set?.spec, statefulSetOf(identity, parts).spec);
+export const isAsWanted = (objects: SandboxObjects, identity: Identity, parts: PodParts): boolean =>
+  isMarkedAsWanted(objects, identity, parts) && holds(objects.set?.spec, statefulSetOf(identity, parts).spec);
+
+/** The same without what a StatefulSet makes: of that its generation tells whether it was changed. */
+export const isMarkedAsWanted = ({ set, service }: SandboxObjects, identity: Identity, parts: PodParts): boolean => {
+  const wanted = serviceOf(identity);
+  const { labels, annotations } = statefulSetOf(identity, parts).metadata ?? {};
+  return (
+    holds(service?.spec, wanted.spec) &&
+    isDeepStrictEqual(service?.spec?.selector, wanted.spec?.selector) &&
+    holds(service?.metadata?.labels, wanted.metadata?.labels) &&
+    holds(set?.metadata?.labels, labels) &&
+    holds(set?.metadata?.annotations, annotations)
+  );
+};

@@ -1,5 +1,5 @@
-import { cliNames } from '@sac/contracts';
-import { environmentRow, type EditorForm } from './form-model.ts';
+import { cliNames, podValueNames } from '@sac/contracts';
+import { environmentRow, podForm, type EditorForm } from './form-model.ts';
 
 /** Longest draft that is kept, in characters; more would crowd everything else out of the browser's storage. */
 const MAX_DRAFT_CHARACTERS = 200_000;
@@ -47,12 +47,19 @@ const isForm = (value: unknown): value is EditorForm => {
   );
 };
 
+/** Drafts of earlier versions know nothing of pods and sleep. */
+const withPod = (form: Partial<EditorForm> & Omit<EditorForm, 'pod' | 'idleMinutes'>): EditorForm => ({
+  ...form,
+  pod: allText(form.pod, podValueNames) ? (form.pod as EditorForm['pod']) : podForm(null),
+  idleMinutes: isText(form.idleMinutes) ? form.idleMinutes : '',
+});
+
 export const loadDraft = (storage: Storage, key: string): Draft | null => {
   try {
     const draft = JSON.parse(storage.getItem(key) ?? 'null') as Draft | null;
     if (!draft || !isForm(draft.form) || !isText(draft.savedAt)) return null;
     const environment = draft.form.environment.map(({ name, value }) => environmentRow(name, value));
-    return { ...draft, form: { ...draft.form, environment, providerToken: '', removeToken: false } };
+    return { ...draft, form: { ...withPod(draft.form), environment, providerToken: '', removeToken: false } };
   } catch {
     return null;
   }

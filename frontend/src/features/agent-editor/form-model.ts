@@ -1,11 +1,15 @@
 import {
   cliProtocols,
+  podValueNames,
   type Agent,
   type Capabilities,
   type CliName,
   type CreateAgentBody,
+  type EgressChoice,
   type ModelProvider,
   type PermissionMode,
+  type PodValueName,
+  type PodValues,
   type ProviderProtocol,
   type UpdateAgentBody,
 } from '@sac/contracts';
@@ -44,6 +48,10 @@ export interface EditorForm {
   provider: ProviderForm;
   proxy: { httpProxy: string; httpsProxy: string; noProxy: string };
   environment: EnvironmentRow[];
+  /** Empty: as the level above says. Kept, but neither shown nor sent, where agents do not run in a cluster. */
+  pod: Record<PodValueName, string>;
+  /** Empty: as the account's or the system's setting says. */
+  idleMinutes: string;
   /** A new token; empty keeps the stored one. Never written to the draft. */
   providerToken: string;
   removeToken: boolean;
@@ -149,10 +157,16 @@ export const emptyForm = (presets: readonly Preset[], cli: CliName = 'claude-cod
     provider: providerFromPreset(presetId, presets, cli, noProvider()),
     proxy: { httpProxy: '', httpsProxy: '', noProxy: '' },
     environment: [],
+    pod: podForm(null),
+    idleMinutes: '',
     providerToken: '',
     removeToken: false,
   };
 };
+
+/** What somebody may type for each value; texts, so that a half typed amount is kept. */
+export const podForm = (values: PodValues | null): EditorForm['pod'] =>
+  Object.fromEntries(podValueNames.map((name) => [name, values?.[name] ?? ''])) as EditorForm['pod'];
 
 const providerForm = (provider: ModelProvider | null): ProviderForm =>
   provider === null
@@ -180,6 +194,8 @@ export const formFromAgent = (agent: Agent): EditorForm => ({
     noProxy: agent.proxy.noProxy ?? '',
   },
   environment: agent.environment.map(({ name, value }) => environmentRow(name, value)),
+  pod: podForm(agent.pod),
+  idleMinutes: agent.idleMinutes === null ? '' : String(agent.idleMinutes),
   providerToken: '',
   removeToken: false,
 });
@@ -197,6 +213,17 @@ export const providerBody = (form: EditorForm): ModelProvider | null => {
     models: { main: orNull(main), strong: orNull(strong), small: orNull(small) },
   };
 };
+
+export const podBody = ({ pod }: EditorForm): PodValues => ({
+  cpuRequest: orNull(pod.cpuRequest),
+  cpuLimit: orNull(pod.cpuLimit),
+  memoryRequest: orNull(pod.memoryRequest),
+  memoryLimit: orNull(pod.memoryLimit),
+  storageSize: orNull(pod.storageSize),
+  image: orNull(pod.image),
+  egress: orNull(pod.egress) as EgressChoice | null, // chosen from the list of choices
+  runtimeClass: orNull(pod.runtimeClass),
+});
 
 const isBlank = (row: EnvironmentRow): boolean => row.name.trim() === '' && row.value === '';
 
@@ -219,6 +246,8 @@ export const toCreateBody = (form: EditorForm): CreateAgentBody => {
       httpsProxy: orNull(form.proxy.httpsProxy),
       noProxy: orNull(form.proxy.noProxy),
     },
+    pod: podBody(form),
+    idleMinutes: form.idleMinutes.trim() === '' ? null : Number(form.idleMinutes),
     environment: sentEnvironment(form).map(({ row }) => ({ name: row.name.trim(), value: row.value })),
     ...(token === '' ? {} : { providerToken: token }),
   };
@@ -249,6 +278,7 @@ const appliedAtStart = [
   'instructions',
   'environment',
   'proxy',
+  'pod',
 ] as const;
 export type AppliedAtStart = (typeof appliedAtStart)[number];
 export const changesAppliedAtStart = (body: UpdateAgentBody): AppliedAtStart[] =>

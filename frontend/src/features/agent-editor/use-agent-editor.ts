@@ -144,7 +144,7 @@ export const useAgentEditor = (options: EditorOptions): AgentEditor => {
   const saved = ref(false);
   const failure = shallowRef<SubmitFailure | null>(null);
 
-  const local = computed(() => validate(form));
+  const local = computed(() => validate(form, options.capabilities.pod));
   const sentence = (problem: Problem): string =>
     'text' in problem ? problem.text : t(`editor.${problem.key}`, problem.values ?? {});
   const shown = computed<Problems>(() => ({

@@ -5,7 +5,9 @@ import {
   MAX_ENVIRONMENT_VARIABLES,
   cliProtocols,
   type FieldProblem,
+  type PodCapabilities,
 } from '@sac/contracts';
+import { podProblems } from './pod-model.ts';
 import { modelSlotsFor, sentEnvironment, type EditorForm } from './form-model.ts';
 
 /** A problem as a key of the locale area `editor` with what it needs to be said, or the server's own sentence. */
@@ -110,8 +112,14 @@ const proxyProblems = (form: EditorForm): [string, Problem | null][] => {
   ];
 };
 
+const MAX_IDLE_MINUTES = 10_080;
+const idleProblem = (text: string): Problem | null =>
+  /^[0-9]{0,5}$/u.test(text) && Number(text) <= MAX_IDLE_MINUTES
+    ? null
+    : { key: 'problemIdleMinutes', values: { max: MAX_IDLE_MINUTES } };
+
 /** Everything wrong with the form, in the order of the page. The server checks all of it again. */
-export const validate = (form: EditorForm): Problems => {
+export const validate = (form: EditorForm, pod: PodCapabilities | null = null): Problems => {
   const name = form.name.trim();
   const found: [string, Problem | null][] = [
     ['name', name === '' ? { key: 'problemNameMissing' } : line(name, limits.nameCharacters)],
@@ -122,6 +130,8 @@ export const validate = (form: EditorForm): Problems => {
       tooLong(form.instructions, limits.instructionsCharacters) ??
         (controlInText.test(form.instructions) ? { key: 'problemInvisible' } : null),
     ],
+    ...podProblems(form.pod, pod),
+    ['idleMinutes', idleProblem(form.idleMinutes.trim())],
     ...environmentProblems(form),
     ...proxyProblems(form),
   ];
@@ -129,7 +139,7 @@ export const validate = (form: EditorForm): Problems => {
 };
 
 const knownFields =
-  /^(name|icon|description|instructions|cli|permissionMode|providerToken|environment|environment\.\d+\.(name|value)|proxy\.(httpProxy|httpsProxy|noProxy)|provider\.(baseUrl|preset|protocol|models\.(main|strong|small)))$/u;
+  /^(name|icon|description|instructions|cli|permissionMode|providerToken|idleMinutes|pod\.[A-Za-z]+|environment|environment\.\d+\.(name|value)|proxy\.(httpProxy|httpsProxy|noProxy)|provider\.(baseUrl|preset|protocol|models\.(main|strong|small)))$/u;
 
 /**
  * The server's problems at the fields of this page. Indexes of `/environment/N` count the rows that were sent;

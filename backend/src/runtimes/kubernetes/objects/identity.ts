@@ -1,4 +1,4 @@
-import type { V1ObjectMeta } from '@kubernetes/client-node';
+import type { V1ObjectMeta, V1StatefulSet } from '@kubernetes/client-node';
 
 /** Field manager of everything this product writes. */
 export const FIELD_MANAGER = 'sac';
@@ -67,7 +67,8 @@ export const metadataOf = (
   labels: { ...lastingLabelsOf(identity), [labelNames.version]: labelValue(identity.version) },
 });
 
-type Owned = { readonly metadata?: V1ObjectMeta } | undefined;
+type Marks = Readonly<Record<string, string>>;
+type Owned = { readonly metadata?: { readonly labels?: Marks; readonly annotations?: Marks } } | undefined;
 const labelOf = (object: Owned, name: string): string | null => object?.metadata?.labels?.[name] ?? null;
 
 export const agentUidOf = (object: Owned): string | null => labelOf(object, labelNames.agentUid);
@@ -81,5 +82,8 @@ export const generationOf = (object: Owned): number | null => {
   const text = object?.metadata?.annotations?.[annotationNames.generation];
   return text !== undefined && /^[0-9]{1,10}$/.test(text) ? Number(text) : null;
 };
+
+/** Generation of the pods a set makes; its own annotation says the same, but changes without a trace. */
+export const setGenerationOf = (set: V1StatefulSet | undefined): number | null => generationOf(set?.spec?.template);
 
 export const specHashOf = (object: Owned): string => object?.metadata?.annotations?.[annotationNames.specHash] ?? '';
