@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { lostMount } from '../../lib/lost-mount.ts';
 import { explainFileError, MachineFault } from '../fault.ts';
 import { openLog, tailOf } from '../log-files.ts';
 import { writePrivateFile } from '../private-file.ts';
@@ -186,8 +187,9 @@ export class EmbeddedPostgres {
         await this.#launchOnce();
         return;
       } catch (error) {
-        const notGoneYet = NOT_GONE_YET.test(tailOf(this.#options.logFile, 1_000));
-        if (!notGoneYet || attempt >= ORPHAN_WAIT_ATTEMPTS) throw error;
+        const said = tailOf(this.#options.logFile, 1_000);
+        const passes = NOT_GONE_YET.test(said) || lostMount(said);
+        if (!passes || attempt >= ORPHAN_WAIT_ATTEMPTS) throw error;
         await sleep(ORPHAN_WAIT_MS);
       }
     }

@@ -3,9 +3,12 @@ import { accessSync, constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { SandboxIsolation } from '@sac/contracts';
 import type { Isolation } from '../runtime.ts';
+import { lostMount } from '../../lib/lost-mount.ts';
 import { runCommand } from './run-command.ts';
 
 const PROBE_TIMEOUT_MS = 10_000;
+/** Beside programs that mount and unmount, as those for containers do. */
+const PROBES = 5;
 const SEARCH = ['/usr/bin', '/usr/local/bin', '/bin', '/usr/sbin', '/run/current-system/sw/bin'];
 /** Ids that no user of the machine has: high ones, else a gap below `nobody` for machines with few ids. */
 const HIGH_UIDS = { first: 1_790_967_808, count: 2 ** 24 };
@@ -108,15 +111,18 @@ const tryOut = async (isolation: SandboxIsolation): Promise<string | null> => {
           '-c',
           `test "$(id -u)" = ${isolation.hostUid}`,
         ];
-  const outcome = await runCommand({
-    command: isolation.bwrapPath,
-    args,
-    cwd: '/',
-    env: { PATH: '/usr/bin:/bin' },
-    timeoutMs: PROBE_TIMEOUT_MS,
-    signal: new AbortController().signal,
-  });
-  return outcome.problem === null ? null : `${outcome.output} (${outcome.problem})`.trim();
+  for (let attempt = 1; ; attempt += 1) {
+    const { problem, output } = await runCommand({
+      command: isolation.bwrapPath,
+      args,
+      cwd: '/',
+      env: { PATH: '/usr/bin:/bin' },
+      timeoutMs: PROBE_TIMEOUT_MS,
+      signal: new AbortController().signal,
+    });
+    if (problem === null) return null;
+    if (attempt === PROBES || !lostMount(output)) return `${output} (${problem})`.trim();
+  }
 };
 
 const KERNEL_FIX =
