@@ -67,9 +67,6 @@ export type PodConfiguration = Static<typeof PodConfiguration>;
 
 export const PodEnvironment = Type.Array(EnvironmentVariable, { maxItems: MAX_ENVIRONMENT_VARIABLES });
 
-/** What a container says when it ends. `timings`: how long the parts of the preparation took. */
-export const PodMessage = Type.Union([
-  strict({ failure: AgentFailure }),
-  strict({ timings: strict({ startingMs: Type.Integer(), syncingMs: Type.Integer() }) }),
-]);
+/** What a container says when it ends. */
+export const PodMessage = strict({ failure: AgentFailure });
 export type PodMessage = Static<typeof PodMessage>;

@@ -25,7 +25,7 @@ const bounded = ({ code, reason, fix, output }: AgentFailure): AgentFailure => (
 
 /** Leaves a message for the runtime, which finds it in the container's state. That it cannot be left stops nothing. */
 export const leaveMessage = (path: string, message: PodMessage): void => {
-  const text = JSON.stringify('failure' in message ? { failure: bounded(message.failure) } : message);
+  const text = JSON.stringify({ failure: bounded(message.failure) });
   if (Buffer.byteLength(text) > MAX_MESSAGE_BYTES) return;
   try {
     writeFileSync(path, text);

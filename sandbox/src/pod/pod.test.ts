@@ -1,12 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { podFiles, podPaths, type PodConfiguration } from '@sac/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { agentRun } from './agent.ts';
-import type { PodPlaces } from './configuration.ts';
+import { readSidecarConfig, type PodPlaces } from './configuration.ts';
 import { failureOf, leaveMessage, variableOf } from './message.ts';
-import { restore } from './restore.ts';
+import { preparePod } from './prepare.ts';
 import { targetOf } from './sidecar.ts';
 
 let directory = '';
@@ -49,27 +50,31 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const text = (path: string): string => readFileSync(path, 'utf8');
 
+/** What the sidecar does before it listens. */
+const prepare = async (generation = '3'): Promise<void> => preparePod(await readSidecarConfig(places, generation));
+const sidecarListens = (): void => writeFileSync(`${places.inside}/hooks.sock`, '');
+
 describe('the preparation of a pod', () => {
-  it('makes folders and settings, and the same again', async () => {
-    const timings = await restore(places, '3');
-    expect(timings.startingMs).toBeGreaterThanOrEqual(0);
-    expect(text(`${places.home}/.claude/CLAUDE.md`)).toContain('Be brief.');
+  it('makes folders and settings, and the same again, without a secret', async () => {
+    for (const secret of [podFiles.environment, podFiles.providerToken, podFiles.terminalKey])
+      rmSync(join(places.secrets, secret));
+    await prepare();
     const settings = text(`${places.inside}/claude-settings.json`);
     expect(settings).toContain(`${places.run}/inside/hooks.sock`);
     expect(settings).toContain(`${places.programs}/hook.js`);
     expect(text(`${places.inside}/gitconfig`).match(/^\[/gm)).toHaveLength(2);
     expect(statSync(places.shared).mode & 0o777).toBe(0o755);
-    await restore(places, '3');
-    expect(text(`${places.home}/.claude/CLAUDE.md`).match(/Be brief\./g)).toHaveLength(1);
+    await prepare();
+    expect(text(`${places.inside}/claude-settings.json`)).toBe(settings);
   });
 
   it('refuses the Secret of another start', async () => {
-    await expect(restore(places, '4')).rejects.toMatchObject({ failure: { code: 'generation_replaced' } });
+    await expect(prepare('4')).rejects.toMatchObject({ failure: { code: 'generation_replaced' } });
   });
 
   it('refuses a Secret that says something else', async () => {
     writeSecret({ cli: 'emacs' as never });
-    await expect(restore(places, '3')).rejects.toThrow();
+    await expect(prepare()).rejects.toThrow();
   });
 });
 
@@ -81,24 +86,28 @@ describe('the container of the agent', () => {
     writeSecret({ cli });
     mkdirSync(join(places.node, '..'), { recursive: true });
     writeFileSync(places.node, '');
-    await restore(places, '3');
     await expect(agentRun(places, '3')).rejects.toMatchObject({
       failure: { code: 'cli_missing', reason: expect.stringContaining(program) },
     });
   });
 
-  it('runs what the profile says, with the secrets in the environment of the terminals alone', async () => {
+  it('waits until the pod is prepared, then runs what the profile says, with the secrets in the terminals alone', async () => {
     const cli = `${places.cli}/node_modules/@anthropic-ai/claude-code/bin`;
     mkdirSync(cli, { recursive: true });
     writeFileSync(`${cli}/claude.exe`, '');
-    await restore(places, '3');
-    writeFileSync(`${places.inside}/hooks.sock`, '');
-    const { spec, controlListen, terminalListen } = await agentRun(places, '3');
+    const running = agentRun(places, '3');
+    await delay(200);
+    expect(existsSync(`${places.home}/.claude`)).toBe(false);
+    await prepare();
+    sidecarListens();
+    const { spec, controlListen, terminalListen } = await running;
     expect(spec.main.env).toMatchObject({ STAGE: 'test', ANTHROPIC_AUTH_TOKEN: 'provider-token', HOME: places.home });
     expect(spec.terminalKey).toBe('k'.repeat(43));
     expect(spec.main.resume?.idFile).toBe(`${places.shared}/conversation`);
     expect(controlListen.path).toBe(`${places.run}/control.sock`);
     expect(terminalListen).toEqual({ host: '0.0.0.0', port: 7681 });
+    await agentRun(places, '3');
+    expect(text(`${places.home}/.claude/CLAUDE.md`).match(/Be brief\./g)).toHaveLength(1);
   });
 });
 

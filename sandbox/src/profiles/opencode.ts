@@ -22,12 +22,12 @@ const permissions = {
   bypass: { edit: 'allow', bash: 'allow', webfetch: 'allow' },
 } as const;
 
-const providerConfig = ({ provider, providerToken }: ProfileSpec) => {
+const providerConfig = ({ provider }: ProfileSpec) => {
   if (provider === null) return {};
   const { npm, version } = drivers[provider.protocol];
   const { main, strong, small } = provider.models;
   const names = [...new Set([main, strong, small].filter((name) => name !== null))];
-  const apiKey = providerToken === null ? 'none' : `{env:${TOKEN_VARIABLE}}`;
+  const apiKey = `{env:${TOKEN_VARIABLE}}`;
   const models = Object.fromEntries(names.map((name) => [name, { name }]));
   const first = main ?? strong;
   return {
@@ -77,7 +77,7 @@ export const opencode: CliProfile = {
         OPENCODE_DISABLE_AUTOUPDATE: '1',
         // Its model list comes from the internet and delays the start where there is none; the models are configured.
         OPENCODE_DISABLE_MODELS_FETCH: '1',
-        ...(spec.providerToken === null ? {} : { [TOKEN_VARIABLE]: spec.providerToken }),
+        [TOKEN_VARIABLE]: spec.providerToken ?? 'none',
       },
       resumeArgs: ['--session', '{id}'],
       seed: [{ kind: 'section', path: '.config/opencode/AGENTS.md', content: spec.instructions }, ...settled],

@@ -29,14 +29,7 @@ const container = (name: string, state: V1ContainerStatus['state'], more: Partia
 const template = statefulSetOf(exampleIdentity(), plainParts);
 const set = { ...template, metadata: { ...template.metadata, uid: 'set-uid', creationTimestamp: at(900) } };
 
-const restored = container('restore', {
-  terminated: {
-    exitCode: 0,
-    startedAt: at(903),
-    finishedAt: at(904),
-    message: JSON.stringify({ timings: { startingMs: 12, syncingMs: 34 } }),
-  },
-});
+const sidecar = container('sidecar', { running: { startedAt: at(903) } });
 
 const podWith = (status: V1PodStatus, metadata: V1Pod['metadata'] = {}): V1Pod => ({
   metadata: {
@@ -72,15 +65,14 @@ describe('a sandbox as its objects show it', () => {
   const running = podWith({
     podIP: '10.0.0.9',
     conditions: [condition('PodScheduled', 'True', 901), condition('Ready', 'True', 906)],
-    initContainerStatuses: [restored],
-    containerStatuses: [container('agent', { running: { startedAt: at(905) } })],
+    containerStatuses: [container('agent', { running: { startedAt: at(905) } }), sidecar],
   });
 
   it('runs, with the durations of its start and where it answers', () => {
     const { sandbox } = look(objects(running))!;
     expect(sandbox).toMatchObject({ state: 'running', generation: 7, specHash: 'digest', failure: null });
     expect(sandbox.since).toEqual(new Date(906_000));
-    expect(sandbox.phases.map(({ durationMs }) => durationMs)).toEqual([1_000, 2_000, 12, 34, 2_000]);
+    expect(sandbox.phases.map(({ durationMs }) => durationMs)).toEqual([1_000, 2_000, 2_000, 1_000, 0]);
     expect(sandbox.upstream).toEqual({
       kind: 'tcp',
       host: '10.0.0.9',
@@ -141,8 +133,7 @@ describe('what keeps a sandbox from running', () => {
       'a node that does not answer',
       podWith({
         conditions: [...scheduled, condition('Ready', 'False', 950)],
-        initContainerStatuses: [restored],
-        containerStatuses: [container('agent', { running: { startedAt: at(905) } })],
+        containerStatuses: [container('agent', { running: { startedAt: at(905) } }), sidecar],
       }),
       [],
       'node_unavailable',
@@ -152,8 +143,8 @@ describe('what keeps a sandbox from running', () => {
       'too little memory',
       podWith({
         conditions: scheduled,
-        initContainerStatuses: [restored],
         containerStatuses: [
+          sidecar,
           container(
             'agent',
             { waiting: { reason: 'CrashLoopBackOff' } },
@@ -169,9 +160,10 @@ describe('what keeps a sandbox from running', () => {
       'a preparation that says why it failed',
       podWith({
         conditions: scheduled,
-        initContainerStatuses: [
+        containerStatuses: [
+          container('agent', { running: { startedAt: at(905) } }),
           container(
-            'restore',
+            'sidecar',
             { waiting: { reason: 'CrashLoopBackOff' } },
             {
               restartCount: 2,
@@ -242,8 +234,8 @@ describe('what keeps a sandbox from running', () => {
     const forged = { failure: { code: 'x', reason: 'y', fix: 'z', output: null, extra: 1 } };
     const pod = podWith({
       conditions: scheduled,
-      initContainerStatuses: [restored],
       containerStatuses: [
+        sidecar,
         container(
           'agent',
           { waiting: { reason: 'CrashLoopBackOff' } },

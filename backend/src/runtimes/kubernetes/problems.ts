@@ -3,7 +3,7 @@ import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
 import { failure, podSecurity, quotaExceeded } from './failures.ts';
 import { bytesInWords, memoryBytes } from './quantities.ts';
 import type { ClusterEvent, SandboxObjects } from './sandbox-objects.ts';
-import { messageOf, readySinceMs, statusesOf } from './start-phases.ts';
+import { begunMs, messageOf, readySinceMs, statusesOf } from './start-phases.ts';
 
 /** Why a sandbox does not go on. With `isFinal` false it may still do so by itself; a person is told already. */
 export interface Problem {
@@ -166,7 +166,7 @@ const outputOf = (status: V1ContainerStatus): string | null => {
 const crashProblem = (status: V1ContainerStatus): Problem => {
   const ended = status.lastState?.terminated ?? status.state?.terminated;
   const said = messageOf(status.lastState) ?? messageOf(status.state);
-  if (said !== null && 'failure' in said) return problem(said.failure, said.failure.code !== 'generation_replaced');
+  if (said !== null) return problem(said.failure, said.failure.code !== 'generation_replaced');
   if (ended?.reason === 'OOMKilled')
     return problem(
       failure(
@@ -272,8 +272,7 @@ export const detailOf = (objects: SandboxObjects): string | null => {
   const { pod } = objects;
   if (pod === undefined) return null;
   const scheduled = pod.status?.conditions?.some(({ type, status }) => type === 'PodScheduled' && status === 'True');
-  const restore = statusesOf(pod).find(({ name }) => name === 'restore');
-  if (!scheduled || restore?.state?.running !== undefined || restore?.state?.terminated !== undefined) return null;
+  if (!scheduled || begunMs(pod, 'sidecar') !== null) return null;
   const pulling = eventsOf(objects, pod.metadata?.uid, /^Pull(ing|ed)$/);
   if (pulling?.reason === 'Pulling') return pulling.message.replace(/^Pulling image "(.*)"$/, 'Pulling $1');
   return 'Preparing volume and network';

@@ -28,38 +28,38 @@ const conditionSinceMs = (pod: V1Pod, type: string): number | null => {
   return condition?.status === 'True' ? timeMs(condition.lastTransitionTime) : null;
 };
 
+const isSidecar = ({ name }: V1ContainerStatus): boolean => name === 'sidecar';
+
+/** When a container first ran, or null: both are pulled before. */
+export const begunMs = (pod: V1Pod, container: string): number | null => {
+  const state = statusesOf(pod).find(({ name }) => name === container)?.state;
+  return timeMs(state?.running?.startedAt ?? state?.terminated?.startedAt);
+};
+
 /** When the pod became ready; null while it is not. */
 export const readySinceMs = (pod: V1Pod): number | null => conditionSinceMs(pod, 'Ready');
 
 export const createdMs = (pod: V1Pod): number => timeMs(pod.metadata?.creationTimestamp) ?? 0;
 
-export const statusesOf = (pod: V1Pod): readonly V1ContainerStatus[] => [
-  ...(pod.status?.initContainerStatuses ?? []),
-  ...(pod.status?.containerStatuses ?? []),
-];
+/** Of the sidecar first, which older pods have among the init containers: the agent's container waits for it, and what is wrong with it is the reason of both. */
+export const statusesOf = (pod: V1Pod): readonly V1ContainerStatus[] =>
+  [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])].toSorted(
+    (left, right) => Number(isSidecar(right)) - Number(isSidecar(left)),
+  );
 
 interface Step {
   readonly name: StartPhaseName;
   /** When it ended; null when it has not. */
   readonly endMs: number | null;
-  /** Better than the difference of two times that the cluster tells in whole seconds. */
-  readonly durationMs?: number;
 }
 
-const stepsOf = (pod: V1Pod): readonly Step[] => {
-  const restore = statusesOf(pod).find(({ name }) => name === 'restore')?.state;
-  const begunMs = timeMs(restore?.running?.startedAt ?? restore?.terminated?.startedAt);
-  const restoredMs = restore?.terminated?.exitCode === 0 ? timeMs(restore.terminated.finishedAt) : null;
-  const message = messageOf(restore);
-  const timings = message !== null && 'timings' in message ? message.timings : null;
-  return [
-    { name: 'scheduling', endMs: conditionSinceMs(pod, 'PodScheduled') },
-    { name: 'pulling', endMs: begunMs },
-    { name: 'starting', endMs: restoredMs, ...(timings && { durationMs: timings.startingMs }) },
-    { name: 'syncing', endMs: restoredMs, ...(timings && { durationMs: timings.syncingMs }) },
-    { name: 'ready', endMs: readySinceMs(pod) },
-  ];
-};
+const stepsOf = (pod: V1Pod): readonly Step[] => [
+  { name: 'scheduling', endMs: conditionSinceMs(pod, 'PodScheduled') },
+  { name: 'pulling', endMs: begunMs(pod, 'sidecar') },
+  { name: 'starting', endMs: begunMs(pod, 'agent') },
+  { name: 'syncing', endMs: readySinceMs(pod) },
+  { name: 'ready', endMs: readySinceMs(pod) },
+];
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -70,12 +70,12 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 export const phasesOfPod = (pod: V1Pod, detail: string | null): StartPhase[] => {
   const phases: StartPhase[] = [];
   let sinceMs: number | null = createdMs(pod);
-  for (const { name, endMs, durationMs } of stepsOf(pod)) {
+  for (const { name, endMs } of stepsOf(pod)) {
     const startedAt: string | null = sinceMs === null ? null : iso(sinceMs);
     const phase = { name, startedAt, detail: null, progress: null };
     if (sinceMs === null) phases.push({ ...phase, state: 'pending', durationMs: null });
     else if (endMs === null) phases.push({ ...phase, state: 'active', durationMs: null, detail });
-    else phases.push({ ...phase, state: 'done', durationMs: durationMs ?? Math.max(0, endMs - sinceMs) });
+    else phases.push({ ...phase, state: 'done', durationMs: Math.max(0, endMs - sinceMs) });
     sinceMs = sinceMs === null ? null : endMs;
   }
   return phases;

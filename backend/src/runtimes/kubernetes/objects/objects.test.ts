@@ -33,7 +33,7 @@ describe('objects of a sandbox', () => {
   it('give the credential of the internal listener to the sidecar alone, and the terminal key not to it', () => {
     const pod = statefulSetOf(identity, plainParts).spec!.template.spec!;
     const keysSeenBy = (container: string): string[] => {
-      const { volumeMounts = [] } = [...pod.initContainers!, ...pod.containers].find(({ name }) => name === container)!;
+      const { volumeMounts = [] } = pod.containers.find(({ name }) => name === container)!;
       const names = new Set(volumeMounts.map(({ name }) => name));
       return pod
         .volumes!.filter(({ name }) => names.has(name))
@@ -41,7 +41,7 @@ describe('objects of a sandbox', () => {
         .map(({ key }) => key);
     };
     expect(keysSeenBy('sidecar')).toEqual([podFiles.configuration, podFiles.credential]);
-    for (const container of ['restore', 'agent']) expect(keysSeenBy(container)).not.toContain(podFiles.credential);
+    expect(keysSeenBy('agent')).not.toContain(podFiles.credential);
   });
 
   it('belong to one agent of one installation', () => {

@@ -29,8 +29,9 @@ const sidecarFiles = [podFiles.configuration, podFiles.credential];
 const USER_ID = 1000;
 /** HUP, two seconds, KILL in the terminals, and a last report of the sidecar. */
 const GRACE_SECONDS = 15;
-/** Ends by itself long before: it only waits for the terminal server, so it is what makes the pod ready at once. */
+/** One probe ends by itself long before: it only waits for the terminal server, so it is what makes the pod ready at once. */
 const START_PROBE_SECONDS = 30;
+const START_PROBES = 4;
 
 const securityContext: V1SecurityContext = {
   allowPrivilegeEscalation: false,
@@ -54,7 +55,6 @@ const secretVolume = (name: string, secretName: string, files: readonly string[]
 
 const volumesOf = (secretName: string): V1Volume[] => [
   { name: 'temporary', emptyDir: { sizeLimit: '1Gi' } },
-  { name: 'restore-temporary', emptyDir: { sizeLimit: '64Mi' } },
   { name: 'run', emptyDir: { sizeLimit: '16Mi' } },
   { name: 'inside', emptyDir: { sizeLimit: '16Mi' } },
   secretVolume('agent-secrets', secretName, agentFiles),
@@ -87,34 +87,18 @@ const common = ({ spec, settings }: PodParts) => ({
 /** Small amounts of their own, so that a namespace with a quota takes the pod. */
 const helperResources = { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '256Mi' } };
 
-const restoreContainer = (parts: PodParts): V1Container => ({
-  ...common(parts),
-  name: 'restore',
-  image: parts.image,
-  command: program('pod-restore'),
-  resources: helperResources,
-  volumeMounts: [
-    onVolume('home', podPaths.home),
-    onVolume('workspace', podPaths.workspace),
-    onVolume('state', podPaths.state),
-    mount('run', podPaths.run),
-    mount('inside', podPaths.inside),
-    mount('restore-temporary', podPaths.temporary),
-    mount('agent-secrets', podPaths.secrets, { readOnly: true }),
-  ],
-});
-
 const sidecarContainer = (parts: PodParts): V1Container => ({
   ...common(parts),
   name: 'sidecar',
   image: parts.image,
-  restartPolicy: 'Always',
   command: program('pod-sidecar', '--max-semi-space-size=2'),
   env: [...common(parts).env, ...variables({ [podVariables.internalUrl]: parts.internalUrl })],
   resources: helperResources,
   volumeMounts: [
     onVolume('home', podPaths.home, true),
     onVolume('state', podPaths.state),
+    // Made with this container, so that both do not make it at once.
+    onVolume('state/shared', podPaths.shared),
     mount('run', podPaths.run),
     mount('inside', podPaths.inside),
     mount('sidecar-secrets', podPaths.secrets, { readOnly: true }),
@@ -131,7 +115,7 @@ const waitForTerminalServer: V1Probe = {
   },
   periodSeconds: 1,
   timeoutSeconds: START_PROBE_SECONDS,
-  failureThreshold: 2,
+  failureThreshold: START_PROBES,
 };
 
 const agentContainer = (parts: PodParts): V1Container => ({
@@ -176,8 +160,8 @@ export const podSpecOf = (name: string, parts: PodParts): V1PodSpec => {
     ...(settings.tolerations.length > 0 && { tolerations: settings.tolerations.map((each) => ({ ...each })) }),
     ...(settings.priorityClassName !== '' && { priorityClassName: settings.priorityClassName }),
     ...(settings.runtimeClassName !== '' && { runtimeClassName: settings.runtimeClassName }),
-    initContainers: [restoreContainer(parts), sidecarContainer(parts)],
-    containers: [agentContainer(parts)],
+    // No init containers: a kubelet hears of the end of one up to a second late, and of the start of a native sidecar too.
+    containers: [sidecarContainer(parts), agentContainer(parts)],
     volumes: volumesOf(name),
   };
 };
