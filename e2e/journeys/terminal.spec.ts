@@ -116,7 +116,7 @@ test('two browsers: the one that takes over sets the size, and gives it back', a
   await expect(terminal(other)).toHaveAttribute('data-owner', 'true');
   await expect(terminal(page)).toHaveAttribute('data-owner', 'false');
   await expect.poll(() => sizeOf(page)).not.toBe(own);
-  expect(await sizeOf(page)).toBe(await sizeOf(other));
+  await expect.poll(async () => (await sizeOf(page)) === (await sizeOf(other))).toBe(true);
 
   await page.getByTestId('take-over').click();
   await expect(terminal(page)).toHaveAttribute('data-owner', 'true');
