@@ -74,7 +74,7 @@ const readyPods = async (): Promise<number> => {
 const gatewayMetric = async (pattern: RegExp): Promise<number> => {
   let sum = 0;
   for (const pod of await podsOf('api-gateway')) {
-    const script = 'fetch("http://127.0.0.1:8080/metrics").then(async (r) => console.log(await r.text()))';
+    const script = 'fetch("http://127.0.0.1:9464/metrics").then(async (r) => console.log(await r.text()))';
     const text = await kubectlHere('exec', pod, '-c', 'api-gateway', '--', 'node', '-e', script);
     for (const line of text.split('\n')) if (pattern.test(line)) sum += Number(line.split(' ').at(-1));
   }
