@@ -40,6 +40,7 @@ export default {
   notIsolated: 'not isolated',
   notIsolatedText:
     'This agent is not isolated from the server: it can read what the server can, also its keys. {reason} {fix}',
+  notIsolatedNetworkText: 'The network of this agent is not isolated. {reason} {fix}',
 
   wake: 'Wake',
   start: 'Start',

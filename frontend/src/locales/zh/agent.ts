@@ -39,6 +39,7 @@ export default {
 
   notIsolated: '未隔离',
   notIsolatedText: '该智能体未与服务器隔离：服务器能读的它都能读，包括密钥。{reason} {fix}',
+  notIsolatedNetworkText: '该智能体的网络未隔离。{reason} {fix}',
 
   wake: '唤醒',
   start: '启动',
