@@ -79,6 +79,8 @@ export interface Isolation {
   /** Why not, and what an operator does about it. */
   readonly reason: string | null;
   readonly fix: string | null;
+  /** How that is known, in a sentence for administrators. */
+  readonly detail?: string;
 }
 
 /**

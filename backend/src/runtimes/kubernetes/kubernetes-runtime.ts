@@ -6,6 +6,7 @@ import { ClusterClient, pathOf } from './cluster-client.ts';
 import { ClusterError } from './cluster-error.ts';
 import { endSandbox, removeSandbox } from './ending.ts';
 import { failureOfError, SupersededError } from './failures.ts';
+import { IsolationVerifier } from './isolation/verifier.ts';
 import { checkAgentUid, objectName, shardOf } from './names.ts';
 import { generationOf, setGenerationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
@@ -33,6 +34,7 @@ class KubernetesRuntime implements Runtime {
   readonly #pacer = new Pacer(CREATES_PER_SECOND);
   readonly #abort = new AbortController();
   readonly #repairs: Repairs;
+  readonly #isolation: IsolationVerifier | null;
   readonly #views: SandboxViews;
 
   constructor(options: KubernetesRuntimeOptions) {
@@ -47,6 +49,8 @@ class KubernetesRuntime implements Runtime {
       client: this.#client,
       onChange: (agentUid) => this.#changed(agentUid),
     });
+    this.#isolation =
+      options.verifiesIsolation === false ? null : new IsolationVerifier({ ...options, client: this.#client });
     this.#repairs = new Repairs({
       ...options,
       client: this.#client,
@@ -59,7 +63,7 @@ class KubernetesRuntime implements Runtime {
   }
 
   isolation(): Isolation {
-    return { isolated: true, reason: null, fix: null };
+    return this.#isolation?.isolation ?? { isolated: true, reason: null, fix: null };
   }
 
   observed(): ReadonlyMap<string, ObservedSandbox> {
@@ -86,6 +90,7 @@ class KubernetesRuntime implements Runtime {
       timer.abort();
       late.catch(() => undefined);
     }
+    await this.#isolation?.start();
     for (const { agentUid } of this.#watch.all()) this.#views.refresh(agentUid);
   }
 
@@ -140,6 +145,7 @@ class KubernetesRuntime implements Runtime {
     for (const pending of this.#views.pending.values())
       if (pending.kind === 'start') pending.abort.abort(this.#abort.signal.reason);
     await this.#queues.settled();
+    await this.#isolation?.close();
     await this.#watch.close();
     await this.#client.close();
   }
@@ -187,6 +193,7 @@ class KubernetesRuntime implements Runtime {
         this.#watch.forgetEvents(agentUid);
         this.#repairs.made(identity, parts, await applySandbox(this.#applyOptions(signal), identity, parts));
         await this.#watch.until(agentUid, signal, (objects) => setGenerationOf(objects?.set) === generation);
+        this.#watch.forgetEvents(agentUid);
         await this.#replacePod(starting);
         starting.isApplied = true;
         this.#options.logger.info({ agentUid, generation }, 'sandbox started');

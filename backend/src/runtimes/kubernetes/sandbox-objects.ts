@@ -30,7 +30,7 @@ type Slot = 'set' | 'pod' | 'claim' | 'service';
 
 /** Only what says why something does not go on. */
 const INTERESTING =
-  /^(Failed|BackOff|InvalidImageName|ErrImageNeverPull|Unhealthy|NodeNotReady|ProvisioningFailed|Pulling|Pulled)/;
+  /^(Failed|BackOff|InvalidImageName|ErrImageNeverPull|Unhealthy|NodeNotReady|ProvisioningFailed|Pulling|Pulled|SuccessfulCreate)/;
 const KEPT_EVENTS = 8;
 /** Events of objects that nobody has told of yet, or no longer; the oldest go. */
 const KEPT_UNOWNED = 2_000;
