@@ -4,13 +4,13 @@ import type { NotificationHub } from '../../db/listen.ts';
 import { createWorkQueue, type WorkQueue } from '../../lib/work-queue.ts';
 import type { RecordingSetting, Runtime } from '../../runtimes/runtime.ts';
 import { AGENTS_CHANNEL, ALL_AGENTS } from '../agents/channels.ts';
-import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
 import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/records.ts';
 import { stateOf, type AgentState, type StateDeps } from '../agents/state.ts';
 import { createActions, type Actions } from './actions.ts';
 import { decide, wantsSandbox } from './decide.ts';
 import { createLeadership, type Leadership } from './leader.ts';
 import { publishAgent } from './publisher.ts';
+import { endOrphans } from './orphans.ts';
 import { recordProgress } from './starts.ts';
 
 export interface ReconcilerDeps extends StateDeps {
@@ -61,15 +61,6 @@ const carryOut = async (
     case 'remove':
       await actions.remove(record);
       return {};
-  }
-};
-
-/** Sandboxes of agents that are not in the database: their rows are gone for good, so they are stopped. */
-const stopOrphans = async ({ db, runtime, logger }: ReconcilerDeps): Promise<void> => {
-  for (const { agentUid, state } of [...runtime.observed().values()]) {
-    if (state === 'gone' || state === 'stopping' || (await findAgentIdByUid(db, agentUid)) !== null) continue;
-    logger.warn({ agentUid }, 'a sandbox runs for an agent that does not exist; it is stopped');
-    await runtime.stop(agentUid, { graceMs: STOP_GRACE_MS });
   }
 };
 
@@ -125,7 +116,7 @@ const createQueues = (deps: ReconcilerDeps, actions: Actions, isLeader: () => bo
         publish.add(agentId);
         agents.add(agentId);
       });
-      await stopOrphans(deps);
+      await endOrphans(deps);
     }),
     onError: onError('agents could not be listed; trying again'),
     concurrency: 1,

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AgentQueues } from '../agent-queues.ts';
-import type { Isolation, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
+import type { Isolation, LeftObjects, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { applySandbox } from './apply.ts';
 import { ClusterClient, pathOf } from './cluster-client.ts';
 import { ClusterError } from './cluster-error.ts';
 import { endSandbox, removeSandbox } from './ending.ts';
 import { failureOfError, SupersededError } from './failures.ts';
 import { IsolationVerifier } from './isolation/verifier.ts';
+import { createLeftObjects } from './left-objects.ts';
 import { checkAgentUid, objectName, shardOf } from './names.ts';
 import { generationOf, setGenerationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
@@ -27,6 +28,7 @@ const SILENT_CLUSTER = 'The cluster does not answer; trying again';
 /** Sandboxes as StatefulSets of a cluster. */
 class KubernetesRuntime implements Runtime {
   readonly kind = 'kubernetes';
+  readonly left: LeftObjects;
   readonly #options: KubernetesRuntimeOptions;
   readonly #client: ClusterClient;
   readonly #watch: SandboxWatch;
@@ -49,6 +51,7 @@ class KubernetesRuntime implements Runtime {
       client: this.#client,
       onChange: (agentUid) => this.#changed(agentUid),
     });
+    this.left = createLeftObjects({ ...options, client: this.#client, watch: this.#watch, signal: this.#abort.signal });
     this.#isolation =
       options.verifiesIsolation === false ? null : new IsolationVerifier({ ...options, client: this.#client });
     this.#repairs = new Repairs({
