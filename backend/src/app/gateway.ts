@@ -58,6 +58,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   const people = createAccountsPart(deps);
   const agents = createAgentFeatures({
     db: deps.db,
+    registry: metrics.registry,
     notifications: deps.notifications,
     runtime: deps.runtime,
     keys: deps.keys,

@@ -137,6 +137,8 @@ export interface Runtime {
   remove(agentUid: string): Promise<void>;
   /** Since when `observed()` may be behind what really is, with the reason; null while it is current. */
   stale?(): { readonly since: Date; readonly reason: string } | null;
+  /** What it does and sees, in Prometheus' text format. */
+  metrics?(): Promise<string>;
   /** Only where others can leave things behind. */
   readonly left?: LeftObjects;
   /** Lets go of watches and timers; sandboxes go on. */

@@ -51,6 +51,11 @@ class KubernetesRuntime implements Runtime {
       client: this.#client,
       onChange: (agentUid) => this.#changed(agentUid),
     });
+    this.#client.metrics.show({
+      staleSeconds: () => (Date.now() - (this.stale()?.since.getTime() ?? Date.now())) / 1_000,
+      sandboxes: () => this.#views.all.values(),
+      isIsolated: () => this.isolation().isolated,
+    });
     this.left = createLeftObjects({ ...options, client: this.#client, watch: this.#watch, signal: this.#abort.signal });
     this.#isolation =
       options.verifiesIsolation === false ? null : new IsolationVerifier({ ...options, client: this.#client });
@@ -79,6 +84,10 @@ class KubernetesRuntime implements Runtime {
 
   stale(): { readonly since: Date; readonly reason: string } | null {
     return this.#watch.stale;
+  }
+
+  metrics(): Promise<string> {
+    return this.#client.metrics.text();
   }
 
   async start(): Promise<void> {
