@@ -7,7 +7,7 @@ export default defineConfig({
     name: 'cluster',
     root: join(import.meta.dirname, '..'),
     include: ['{src,test}/**/*.cluster.test.ts'],
-    globalSetup: [join(import.meta.dirname, 'cluster-setup.ts')],
+    globalSetup: ['cluster-setup.ts', 'global-setup.ts'].map((file) => join(import.meta.dirname, file)),
     setupFiles: [join(import.meta.dirname, '../../scripts/vitest-setup.ts')],
     maxWorkers: 1,
     testTimeout: 120_000,

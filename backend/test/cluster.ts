@@ -14,6 +14,8 @@ import { waitFor } from './sandbox-gateway.ts';
 import { sandboxSpec } from './sandbox-machine.ts';
 
 export const AGENT_IMAGE = process.env['SAC_TEST_AGENT_IMAGE'] ?? 'sac-agent:test';
+/** Under which pods reach this machine. */
+export const HOST_ADDRESS = process.env['SAC_TEST_HOST_ADDRESS'] ?? '10.89.0.1';
 const CONNECT_TIMEOUT_MS = 2_000;
 const WAIT_MS = 60_000;
 
@@ -67,6 +69,7 @@ export class TestNamespace {
       },
       version: '0.0.0-test',
       logger: this.logger,
+      verifiesIsolation: false, // the namespaces of most tests have no policies
       ...overrides,
     });
     this.#runtimes.push(runtime);

@@ -26,3 +26,4 @@ export * from './terminal/screen.ts';
 export * from './terminal/whole-characters.ts';
 export * from './terminal/ticket.ts';
 export * from './users.ts';
+export * from './volumes.ts';

@@ -5,6 +5,7 @@ import { promptRoutes } from './prompts.ts';
 import { sessionRoutes } from './sessions.ts';
 import { systemRoutes } from './system.ts';
 import { settingRoutes, userRoutes } from './users.ts';
+import { volumeRoutes } from './volumes.ts';
 
 /** Every HTTP route of the product. The server refuses to boot when one of them has no handler. */
 export const routes = {
@@ -16,6 +17,7 @@ export const routes = {
   ...promptRoutes,
   ...eventRoutes,
   ...systemRoutes,
+  ...volumeRoutes,
 } as const;
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

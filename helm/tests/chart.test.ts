@@ -111,7 +111,13 @@ describe('alerts and dashboard', () => {
     ...alerts.map(({ expr }) => expr),
     ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
   ];
-  const sources = ['backend/src/app', 'backend/src/terminal-relay', 'backend/src/entrypoints']
+  const sources = [
+    'backend/src/app',
+    'backend/src/terminal-relay',
+    'backend/src/entrypoints',
+    'backend/src/runtimes/kubernetes',
+    'backend/src/modules/reconciler',
+  ]
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
     .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
     .map(read)

@@ -14,6 +14,8 @@ import {
 } from '../modules/system/checks.ts';
 import { systemHandlers } from '../modules/system/routes.ts';
 import { createSystemService } from '../modules/system/service.ts';
+import { volumeHandlers } from '../modules/volumes/routes.ts';
+import { createVolumesService } from '../modules/volumes/service.ts';
 import { createAccountsPart } from './accounts-part.ts';
 import { buildInternalServer } from './build-internal.ts';
 import { buildServer } from './build-server.ts';
@@ -56,6 +58,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   const people = createAccountsPart(deps);
   const agents = createAgentFeatures({
     db: deps.db,
+    registry: metrics.registry,
     notifications: deps.notifications,
     runtime: deps.runtime,
     keys: deps.keys,
@@ -73,12 +76,14 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       return { isOn: recording, totalBytes: recordingMegabytes * 1024 * 1024 };
     },
   });
+  const volumes = createVolumesService({ db: deps.db, left: deps.runtime.left });
   const checks = [
     databaseCheck(deps.db),
     notificationsCheck(deps.db, deps.notifications),
     backgroundCheck(deps.db),
     isolationCheck(deps.runtime, deps.config),
     sandboxesCheck(deps.db, deps.runtime),
+    ...(deps.runtime.left === undefined ? [] : [volumes.check]),
     ...deps.checks,
   ];
   const system = createSystemService({
@@ -87,7 +92,12 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     idleMinutes: async (userId) => (await people.userSettings.inForce(userId)).idleMinutes,
   });
   // Complete by type: a contract route without a handler does not compile.
-  const handlers: Handlers = { ...people.handlers, ...agents.handlers, ...systemHandlers(system) };
+  const handlers: Handlers = {
+    ...people.handlers,
+    ...agents.handlers,
+    ...systemHandlers(system),
+    ...volumeHandlers(volumes),
+  };
   metrics.gauge('sac_event_streams', 'Open event streams', () => people.events.openCount());
   metrics.gauge('sac_password_hashes', 'Password hashes computed since the start', () => people.hasher.computedCount());
 

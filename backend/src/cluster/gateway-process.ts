@@ -110,7 +110,7 @@ const startAll = async (options: GatewayProcessOptions, ends: End[]) => {
       refuse(socket, { code: 'not_found', message: 'Terminals are at ws-proxy; route /ws/ to it.' }),
     revokeTerminals: () => undefined, // proxies follow by themselves
     checks: [clusterCheck(runtime)],
-    otherMetrics: [],
+    otherMetrics: [() => runtime.metrics?.() ?? Promise.resolve(null)],
     ...(options.tuning === undefined ? {} : { tuning: options.tuning }),
   });
   ends.push(() => gateway.close());

@@ -197,7 +197,30 @@ describe('loadConfig in a cluster', () => {
     expect(loadConfig(own, gateway).outbound).toEqual({ deny: ['203.0.113.0/24'], allow: ['10.1.2.3'] });
   });
 
+  it('reads what people may choose for an agent, and the most it may get', () => {
+    const given = {
+      SAC_AGENT_LIMITS: '{"cpu":"","memory":"8Gi","egress":"proxy"}',
+      SAC_AGENT_POD: '{"egress":"none"}',
+      SAC_AGENT_IMAGES: 'registry.example/data:2, registry.example/team/*',
+      SAC_AGENT_RUNTIME_CLASSES: 'gvisor,kata',
+    };
+    expect(loadConfig({ ...cluster, ...given }, gateway).cluster).toMatchObject({
+      limits: { cpu: null, memory: '8Gi', storage: '200Gi', egress: 'proxy' },
+      images: ['registry.example/data:2', 'registry.example/team/*'],
+      runtimeClasses: ['gvisor', 'kata'],
+    });
+    expect(loadConfig(cluster, gateway).cluster?.limits.memory).toBe('64Gi');
+  });
+
   it.each([
+    ['SAC_AGENT_LIMITS', '{"memory":"2Gi"}', /2Gi as the most memory, but SAC_AGENT_POD gives every agent 4Gi/],
+    ['SAC_AGENT_LIMITS', '{"storage":"1Gi"}', /1Gi as the most storage/],
+    ['SAC_AGENT_LIMITS', '{"egress":"proxy"}', /gives every agent "internet"/],
+    ['SAC_AGENT_LIMITS', '{"memory":"lots"}', /memory/],
+    ['SAC_AGENT_LIMITS', '{"gpu":"1"}', /gpu: there is no such key/],
+    ['SAC_AGENT_IMAGES', 'registry.example/*/x', /neither an image/],
+    ['SAC_AGENT_IMAGES', '*', /neither an image/],
+    ['SAC_AGENT_RUNTIME_CLASSES', 'gVisor!', /RuntimeClass/],
     ['SAC_AGENT_POD', '[]', /must be a JSON object/],
     ['SAC_AGENT_POD', '{', /must be a JSON object/],
     ['SAC_AGENT_POD', '{"hostNetwork":true}', /hostNetwork: there is no such key/],

@@ -6,6 +6,8 @@ export interface WorkQueue {
   add(key: string): void;
   /** Runs the key after the delay unless it runs earlier for another reason. */
   addAfter(key: string, delayMs: number): void;
+  /** Keys that wait for their turn, those that wait for a time left out. */
+  depth(): number;
   /** Takes no more work; resolves when running work has ended. */
   close(): Promise<void>;
 }
@@ -94,5 +96,5 @@ export const createWorkQueue = (options: WorkQueueOptions): WorkQueue => {
     await Promise.allSettled(running.values());
   };
 
-  return { add, addAfter, close };
+  return { add, addAfter, depth: () => waiting.size, close };
 };

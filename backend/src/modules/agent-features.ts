@@ -1,6 +1,7 @@
 import type { agentRoutes, promptRoutes, sessionRoutes } from '@sac/contracts';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import type { Keys } from '../config/keys.ts';
 import type { Database, DatabaseOrTransaction } from '../db/database.ts';
 import type { NotificationHub } from '../db/listen.ts';
@@ -47,6 +48,8 @@ export interface AgentFeaturesDeps {
   readonly recording: () => Promise<RecordingSetting>;
   /** After how many minutes without work and people an agent is put to sleep; 0: never. */
   readonly idleMinutes: (db: DatabaseOrTransaction) => Promise<number>;
+  /** Where background work says how it keeps up. */
+  readonly registry?: Registry;
   /** Intervals of background work, for tests. */
   readonly tuning?: Pick<ReconcilerDeps, 'resyncMs' | 'leadership' | 'concurrency'>;
 }

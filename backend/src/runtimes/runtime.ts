@@ -79,6 +79,39 @@ export interface Isolation {
   /** Why not, and what an operator does about it. */
   readonly reason: string | null;
   readonly fix: string | null;
+  /** How that is known, in a sentence for administrators. */
+  readonly detail?: string;
+}
+
+/** A place for files that outlives its sandbox. */
+export interface SandboxVolume {
+  readonly namespace: string;
+  readonly name: string;
+  /** Who it belongs to, as far as it says; null: nothing of the kind. */
+  readonly agentUid: string | null;
+  readonly agentId: string | null;
+  readonly userId: string | null;
+  /** Of this installation. */
+  readonly isOwn: boolean;
+  readonly size: string;
+  readonly createdAt: Date;
+}
+
+/** What lies in a cluster besides the sandboxes that are observed. */
+export interface LeftObjects {
+  /** All volumes in the namespaces of sandboxes, also of other installations. */
+  volumes(): readonly SandboxVolume[];
+  /** Agents that something of this installation is there for, awake or not. */
+  agentUids(): readonly string[];
+  /** Gives a volume to an agent of this installation. Rejects when there is no such volume. */
+  adopt(volume: Pick<SandboxVolume, 'namespace' | 'name'>, agentUid: string): Promise<void>;
+  /** With all files on it. Rejects when there is no such volume. */
+  deleteVolume(volume: Pick<SandboxVolume, 'namespace' | 'name'>): Promise<void>;
+  /**
+   * For an agent that nobody knows: deletes what was made for it, except its volume, once it has been called for it for
+   * `afterMs`. That survives the server.
+   */
+  retire(agentUid: string, afterMs: number): Promise<'waiting' | 'removed' | 'nothing'>;
 }
 
 /**
@@ -104,6 +137,10 @@ export interface Runtime {
   remove(agentUid: string): Promise<void>;
   /** Since when `observed()` may be behind what really is, with the reason; null while it is current. */
   stale?(): { readonly since: Date; readonly reason: string } | null;
+  /** What it does and sees, in Prometheus' text format. */
+  metrics?(): Promise<string>;
+  /** Only where others can leave things behind. */
+  readonly left?: LeftObjects;
   /** Lets go of watches and timers; sandboxes go on. */
   close(): Promise<void>;
 }

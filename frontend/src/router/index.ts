@@ -82,6 +82,12 @@ const pages: RouteRecordRaw[] = [
         meta: { title: 'admin.users' },
       },
       {
+        path: 'volumes',
+        name: 'admin-volumes',
+        component: () => import('../features/admin/VolumesPage.vue'),
+        meta: { title: 'admin.volumes' },
+      },
+      {
         path: 'settings',
         name: 'admin-settings',
         component: () => import('../features/admin/SettingsPage.vue'),

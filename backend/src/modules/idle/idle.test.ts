@@ -6,6 +6,7 @@ let owner: Person;
 beforeAll(async () => {
   test = await createAgentsFixture();
   test.settings.idleMinutes = 60;
+  test.settings.agentsPerUser = 100;
   owner = await test.person('ada');
 });
 afterAll(() => test.close());
@@ -16,6 +17,13 @@ const runJob = async (): Promise<void> => {
   await test.database.db.transaction().execute((trx) => job?.run(trx) ?? Promise.reject(new Error('no job')));
 };
 const ofAgent = (agentId: string) => ({ params: { agentId } });
+const ofOwner = (idleMinutes: number | null): Promise<unknown> =>
+  idleMinutes === null
+    ? test.database.db.deleteFrom('user_settings').where('user_id', '=', owner.id).execute()
+    : test.database.db
+        .insertInto('user_settings')
+        .values({ user_id: owner.id, key: 'idleMinutes', value: JSON.stringify(idleMinutes) })
+        .execute();
 const reasonOf = (agentId: string) => test.call('explainAwake', owner, ofAgent(agentId));
 const desiredOf = async (id: string) =>
   (await test.database.db.selectFrom('agents').select('desired_state').where('id', '=', id).executeTakeFirstOrThrow())
@@ -120,6 +128,20 @@ describe('sleep when idle', () => {
     expect(await reasonOf(never.id)).toMatchObject({ code: 'never_sleeps', idleMinutes: 0 });
     const changed = await test.call('updateAgent', owner, { ...ofAgent(never.id), body: { idleMinutes: null } });
     expect(changed).toMatchObject({ idleMinutes: null, status: { restartRequired: false } });
+  });
+
+  it('follows the account before the system, and the agent before both', async () => {
+    const [plain, long] = [await awake(), await awake({ idleMinutes: 120 })];
+    await ofOwner(5);
+    for (const { id } of [plain, long]) await nobodyFor(id, 10);
+    expect(await reasonOf(plain.id)).toMatchObject({ code: 'idle', idleMinutes: 5 });
+    await runJob();
+    expect([await desiredOf(plain.id), await desiredOf(long.id)]).toEqual(['asleep', 'awake']);
+    await ofOwner(null);
+    const again = await awake();
+    await nobodyFor(again.id, 10);
+    await runJob();
+    expect(await desiredOf(again.id)).toBe('awake');
   });
 
   it("is nobody else's to see or to put off", async () => {

@@ -1,16 +1,18 @@
 import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
 import type { Database } from '../../db/database.ts';
 import type { NotificationHub } from '../../db/listen.ts';
 import { createWorkQueue, type WorkQueue } from '../../lib/work-queue.ts';
 import type { RecordingSetting, Runtime } from '../../runtimes/runtime.ts';
 import { AGENTS_CHANNEL, ALL_AGENTS } from '../agents/channels.ts';
-import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
 import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/records.ts';
 import { stateOf, type AgentState, type StateDeps } from '../agents/state.ts';
 import { createActions, type Actions } from './actions.ts';
 import { decide, wantsSandbox } from './decide.ts';
 import { createLeadership, type Leadership } from './leader.ts';
+import { createReconcilerMetrics, type ReconcilerMetrics } from './metrics.ts';
 import { publishAgent } from './publisher.ts';
+import { endOrphans } from './orphans.ts';
 import { recordProgress } from './starts.ts';
 
 export interface ReconcilerDeps extends StateDeps {
@@ -19,6 +21,8 @@ export interface ReconcilerDeps extends StateDeps {
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly recording: () => Promise<RecordingSetting>;
+  /** Where it says how it keeps up. */
+  readonly registry?: Registry;
   /** Agents started or stopped at the same time. */
   readonly concurrency?: number;
   readonly resyncMs?: number;
@@ -64,15 +68,6 @@ const carryOut = async (
   }
 };
 
-/** Sandboxes of agents that are not in the database: their rows are gone for good, so they are stopped. */
-const stopOrphans = async ({ db, runtime, logger }: ReconcilerDeps): Promise<void> => {
-  for (const { agentUid, state } of [...runtime.observed().values()]) {
-    if (state === 'gone' || state === 'stopping' || (await findAgentIdByUid(db, agentUid)) !== null) continue;
-    logger.warn({ agentUid }, 'a sandbox runs for an agent that does not exist; it is stopped');
-    await runtime.stop(agentUid, { graceMs: STOP_GRACE_MS });
-  }
-};
-
 const forEachAgent = async (db: Database, visit: (agentId: string) => void): Promise<void> => {
   for (let afterId: string | undefined = '0'; afterId !== undefined;) {
     const ids: string[] = await listAgentIds(db, afterId, PAGE_SIZE);
@@ -88,7 +83,13 @@ interface Queues {
 }
 
 /** Publishing has a queue of its own: it must not wait for a sandbox that takes its time to stop. */
-const createQueues = (deps: ReconcilerDeps, actions: Actions, isLeader: () => boolean): Queues => {
+interface QueueParts {
+  readonly actions: Actions;
+  readonly metrics: ReconcilerMetrics;
+  readonly isLeader: () => boolean;
+}
+
+const createQueues = (deps: ReconcilerDeps, { actions, metrics, isLeader }: QueueParts): Queues => {
   const { db, logger } = deps;
   const onError = (what: string) => (key: string, err: unknown, failures: number) =>
     logger.warn({ err, key, failures }, what);
@@ -110,12 +111,15 @@ const createQueues = (deps: ReconcilerDeps, actions: Actions, isLeader: () => bo
   };
 
   const agents = createWorkQueue({
-    work: ifLeader(reconcile),
+    work: metrics.timed('agents', ifLeader(reconcile)),
     onError: onError('agent could not be reconciled; trying again'),
     concurrency: deps.concurrency ?? CONCURRENCY,
   });
   const publish = createWorkQueue({
-    work: ifLeader((agentId) => publishAgent(deps, agentId)),
+    work: metrics.timed(
+      'publish',
+      ifLeader((agentId) => publishAgent(deps, agentId)),
+    ),
     onError: onError('state of an agent could not be published; trying again'),
     concurrency: PUBLISH_CONCURRENCY,
   });
@@ -125,7 +129,7 @@ const createQueues = (deps: ReconcilerDeps, actions: Actions, isLeader: () => bo
         publish.add(agentId);
         agents.add(agentId);
       });
-      await stopOrphans(deps);
+      await endOrphans(deps);
     }),
     onError: onError('agents could not be listed; trying again'),
     concurrency: 1,
@@ -141,7 +145,9 @@ export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
   const { db, runtime, logger } = deps;
   const actions = createActions(deps);
   const isLeader = (): boolean => leadership.isLeader();
-  const queues = createQueues(deps, actions, isLeader);
+  const metrics = createReconcilerMetrics(deps.registry ?? new Registry());
+  const queues = createQueues(deps, { actions, metrics, isLeader });
+  metrics.show({ agents: queues.agents, publish: queues.publish }, isLeader);
   const resync = (): void => queues.resync.add('all');
   const wake = (agentId: string): void => {
     queues.publish.add(agentId);
@@ -158,8 +164,10 @@ export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
     if (agentId === null || agentId === ALL_AGENTS) resync();
     else if (isLeader()) wake(agentId);
   });
-  const ignoreRuntime = runtime.onChange(({ agentUid }) => {
+  const ignoreRuntime = runtime.onChange((sandbox) => {
+    const { agentUid } = sandbox;
     if (!isLeader()) return;
+    metrics.seen(sandbox);
     findAgentIdByUid(db, agentUid).then(
       (agentId) => agentId !== null && wake(agentId),
       (err: unknown) => {

@@ -157,14 +157,19 @@ export const isolationCheck = (
 ): HealthCheck => ({
   name: 'isolation',
   check: async () => {
-    const { isolated, reason, fix } = runtime.isolation();
-    if (isolated) return { state: 'ok', detail: 'Sandboxes are isolated from the server and each other.', fix: null };
+    const { isolated, reason, fix, detail = '' } = runtime.isolation();
+    if (isolated)
+      return {
+        state: 'ok',
+        detail: `Sandboxes are isolated from the server and each other. ${detail}`.trim(),
+        fix: null,
+      };
     const who = config.allowUnisolated
       ? 'Everybody may run them, as SAC_ALLOW_UNISOLATED=1 says.'
       : 'Only admins may run them.';
     return {
       state: 'warning',
-      detail: `Sandboxes are not isolated from the server: ${reason ?? 'unknown reason'}. ${who}`,
+      detail: `Sandboxes are not isolated: ${(reason ?? 'unknown reason').replace(/\.$/, '')}. ${who}`,
       fix,
     };
   },

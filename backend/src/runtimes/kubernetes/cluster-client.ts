@@ -1,6 +1,7 @@
 import { HttpMethod, RequestContext, type KubeConfig } from '@kubernetes/client-node';
 import { request, type Dispatcher } from 'undici';
 import { ClusterError } from './cluster-error.ts';
+import { ClusterMetrics } from './cluster-metrics.ts';
 import { FIELD_MANAGER } from './objects/identity.ts';
 
 /** Longer than a slow API server, shorter than the patience of whoever waits. */
@@ -71,6 +72,7 @@ const readBounded = async (body: AsyncIterable<Buffer>, maxBytes: number): Promi
  */
 export class ClusterClient {
   readonly kubeConfig: KubeConfig;
+  readonly metrics = new ClusterMetrics();
   readonly #server: string;
   #credentials: Promise<Credentials> | null = null;
   #untilMs = 0;
@@ -86,6 +88,19 @@ export class ClusterClient {
 
   /** The object or list that was asked for. @throws ClusterError, or the reason `signal` was aborted with */
   async call<T>(call: ClusterCall): Promise<T> {
+    const beganMs = performance.now();
+    let status: number | null = 200;
+    try {
+      return await this.#answerTo<T>(call);
+    } catch (error) {
+      status = error instanceof ClusterError ? error.status : null;
+      throw error;
+    } finally {
+      this.metrics.requested(call.method, call.path, status, performance.now() - beganMs);
+    }
+  }
+
+  async #answerTo<T>(call: ClusterCall): Promise<T> {
     const asked = { method: call.method, path: call.path };
     const signal = AbortSignal.any([
       AbortSignal.timeout(CALL_TIMEOUT_MS),

@@ -31,7 +31,7 @@ export class ForeignObjectError extends Error {
       isVolume ? 'foreign_volume' : 'foreign_object',
       `${this.message} It is not touched.`,
       isVolume
-        ? `An administrator either deletes it, with all files on it, or adopts it by giving it the labels sac.dev/agent-uid and sac.dev/install-id of this agent; then start the agent again.`
+        ? 'An administrator hands it to this agent, or deletes it with all files on it (Admin › Volumes); then start the agent again.'
         : 'An administrator looks at what it is and deletes or renames it; then start the agent again.',
     );
   }

@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AgentQueues } from '../agent-queues.ts';
-import type { Isolation, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
+import type { Isolation, LeftObjects, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { applySandbox } from './apply.ts';
 import { ClusterClient, pathOf } from './cluster-client.ts';
 import { ClusterError } from './cluster-error.ts';
 import { endSandbox, removeSandbox } from './ending.ts';
 import { failureOfError, SupersededError } from './failures.ts';
+import { IsolationVerifier } from './isolation/verifier.ts';
+import { createLeftObjects } from './left-objects.ts';
 import { checkAgentUid, objectName, shardOf } from './names.ts';
 import { generationOf, setGenerationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
@@ -26,6 +28,7 @@ const SILENT_CLUSTER = 'The cluster does not answer; trying again';
 /** Sandboxes as StatefulSets of a cluster. */
 class KubernetesRuntime implements Runtime {
   readonly kind = 'kubernetes';
+  readonly left: LeftObjects;
   readonly #options: KubernetesRuntimeOptions;
   readonly #client: ClusterClient;
   readonly #watch: SandboxWatch;
@@ -33,6 +36,7 @@ class KubernetesRuntime implements Runtime {
   readonly #pacer = new Pacer(CREATES_PER_SECOND);
   readonly #abort = new AbortController();
   readonly #repairs: Repairs;
+  readonly #isolation: IsolationVerifier | null;
   readonly #views: SandboxViews;
 
   constructor(options: KubernetesRuntimeOptions) {
@@ -47,6 +51,14 @@ class KubernetesRuntime implements Runtime {
       client: this.#client,
       onChange: (agentUid) => this.#changed(agentUid),
     });
+    this.#client.metrics.show({
+      staleSeconds: () => (Date.now() - (this.stale()?.since.getTime() ?? Date.now())) / 1_000,
+      sandboxes: () => this.#views.all.values(),
+      isIsolated: () => this.isolation().isolated,
+    });
+    this.left = createLeftObjects({ ...options, client: this.#client, watch: this.#watch, signal: this.#abort.signal });
+    this.#isolation =
+      options.verifiesIsolation === false ? null : new IsolationVerifier({ ...options, client: this.#client });
     this.#repairs = new Repairs({
       ...options,
       client: this.#client,
@@ -59,7 +71,7 @@ class KubernetesRuntime implements Runtime {
   }
 
   isolation(): Isolation {
-    return { isolated: true, reason: null, fix: null };
+    return this.#isolation?.isolation ?? { isolated: true, reason: null, fix: null };
   }
 
   observed(): ReadonlyMap<string, ObservedSandbox> {
@@ -74,6 +86,10 @@ class KubernetesRuntime implements Runtime {
     return this.#watch.stale;
   }
 
+  metrics(): Promise<string> {
+    return this.#client.metrics.text();
+  }
+
   async start(): Promise<void> {
     const timer = new AbortController();
     const late = delay(START_DEADLINE_MS, undefined, { signal: timer.signal }).then(() => {
@@ -86,6 +102,7 @@ class KubernetesRuntime implements Runtime {
       timer.abort();
       late.catch(() => undefined);
     }
+    await this.#isolation?.start();
     for (const { agentUid } of this.#watch.all()) this.#views.refresh(agentUid);
   }
 
@@ -140,6 +157,7 @@ class KubernetesRuntime implements Runtime {
     for (const pending of this.#views.pending.values())
       if (pending.kind === 'start') pending.abort.abort(this.#abort.signal.reason);
     await this.#queues.settled();
+    await this.#isolation?.close();
     await this.#watch.close();
     await this.#client.close();
   }
@@ -187,6 +205,7 @@ class KubernetesRuntime implements Runtime {
         this.#watch.forgetEvents(agentUid);
         this.#repairs.made(identity, parts, await applySandbox(this.#applyOptions(signal), identity, parts));
         await this.#watch.until(agentUid, signal, (objects) => setGenerationOf(objects?.set) === generation);
+        this.#watch.forgetEvents(agentUid);
         await this.#replacePod(starting);
         starting.isApplied = true;
         this.#options.logger.info({ agentUid, generation }, 'sandbox started');

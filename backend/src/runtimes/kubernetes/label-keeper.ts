@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { ClusterClient, ClusterObject } from './cluster-client.ts';
 import { ClusterError } from './cluster-error.ts';
-import { annotationNames, labelNames } from './objects/identity.ts';
+import { ADOPTED_BY, annotationNames, labelNames } from './objects/identity.ts';
 
 /** Somebody else who changes an object again and again is let have it, and the log says so. */
 const MOST_RESTORED = 10;
@@ -40,10 +40,15 @@ const marksOf = ({ metadata }: ClusterObject, isPod: boolean): Marks => ({
 const has = (there: Readonly<Record<string, string>> = {}, wanted: Readonly<Record<string, string>>): boolean =>
   Object.entries(wanted).every(([name, value]) => there[name] === value);
 
+const isAdopted = ({ metadata }: ClusterObject): boolean => {
+  const to = metadata?.annotations?.[ADOPTED_BY];
+  return to !== undefined && to === metadata?.labels?.[labelNames.agentUid];
+};
+
 /** Whether one version of an object still says whose it is as an earlier one did. */
 export const keepsMarks = (now: ClusterObject, before: ClusterObject, isPod: boolean): boolean => {
   const { labels, annotations } = marksOf(before, isPod);
-  return has(now.metadata?.labels, labels) && has(now.metadata?.annotations, annotations);
+  return isAdopted(now) || (has(now.metadata?.labels, labels) && has(now.metadata?.annotations, annotations));
 };
 
 /**
@@ -86,6 +91,8 @@ export class LabelKeeper {
   async #restoreOnce(path: string, uid: string, marks: Marks, signal: AbortSignal): Promise<boolean> {
     const now = await this.#client.findMetadata(path, signal);
     if (now?.metadata?.uid !== uid || now.metadata.deletionTimestamp !== undefined) return false;
+    if (isAdopted(now) && now.metadata.labels?.[labelNames.agentUid] !== marks.labels[labelNames.agentUid])
+      return false;
     if (has(now.metadata.labels, marks.labels) && has(now.metadata.annotations, marks.annotations)) return true;
     if (!this.#mayRestore(uid)) {
       this.#logger.error({ path }, `labels were put back ${MOST_RESTORED} times in ${WINDOW_MS / 60_000} min; no more`);

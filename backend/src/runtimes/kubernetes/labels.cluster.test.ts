@@ -176,6 +176,21 @@ describe('objects that somebody edits or takes away', () => {
     await slow.close();
   });
 
+  it('is counted, with the requests that it took', async () => {
+    const text = await runtime.metrics!();
+    const valueOf = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? -1);
+    expect(valueOf(/^sac_sandbox_repairs_total (\d+)$/m)).toBeGreaterThan(0);
+    expect(valueOf(/^sac_sandboxes\{state="running"\} (\d+)$/m)).toBe(1);
+    expect(
+      valueOf(/^sac_cluster_requests_total\{method="PATCH",resource="secrets",status="200"\} (\d+)$/m),
+    ).toBeGreaterThan(1);
+    expect(valueOf(/^sac_cluster_lists_total\{resource="pods"\} (\d+)$/m)).toBe(1);
+    expect(valueOf(/^sac_cluster_request_duration_seconds_count\{method="GET"\} (\d+)$/m)).toBeGreaterThan(1);
+    expect(valueOf(/^sac_cluster_stale_seconds (\d+)$/m)).toBe(0);
+    expect(text).not.toContain(spec.agentUid);
+    expect(text).not.toContain(namespace.name);
+  });
+
   it('the volume of an agent that sleeps keeps its labels, and is used at the next start', async () => {
     await namespace.exec(spec.agentUid, ['touch', '/workspace/mark']);
     await runtime.stop(spec.agentUid, { graceMs: 0 });

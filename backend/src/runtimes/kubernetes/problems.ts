@@ -243,8 +243,9 @@ const podProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): Prob
 };
 
 const setProblem = (objects: SandboxObjects): Problem | null => {
-  const told = eventsOf(objects, objects.set?.metadata?.uid, /^FailedCreate$/);
-  if (told === undefined) return null;
+  // What failed before a pod could be made after all is told late at times, and says nothing of the next one.
+  const told = eventsOf(objects, objects.set?.metadata?.uid, /^(Failed|Successful)Create$/);
+  if (told?.reason !== 'FailedCreate') return null;
   const { message } = told;
   // Its pod was there under other labels, which are put back.
   if (/already exists/.test(message)) return null;

@@ -105,6 +105,7 @@ export class Reflector<T extends ClusterObject> {
         if (this.#version === null) await this.#list();
         const beganAt = performance.now();
         await this.#watchOnce();
+        this.#options.client.metrics.watchEnded(this.#options.path, 'ended');
         if (performance.now() - beganAt >= WORKED_MS) this.#failures = 0;
         else await this.#backOff();
       } catch (error) {
@@ -116,6 +117,7 @@ export class Reflector<T extends ClusterObject> {
 
   async #failed(error: unknown): Promise<void> {
     const isExpired = error instanceof Expired || statusOf(error) === 410;
+    this.#options.client.metrics.watchEnded(this.#options.path, isExpired ? 'expired' : 'failed');
     if (isExpired || this.#failures >= FAILURES_UNTIL_RELIST) this.#version = null;
     if (!isExpired) {
       const reason = reasonOf(error);
@@ -164,6 +166,7 @@ export class Reflector<T extends ClusterObject> {
     this.#objects = found;
     this.#version = version;
     this.lists += 1;
+    client.metrics.listed(path);
     this.#heard();
     for (const [key, object] of before) if (!found.has(key)) this.#tell('onDelete', object);
     for (const [key, object] of found) {

@@ -148,6 +148,7 @@ export class Repairs {
     entry.repairedAtMs = performance.now();
     entry.answered = missingSecretOf(objects);
     this.#options.logger.warn({ agentUid, reason, repairs: entry.repairs }, 'objects of a sandbox are put right');
+    this.#options.client.metrics.repaired();
     await this.#write(entry);
     this.look(agentUid);
   }

@@ -30,7 +30,7 @@ type Slot = 'set' | 'pod' | 'claim' | 'service';
 
 /** Only what says why something does not go on. */
 const INTERESTING =
-  /^(Failed|BackOff|InvalidImageName|ErrImageNeverPull|Unhealthy|NodeNotReady|ProvisioningFailed|Pulling|Pulled)/;
+  /^(Failed|BackOff|InvalidImageName|ErrImageNeverPull|Unhealthy|NodeNotReady|ProvisioningFailed|Pulling|Pulled|SuccessfulCreate)/;
 const KEPT_EVENTS = 8;
 /** Events of objects that nobody has told of yet, or no longer; the oldest go. */
 const KEPT_UNOWNED = 2_000;
@@ -72,6 +72,7 @@ export class SandboxWatch {
   readonly #agentAt = new Map<string, string>();
   readonly #events = new Map<string, readonly ClusterEvent[]>();
   readonly #waiters = new Map<string, Set<() => void>>();
+  readonly #claims = new Map<string, V1PersistentVolumeClaim>();
   readonly #keeper: LabelKeeper;
   readonly #restoring = new Map<string, Promise<void>>();
   readonly #abort = new AbortController();
@@ -108,6 +109,11 @@ export class SandboxWatch {
   forgetEvents(agentUid: string): void {
     const known = this.#byAgent.get(agentUid);
     if (known !== undefined) this.#byAgent.set(agentUid, { ...known, events: [] });
+  }
+
+  /** All volumes of sandboxes, of whatever installation. */
+  claims(): readonly V1PersistentVolumeClaim[] {
+    return [...this.#claims.values()];
   }
 
   all(): readonly SandboxObjects[] {
@@ -191,6 +197,7 @@ export class SandboxWatch {
 
   /** Also told of an object whose labels no longer are those that are watched. */
   #vanished(slot: Slot, object: ClusterObject): void {
+    if (slot === 'claim') this.#claims.delete(`${object.metadata?.namespace}/${object.metadata?.name}`);
     const before = this.#sameAt(slot, object);
     if (before === undefined || before.metadata?.deletionTimestamp !== undefined) this.#delete(slot, object);
     else this.#restore(slot, before);
@@ -210,11 +217,14 @@ export class SandboxWatch {
   }
 
   #put(slot: Slot, object: ClusterObject): void {
+    if (slot === 'claim')
+      this.#claims.set(`${object.metadata?.namespace}/${object.metadata?.name}`, object as V1PersistentVolumeClaim);
     const before = this.#sameAt(slot, object);
     const isEnding = object.metadata?.deletionTimestamp !== undefined;
     if (before !== undefined && !isEnding && !keepsMarks(object, before, slot === 'pod'))
       return this.#restore(slot, before);
     const owner = this.#ownerOf(object);
+    if (before !== undefined && agentUidOf(before as V1Pod) !== owner?.agentUid) this.#delete(slot, before);
     if (owner === null) return this.#delete(slot, object);
     const place = placeOf(owner.namespace, owner.name);
     const known = this.#byAgent.get(owner.agentUid) ?? { ...owner, events: this.#events.get(place) ?? [] };

@@ -47,6 +47,8 @@ export interface KubernetesRuntimeOptions {
   readonly patienceMs?: number;
   /** How often the Secret of each sandbox that runs is looked at; default 10 min. */
   readonly secretLookMs?: number;
+  /** Try out whether agents are kept apart; default true. Without it that is assumed, as tests without policies do. */
+  readonly verifiesIsolation?: boolean;
 }
 
 const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;

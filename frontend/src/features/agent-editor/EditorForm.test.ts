@@ -1,4 +1,4 @@
-import type { Agent } from '@sac/contracts';
+import { noPodValues, type Agent, type Capabilities } from '@sac/contracts';
 import { flushPromises } from '@vue/test-utils';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { credentials } from '../../api/client.ts';
@@ -116,6 +116,69 @@ describe('EditorForm', () => {
     expect(field('restart-note').text()).toContain('instructions');
     await submit();
     expect(bodies(seen, 'PATCH')).toEqual([{ name: 'Docs', instructions: 'Be very brief.' }]);
+    page.unmount();
+  });
+
+  const inCluster = {
+    capabilities: {
+      ...capabilitiesFixture,
+      runtime: 'kubernetes',
+      idleMinutes: 60,
+      pod: {
+        levels: {
+          installation: { ...noPodValues, cpuLimit: '2', memoryLimit: '4Gi', storageSize: '10Gi', egress: 'internet' },
+          system: { ...noPodValues, memoryLimit: '6Gi' },
+          user: noPodValues,
+        },
+        limits: { cpu: '16', memory: '64Gi', storage: '8Gi', egress: 'proxy' },
+        installationLimits: { cpu: '16', memory: '64Gi', storage: '8Gi', egress: 'internet' },
+        images: ['sac-agent:1', 'data:2'],
+        runtimeClasses: [],
+      },
+    } satisfies Capabilities,
+  };
+
+  it('says what the sandbox gets, who decided it, and refuses four terabytes in words', async () => {
+    const seen = stubServer(({ method }) => (method === 'PATCH' ? { body: agentFixture() } : undefined));
+    const { page, field, submit } = await open(agentFixture(), inCluster);
+    for (const fact of ['2 cores', '6 GiB', 'system', '8 GiB', 'limit', 'proxies only'])
+      expect(page.text()).toContain(fact);
+    expect(field('sandbox-section').exists()).toBe(false);
+    await field('change-sandbox').trigger('click');
+    expect(field('pod-memoryLimit').attributes('placeholder')).toBe('6 GiB (system)');
+    await field('pod-memoryLimit').setValue('4Ti');
+    await field('pod-cpuRequest').setValue('3');
+    await field('idle-minutes').setValue('soon');
+    await submit();
+    expect(page.text()).toContain('4Ti is more than one agent may have: the limit is 64Gi.');
+    expect(page.text()).toContain('3 is reserved, but at most 2 may be used.');
+    expect(page.text()).toContain('A whole number of minutes');
+    expect(bodies(seen, 'PATCH')).toEqual([]);
+    await field('pod-memoryLimit').setValue('8Gi');
+    await field('pod-cpuRequest').setValue('');
+    await field('idle-minutes').setValue('15');
+    expect(field('restart-note').text()).toContain('sandbox resources');
+    await submit();
+    expect(bodies(seen, 'PATCH')).toEqual([{ pod: { ...noPodValues, memoryLimit: '8Gi' }, idleMinutes: 15 }]);
+    page.unmount();
+  });
+
+  it('shows a refusal of the server at the field of the sandbox, which it opens', async () => {
+    const details = { fields: [{ path: '/pod/image', message: 'The image is not allowed.' }] };
+    stubServer(create(refusal(400, 'invalid_request', { details })));
+    const { page, field, submit } = await open(null, inCluster);
+    await field('agent-name').setValue('Nightly');
+    await submit();
+    expect(field('sandbox-section').text()).toContain('The image is not allowed.');
+    page.unmount();
+  });
+
+  it('has no fields of a cluster on one machine', async () => {
+    stubServer();
+    const { page, field } = await open();
+    await field('change-sandbox').trigger('click');
+    expect(field('idle-minutes').exists()).toBe(true);
+    expect(field('pod-memoryLimit').exists()).toBe(false);
     page.unmount();
   });
 

@@ -27,18 +27,21 @@ export const inherited = ({ levels }: PodCapabilities, name: PodValueName): Deci
   return { value: levels.installation[name], level: 'installation' };
 };
 
-const limitOf: Partial<Record<PodValueName, Exclude<PodLimitName, 'egress'>>> = {
+/** Which limit holds for an amount. */
+export const limitNameOf = {
   cpuRequest: 'cpu',
   cpuLimit: 'cpu',
   memoryRequest: 'memory',
   memoryLimit: 'memory',
   storageSize: 'storage',
-};
+} as const satisfies Partial<Record<PodValueName, PodLimitName>>;
+export type AmountName = keyof typeof limitNameOf;
+const limitNames: Partial<Record<PodValueName, Exclude<PodLimitName, 'egress'>>> = limitNameOf;
 const amount = (text: string): number => parseQuantity(text) ?? 0;
 
 const isAbove = (name: PodValueName, value: string, limits: PodLimits): string | null => {
   if (name === 'egress') return limits.egress !== null && rank(value) < rank(limits.egress) ? limits.egress : null;
-  const limit = limitOf[name];
+  const limit = limitNames[name];
   const most = limit === undefined ? null : limits[limit];
   return most !== null && amount(value) > amount(most) ? most : null;
 };

@@ -40,6 +40,7 @@ export default {
   notIsolated: 'not isolated',
   notIsolatedText:
     'This agent is not isolated from the server: it can read what the server can, also its keys. {reason} {fix}',
+  notIsolatedNetworkText: 'The network of this agent is not isolated. {reason} {fix}',
 
   wake: 'Wake',
   start: 'Start',
@@ -113,6 +114,8 @@ export default {
   failed_image_not_found: 'The image cannot be fetched',
   failed_image_denied: 'The registry refuses the image',
   failed_image_invalid: 'That is no name of an image',
+  failed_image_not_allowed: 'The image is not allowed any more',
+  failed_runtime_class_not_allowed: 'The runtime class is not allowed any more',
   failed_image_unfit: 'The image is not made for agents',
   failed_cli_missing: 'The image does not have this agent program',
   failed_no_node_free: 'The cluster has no room for the agent',
@@ -141,6 +144,8 @@ export default {
   fix_image_not_found: 'Correct the image in the settings, then start the agent again.',
   fix_image_denied: 'Correct the image; for a private one an admin adds a pull secret.',
   fix_image_invalid: 'Correct the image in the settings, then start the agent again.',
+  fix_image_not_allowed: 'Choose another image in the settings of the agent; it then starts by itself.',
+  fix_runtime_class_not_allowed: 'Choose another one, or none, in the settings of the agent; it then starts by itself.',
   fix_image_unfit: 'Choose another image, or mend what sac-image-check names.',
   fix_cli_missing: 'Choose another agent program or another image.',
   fix_no_node_free: 'Give the agent less, put others to sleep, or ask an admin for more nodes.',

@@ -30,6 +30,8 @@ export default {
   },
   notIsolated: 'Agents here are not isolated from the server.',
   notIsolatedBlocked: 'Only admins may run agents here, because agents cannot be isolated from the server.',
+  notIsolatedNetwork: 'The network of agents is not isolated here.',
+  notIsolatedNetworkBlocked: 'Only admins may run agents here, because the network of agents is not isolated.',
   offline: 'No connection to the server. What you see may be old. Trying again in {n} s.',
   offlineNow: 'No connection to the server. What you see may be old. Trying again…',
   retryNow: 'Try now',

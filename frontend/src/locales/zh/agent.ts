@@ -39,6 +39,7 @@ export default {
 
   notIsolated: '未隔离',
   notIsolatedText: '该智能体未与服务器隔离：服务器能读的它都能读，包括密钥。{reason} {fix}',
+  notIsolatedNetworkText: '该智能体的网络未隔离。{reason} {fix}',
 
   wake: '唤醒',
   start: '启动',
@@ -111,6 +112,8 @@ export default {
   failed_image_not_found: '无法获取镜像',
   failed_image_denied: '镜像仓库拒绝提供镜像',
   failed_image_invalid: '镜像名称无效',
+  failed_image_not_allowed: '该镜像已不被允许',
+  failed_runtime_class_not_allowed: '该运行时类已不被允许',
   failed_image_unfit: '该镜像不适用于智能体',
   failed_cli_missing: '镜像中没有该智能体程序',
   failed_no_node_free: '集群没有足够的空间',
@@ -139,6 +142,8 @@ export default {
   fix_image_not_found: '请在设置中更正镜像，然后重新启动智能体。',
   fix_image_denied: '请更正镜像；私有镜像需由管理员添加拉取凭据。',
   fix_image_invalid: '请在设置中更正镜像，然后重新启动智能体。',
+  fix_image_not_allowed: '请在智能体的设置中选择其他镜像，随后会自动启动。',
+  fix_runtime_class_not_allowed: '请在智能体的设置中选择其他运行时类或留空，随后会自动启动。',
   fix_image_unfit: '请选择其他镜像，或修复 sac-image-check 指出的问题。',
   fix_cli_missing: '请选择其他智能体程序或其他镜像。',
   fix_no_node_free: '请减少该智能体的资源、让其他智能体休眠，或请管理员增加节点。',

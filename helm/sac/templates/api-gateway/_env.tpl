@@ -23,6 +23,13 @@
 {{- end }}
 - { name: SAC_AGENT_CLIS, value: {{ join "," .Values.agents.clis | quote }} }
 - { name: SAC_AGENT_POD, value: {{ include "sac.agentPod" . | quote }} }
+- { name: SAC_AGENT_LIMITS, value: {{ include "sac.agentLimits" . | quote }} }
+{{- with .Values.agents.images }}
+- { name: SAC_AGENT_IMAGES, value: {{ join "," . | quote }} }
+{{- end }}
+{{- with .Values.agents.runtimeClasses }}
+- { name: SAC_AGENT_RUNTIME_CLASSES, value: {{ join "," . | quote }} }
+{{- end }}
 - { name: SAC_OUTBOUND_DENY, value: {{ concat .Values.agents.egress.blockedCidrs .Values.agents.egress.clusterCidrs | join "," | quote }} }
 {{- with concat .Values.agents.egress.modelEndpoints .Values.agents.egress.proxies }}
 {{- $cidrs := list }}
@@ -38,6 +45,13 @@
 {{/* What sandboxes and ws-proxy dial. */}}
 {{- define "sac.internalUrl" -}}
 http://{{ include "sac.apiGatewayInternal" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:8082
+{{- end -}}
+
+{{/* The most one agent may get, as JSON. */}}
+{{- define "sac.agentLimits" -}}
+{{- with .Values.agents.limits -}}
+{{- dict "cpu" (toString .cpu) "memory" (toString .memory) "storage" (toString .storage) "egress" .egress | toJson -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The form of sandbox pods, as JSON; see docs/configure-cluster.md. */}}

@@ -21,6 +21,11 @@ export const annotationNames = {
   specHash: 'sac.dev/spec-hash',
 } as const;
 
+/** Since when nobody knows the agent of a set or Service. */
+export const ORPHAN_SINCE = 'sac.dev/orphan-since';
+/** Uid of the agent that an administrator gave a volume to: its labels were changed on purpose. */
+export const ADOPTED_BY = 'sac.dev/adopted-by';
+
 /** Objects of sandboxes, of whatever installation. */
 export const SANDBOX_SELECTOR = `${labelNames.component}=sandbox,${labelNames.managedBy}=${FIELD_MANAGER}`;
 

@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { V1Pod, V1StatefulSet } from '@kubernetes/client-node';
+import type { Logger } from 'pino';
+import type { Isolation } from '../../runtime.ts';
+import { pathOf, type ClusterClient, type ClusterObject } from '../cluster-client.ts';
+import { ClusterError } from '../cluster-error.ts';
+import type { PodSettings } from '../settings.ts';
+import {
+  outcomeOf,
+  parseOutcome,
+  probeAnnotations,
+  probeName,
+  probeServiceOf,
+  probeSetOf,
+  type ProbeOutcome,
+  type ProbeParts,
+} from './probe.ts';
+
+const LOOK_EVERY_MS = 1_000;
+/** An image that has to be fetched first takes its time. */
+const RUN_MS = 120_000;
+const ROUND_MS = 60_000;
+const GOOD_FOR_MS = 24 * 60 * 60_000;
+/** What was found wanting is tried again soon: somebody may have mended it. */
+const BAD_FOR_MS = 5 * 60_000;
+
+export interface IsolationOptions {
+  readonly client: ClusterClient;
+  readonly logger: Logger;
+  readonly namespaces: readonly string[];
+  readonly installId: string;
+  readonly image: string;
+  readonly imagePullSecrets: readonly string[];
+  readonly internalUrl: string;
+  readonly pod: PodSettings;
+  /** Between two looks at what is known; default one minute. */
+  readonly roundMs?: number;
+}
+
+interface Finding {
+  readonly outcome: ProbeOutcome;
+  readonly at: Date;
+}
+
+const isGood = ({ neighbour, apiServer, gateway }: ProbeOutcome): boolean => !neighbour && !apiServer && gateway;
+
+const POLICY_FIX =
+  'An administrator installs a network plugin that enforces NetworkPolicies and the policies of the chart (networkPolicy.enabled), or lets everybody run agents all the same (agents.allowUnisolated).';
+
+const unisolated = (namespace: string, { neighbour, apiServer }: ProbeOutcome, internalUrl: string): Isolation => {
+  if (neighbour || apiServer) {
+    const reached = [...(neighbour ? ['a pod of another agent'] : []), ...(apiServer ? ['the API server'] : [])];
+    const reason = `NetworkPolicies are not enforced, or not there: from the namespace ${namespace} a pod without rights reached ${reached.join(' and ')}.`;
+    return { isolated: false, reason, fix: POLICY_FIX };
+  }
+  return {
+    isolated: false,
+    reason: `Whether NetworkPolicies are enforced cannot be told: in the namespace ${namespace} a pod reaches nothing at all, not even api-gateway at ${internalUrl}.`,
+    fix: 'An administrator looks at DNS and at the policies of that namespace; agents could not work there either.',
+  };
+};
+
+/**
+ * Finds out by trying whether the cluster keeps agents apart, in each namespace: now and once a day. What was found is
+ * kept at the probe's StatefulSet, so that one replica tries for all and a restart knows at once.
+ */
+export class IsolationVerifier {
+  readonly #options: IsolationOptions;
+  readonly #findings = new Map<string, Finding>();
+  /** Why a namespace could not be tried. */
+  readonly #problems = new Map<string, string>();
+  readonly #abort = new AbortController();
+  #rounds = 0;
+  #running: Promise<void> | null = null;
+
+  constructor(options: IsolationOptions) {
+    this.#options = options;
+  }
+
+  /** What was found before is known then; what was not is found out in the background. */
+  async start(): Promise<void> {
+    await Promise.all(this.#options.namespaces.map((namespace) => this.#read(namespace).catch(() => undefined)));
+    this.#running ??= this.#run();
+  }
+
+  /** Until the first attempt has ended nothing speaks against it: what runs since before goes on meanwhile. */
+  get isolation(): Isolation {
+    const { namespaces, internalUrl } = this.#options;
+    for (const namespace of namespaces) {
+      const finding = this.#findings.get(namespace);
+      if (finding !== undefined && !isGood(finding.outcome)) return unisolated(namespace, finding.outcome, internalUrl);
+    }
+    const unknown = namespaces.find((namespace) => !this.#findings.has(namespace));
+    if (unknown === undefined) return { isolated: true, reason: null, fix: null, detail: this.#detail() };
+    if (this.#rounds === 0)
+      return { isolated: true, reason: null, fix: null, detail: 'Whether they are is being found out right now.' };
+    const why = this.#problems.get(unknown) ?? 'the probe has not ended';
+    return {
+      isolated: false,
+      reason: `Whether NetworkPolicies are enforced in the namespace ${unknown} could not be found out: ${why}.`,
+      fix: `An administrator looks at the pods ${probeName(this.#options.installId)}-0 and -1 there; it is tried again by itself.`,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort(new Error('closed'));
+    await this.#running;
+  }
+
+  #detail(): string {
+    const oldest = Math.min(...[...this.#findings.values()].map(({ at }) => at.getTime()));
+    const late = [...this.#problems.values()][0];
+    const verified = `A pod without rights reached neither another one nor the API server, tried ${new Date(oldest).toISOString()}.`;
+    return late === undefined ? verified : `${verified} It could not be tried again: ${late}.`;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    const { namespaces, logger, roundMs = ROUND_MS } = this.#options;
+    for (; !signal.aborted; this.#rounds += 1) {
+      for (const namespace of namespaces) {
+        try {
+          if (await this.#isDue(namespace)) await this.#probe(namespace);
+          this.#problems.delete(namespace);
+        } catch (err) {
+          if (signal.aborted) return;
+          this.#problems.set(namespace, (err instanceof Error ? err.message : String(err)).slice(0, 300));
+          logger.warn({ namespace, err }, 'isolation of sandboxes could not be verified; trying again');
+        }
+      }
+      await delay(roundMs / 2 + Math.random() * roundMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #pathOf(resource: 'statefulsets' | 'services' | 'pods', namespace: string, suffix = ''): string {
+    return pathOf(resource, namespace, `${probeName(this.#options.installId)}${suffix}`);
+  }
+
+  /** Takes over what any replica has found. */
+  async #read(namespace: string): Promise<V1StatefulSet | null> {
+    const path = this.#pathOf('statefulsets', namespace);
+    const set = await this.#options.client.find<V1StatefulSet>(path, this.#abort.signal);
+    const annotations = set?.metadata?.annotations ?? {};
+    const outcome = parseOutcome(annotations[probeAnnotations.result]);
+    const at = new Date(annotations[probeAnnotations.since] ?? '');
+    if (outcome !== null && !Number.isNaN(at.getTime())) this.#findings.set(namespace, { outcome, at });
+    return set;
+  }
+
+  /** Somebody has to try: nobody has of late, and nobody does right now. */
+  async #isDue(namespace: string): Promise<boolean> {
+    const set = await this.#read(namespace);
+    const since = Date.parse(set?.metadata?.annotations?.[probeAnnotations.since] ?? '');
+    if (Number.isNaN(since)) return true;
+    // Clocks of replicas may differ by minutes, to both sides.
+    const ageMs = Math.abs(Date.now() - since);
+    if ((set?.spec?.replicas ?? 0) > 0) return ageMs > RUN_MS + ROUND_MS;
+    const outcome = parseOutcome(set?.metadata?.annotations?.[probeAnnotations.result]);
+    return ageMs > (outcome !== null && isGood(outcome) ? GOOD_FOR_MS : BAD_FOR_MS);
+  }
+
+  async #probe(namespace: string): Promise<void> {
+    const { client, logger } = this.#options;
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(RUN_MS)]);
+    const { pod: settings, installId, image, imagePullSecrets, internalUrl } = this.#options;
+    const run = randomBytes(8).toString('hex');
+    const parts: ProbeParts = { namespace, installId, image, imagePullSecrets, internalUrl, settings, run };
+    const path = this.#pathOf('statefulsets', namespace);
+    const since = new Date().toISOString();
+    const set = probeSetOf(parts);
+    const begun = { ...set, metadata: { ...set.metadata, annotations: { [probeAnnotations.since]: since } } };
+    await client.apply(this.#pathOf('services', namespace), probeServiceOf(parts) as ClusterObject, { signal });
+    await client.apply(path, begun as ClusterObject, { signal });
+    try {
+      const outcome = await this.#waitForOutcome(namespace, run, signal);
+      const annotations = { [probeAnnotations.since]: since, [probeAnnotations.result]: JSON.stringify(outcome) };
+      await client.merge(path, { metadata: { annotations } }, signal);
+      this.#findings.set(namespace, { outcome, at: new Date(since) });
+      logger.info({ namespace, ...outcome }, 'isolation of sandboxes was tried');
+    } finally {
+      // Also when the server ends meanwhile, so with a deadline of its own; what stays is ended by the next attempt.
+      await client.merge(path, { spec: { replicas: 0 } }).catch((err: unknown) => {
+        logger.warn({ namespace, err }, 'the probe could not be ended');
+      });
+    }
+  }
+
+  async #waitForOutcome(namespace: string, run: string, signal: AbortSignal): Promise<ProbeOutcome> {
+    let seen: readonly (V1Pod | null)[] = [];
+    while (!signal.aborted) {
+      try {
+        const [listener = null, prober = null] = await Promise.all(
+          ['-0', '-1'].map((suffix) =>
+            this.#options.client.find<V1Pod>(this.#pathOf('pods', namespace, suffix), signal),
+          ),
+        );
+        seen = [listener, prober];
+        const outcome = outcomeOf(listener, prober, run);
+        if (outcome !== null) return outcome;
+      } catch (error) {
+        if (!(error instanceof ClusterError) || !error.isTransient) throw error;
+      }
+      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
+    }
+    throw new Error(`the probe did not end within ${RUN_MS / 1_000} s (${seen.map(stateOf).join(', ')})`);
+  }
+}
+
+const stateOf = (pod: V1Pod | null): string => {
+  if (pod === null) return 'no pod';
+  const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
+  const scheduled = pod.status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+  return waiting?.reason ?? scheduled?.message ?? pod.status?.phase ?? 'unknown';
+};

@@ -1,0 +1,98 @@
+import type { V1PersistentVolumeClaim, V1StatefulSet } from '@kubernetes/client-node';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { running, seen, TestNamespace } from '../../../test/cluster.ts';
+import { waitFor } from '../../../test/sandbox-gateway.ts';
+import type { LeftObjects, Runtime, SandboxSpec, SandboxVolume } from '../runtime.ts';
+import { labelNames, ORPHAN_SINCE } from './objects/identity.ts';
+
+describe('what is left of agents', () => {
+  let namespace: TestNamespace;
+  let runtime: Runtime;
+  let other: Runtime;
+  let left: LeftObjects;
+
+  beforeAll(async () => {
+    namespace = await TestNamespace.create();
+    runtime = namespace.runtime();
+    other = namespace.runtime();
+    await Promise.all([runtime.start(), other.start()]);
+    left = runtime.left!;
+  });
+  afterAll(() => namespace.close());
+
+  const claim = (spec: SandboxSpec) =>
+    namespace.client.find<V1PersistentVolumeClaim>(namespace.pathOf('persistentvolumeclaims', spec.agentUid));
+  const asleep = async (): Promise<SandboxSpec> => {
+    const spec = namespace.spec();
+    await runtime.ensure(spec);
+    await running(runtime, spec.agentUid);
+    await namespace.exec(spec.agentUid, ['touch', '/workspace/mark']);
+    await runtime.stop(spec.agentUid, { graceMs: 0 });
+    return spec;
+  };
+  const volumeOf = (agentUid: string) => left.volumes().find((volume) => volume.agentUid === agentUid);
+  const eventually = <T>(check: () => T | undefined | Promise<T | undefined>) =>
+    waitFor(check, 20_000, () => 'not yet');
+
+  it('an agent nobody knows: everything but its volume goes, after a day', async () => {
+    const spec = await asleep();
+    expect(left.agentUids()).toContain(spec.agentUid);
+    expect(await left.retire(spec.agentUid, 60_000)).toBe('waiting');
+    await eventually(async () => {
+      const set = await namespace.client.find<V1StatefulSet>(namespace.pathOf('statefulsets', spec.agentUid));
+      return set?.metadata?.annotations?.[ORPHAN_SINCE];
+    });
+    // The mark is at the object, so another server goes on counting.
+    await eventually(async () => ((await other.left!.retire(spec.agentUid, 0)) === 'removed' ? true : undefined));
+    for (const resource of ['statefulsets', 'services', 'secrets'] as const)
+      await eventually(async () =>
+        (await namespace.client.find(namespace.pathOf(resource, spec.agentUid))) === null ? true : undefined,
+      );
+    await eventually(async () => ((await left.retire(spec.agentUid, 0)) === 'nothing' ? true : undefined));
+    expect(volumeOf(spec.agentUid)).toMatchObject({ isOwn: true, agentId: spec.agentId, size: '64Mi' });
+    expect((await claim(spec))?.metadata?.deletionTimestamp).toBeUndefined();
+  });
+
+  it('an agent that is known again is no orphan any more', async () => {
+    const spec = await asleep();
+    expect(await left.retire(spec.agentUid, 60_000)).toBe('waiting');
+    await runtime.ensure({ ...spec, generation: 2 });
+    await running(runtime, spec.agentUid, 2);
+    const set = await namespace.client.find<V1StatefulSet>(namespace.pathOf('statefulsets', spec.agentUid));
+    expect(set?.metadata?.annotations).not.toHaveProperty([ORPHAN_SINCE]);
+    await runtime.stop(spec.agentUid, { graceMs: 0 });
+  });
+
+  it('a volume of another installation is handed over, with the files on it', async () => {
+    const spec = await asleep();
+    await left.retire(spec.agentUid, 0);
+    await eventually(async () => ((await left.retire(spec.agentUid, 0)) === 'waiting' ? undefined : true));
+    await namespace.client.delete(namespace.pathOf('statefulsets', spec.agentUid));
+    const { namespace: place, name } = volumeOf(spec.agentUid) as SandboxVolume;
+    const reader = namespace.runtime({ installId: 'after-reinstallation' });
+    await reader.start();
+    const next = { ...spec, agentUid: randomUUID() };
+    namespace.spec(next);
+    await reader.ensure(next);
+    const failed = await seen(reader, next.agentUid, ({ state }) => state === 'failed');
+    expect(failed.failure?.code).toBe('foreign_volume');
+    await reader.left!.adopt({ namespace: place, name }, next.agentUid);
+    await reader.ensure({ ...next, generation: 2 });
+    await running(reader, next.agentUid, 2);
+    await namespace.exec(next.agentUid, ['ls', '/workspace/mark']);
+    // The servers that saw it before do not put the old labels back.
+    expect((await claim(next))?.metadata?.labels?.[labelNames.agentUid]).toBe(next.agentUid);
+    await eventually(() => (volumeOf(spec.agentUid) === undefined ? true : undefined));
+    await reader.stop(next.agentUid, { graceMs: 0 });
+    await reader.close();
+  });
+
+  it('a volume is deleted when that is asked for, once', async () => {
+    const spec = await asleep();
+    const volume = volumeOf(spec.agentUid) as SandboxVolume;
+    await left.deleteVolume(volume);
+    await eventually(() => (volumeOf(spec.agentUid) === undefined ? true : undefined));
+    await expect(left.deleteVolume(volume)).rejects.toThrow('There is no volume');
+  });
+});

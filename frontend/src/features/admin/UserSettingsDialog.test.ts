@@ -1,0 +1,86 @@
+import { noPodLimits, noPodValues, type UserSettings } from '@sac/contracts';
+import { flushPromises } from '@vue/test-utils';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { defineComponent, h } from 'vue';
+import { capabilitiesFixture } from '../../testing/agent-fixture.ts';
+import { mountPage, refusal, stubServer } from '../../testing/mount-page.ts';
+import UserSettingsDialog from './UserSettingsDialog.vue';
+
+const settings: UserSettings = {
+  agentsPerUser: 3,
+  idleMinutes: null,
+  podDefaults: noPodValues,
+  podLimits: { ...noPodLimits, memory: '8Gi' },
+};
+const inherited = {
+  agentsPerUser: 10,
+  idleMinutes: 60,
+  podDefaults: { ...noPodValues, memoryLimit: '4Gi' },
+  podLimits: { ...noPodLimits, memory: '64Gi' },
+};
+
+const open = async (runtime: 'kubernetes' | 'local', patch: Parameters<typeof stubServer>[0] = () => undefined) => {
+  const seen = stubServer((request) => {
+    if (request.method !== 'GET') return patch(request);
+    if (request.path === '/api/capabilities') return { body: { ...capabilitiesFixture, runtime } };
+    return request.path === '/api/admin/users/2/settings' ? { body: { settings, inherited } } : undefined;
+  });
+  const Host = defineComponent(() => () => h(UserSettingsDialog, { user: { id: '2', username: 'ben' } }));
+  const { page } = await mountPage(Host, {});
+  const input = (testid: string) => document.querySelector<HTMLInputElement>(`[data-testid="${testid}"]`);
+  await vi.waitFor(() => expect(input('user-agents')).not.toBeNull());
+  const set = async (testid: string, value: string): Promise<void> => {
+    const field = input(testid);
+    if (!field) throw new Error(`no ${testid}`);
+    field.value = value;
+    field.dispatchEvent(new Event('input'));
+    field.dispatchEvent(new Event('change'));
+    await flushPromises();
+  };
+  const save = async (): Promise<void> => {
+    document.querySelector('#user-settings-form')?.dispatchEvent(new Event('submit', { cancelable: true }));
+    await flushPromises();
+  };
+  const patches = () => seen.filter(({ method }) => method === 'PATCH').map(({ path, body }) => ({ path, body }));
+  return { page, input, set, save, patches };
+};
+
+describe('limits of one account', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    document.body.replaceChildren();
+  });
+
+  it('show what holds instead, and are sent as far as they changed', async () => {
+    const { page, input, set, save, patches } = await open('kubernetes', () => ({ body: { settings, inherited } }));
+    expect(input('user-agents')?.value).toBe('3');
+    expect(input('memory-byDefault')?.placeholder).toBe('4 GiB');
+    expect(input('memory-most')?.value).toBe('8Gi');
+    await set('memory-most', '');
+    await set('cpu-byDefault', '3');
+    await save();
+    expect(patches()).toEqual([
+      {
+        path: '/api/admin/users/2/settings',
+        body: { podDefaults: { ...noPodValues, cpuLimit: '3' }, podLimits: noPodLimits },
+      },
+    ]);
+    page.unmount();
+  });
+
+  it('stay when the server refuses them, with its reason', async () => {
+    const details = { fields: [{ path: '/podDefaults/memoryLimit', message: 'the limit is 8Gi' }] };
+    const { page, input, set, save } = await open('kubernetes', () => refusal(400, 'invalid_request', { details }));
+    await set('memory-byDefault', '9Gi');
+    await save();
+    await vi.waitFor(() => expect(document.querySelector('[role="alert"]')).not.toBeNull());
+    expect(input('memory-byDefault')?.value).toBe('9Gi');
+    page.unmount();
+  });
+
+  it('are no resources on one machine', async () => {
+    const { page, input } = await open('local');
+    expect(input('memory-most')).toBeNull();
+    page.unmount();
+  });
+});
