@@ -2,7 +2,7 @@ import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { Exec, KubeConfig, type V1Pod, type V1Status } from '@kubernetes/client-node';
+import { Exec, KubeConfig, type V1Pod, type V1ResourceRequirements, type V1Status } from '@kubernetes/client-node';
 import { pino, type Logger } from 'pino';
 import { ClusterClient, pathOf, type ResourceName } from '../src/runtimes/kubernetes/cluster-client.ts';
 import { createKubernetesRuntime } from '../src/runtimes/kubernetes/kubernetes-runtime.ts';
@@ -105,6 +105,31 @@ export class TestNamespace {
       body: object,
       contentType: 'application/apply-patch+yaml',
       query: { fieldManager: 'test', force: 'true' },
+    });
+  }
+
+  /** Asks whether the namespace takes a pod with these resources; makes none. @throws ClusterError when it does not */
+  async tryPod(resources: V1ResourceRequirements): Promise<void> {
+    await this.client.call({
+      method: 'POST',
+      path: pathOf('pods', this.name),
+      query: { dryRun: 'All' },
+      body: {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: `try-${randomBytes(4).toString('hex')}` },
+        spec: {
+          securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+          containers: [
+            {
+              name: 'try',
+              image: AGENT_IMAGE,
+              resources,
+              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+            },
+          ],
+        },
+      },
     });
   }
 

@@ -1,5 +1,5 @@
 import { KubeConfig } from '@kubernetes/client-node';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { running, seen, TestNamespace } from '../../../test/cluster.ts';
 import type { ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { pathOf, type ClusterObject } from './cluster-client.ts';
@@ -98,6 +98,8 @@ describe('what cannot become a sandbox is answered in words', () => {
     } finally {
       await namespace.client.delete(`${place}/few`);
     }
+    // The API server holds to a quota for a moment after it has gone.
+    await vi.waitFor(() => namespace.tryPod({ requests: { memory: '160Mi' } }));
     const failures: unknown[] = [];
     const unsubscribe = runtime.onChange(({ generation, failure }) => generation === 2 && failures.push(failure));
     await runtime.ensure({ ...spec, generation: 2 });
