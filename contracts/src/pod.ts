@@ -20,6 +20,8 @@ export const podPaths = {
   home: '/home/agent',
   workspace: '/workspace',
   temporary: '/tmp',
+  /** Where the preparation finds the volume in which it makes the agent's /tmp. */
+  agentTemporary: '/var/tmp',
   /** Sockets between the containers. */
   run: '/run/sac',
   /** Of those, what the agent may use but not change. */
@@ -30,6 +32,9 @@ export const podPaths = {
   shared: '/var/lib/sac/shared',
   secrets: '/etc/sac/secrets',
 } as const;
+
+/** Folders in volumes. */
+export const podFolders = { temporary: 'tmp' } as const;
 
 /** Keys of the Secret, and names of the files they become. */
 export const podFiles = {

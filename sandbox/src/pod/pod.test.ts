@@ -59,6 +59,7 @@ describe('the preparation of a pod', () => {
     expect(settings).toContain(`${places.programs}/hook.js`);
     expect(text(`${places.inside}/gitconfig`).match(/^\[/gm)).toHaveLength(2);
     expect(statSync(places.shared).mode & 0o777).toBe(0o755);
+    expect(statSync(`${places.agentTemporary}/tmp`).mode & 0o7777).toBe(0o1777);
     await restore(places, '3');
     expect(text(`${places.home}/.claude/CLAUDE.md`).match(/Be brief\./g)).toHaveLength(1);
   });

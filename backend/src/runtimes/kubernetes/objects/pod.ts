@@ -1,4 +1,4 @@
-import { podFiles, podPaths, podVariables, TERMINAL_PORT } from '@sac/contracts';
+import { podFiles, podFolders, podPaths, podVariables, TERMINAL_PORT } from '@sac/contracts';
 import type {
   V1Container,
   V1EnvVar,
@@ -100,6 +100,7 @@ const restoreContainer = (parts: PodParts): V1Container => ({
     mount('run', podPaths.run),
     mount('inside', podPaths.inside),
     mount('restore-temporary', podPaths.temporary),
+    mount('temporary', podPaths.agentTemporary),
     mount('agent-secrets', podPaths.secrets, { readOnly: true }),
   ],
 });
@@ -149,7 +150,7 @@ const agentContainer = (parts: PodParts): V1Container => ({
     onVolume('state/shared', podPaths.shared, true),
     mount('run', podPaths.run),
     mount('inside', podPaths.inside, { readOnly: true }),
-    mount('temporary', podPaths.temporary),
+    mount('temporary', podPaths.temporary, { subPath: podFolders.temporary }),
     mount('agent-secrets', podPaths.secrets, { readOnly: true }),
   ],
 });
