@@ -274,6 +274,19 @@ describe('long sequences of a program', () => {
   });
 });
 
+describe("a clock that differs from the server's", () => {
+  // What the server signs for thirty seconds, seen from a node whose clock is five minutes before or behind.
+  it.each([-300, 300])('by %d seconds opens terminals all the same, once for each token', async (skewSeconds) => {
+    await start();
+    const token = harness.token({ expiresInSeconds: 30 + skewSeconds });
+    const client = harness.connect({ token });
+    await client.untilSync();
+    await isUnharmed(client);
+    const again = harness.connect({ token });
+    expect(await again.closed).toEqual({ code: 4001, reason: expect.stringMatching(/used before/) });
+  });
+});
+
 describe('a clock that steps', () => {
   afterEach(() => {
     vi.useRealTimers();

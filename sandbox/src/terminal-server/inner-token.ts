@@ -74,7 +74,7 @@ export class InnerTokens {
 
   #use(claims: InnerClaims & Lifetime): TokenResult {
     const now = Date.now() / 1_000;
-    if (claims.expiresAtSeconds > now + bounds.tokenLifetimeSeconds) {
+    if (claims.expiresAtSeconds > now + bounds.tokenLifetimeSeconds + bounds.clockToleranceSeconds) {
       return refused(closeCodes.ticket, `the token lives longer than ${bounds.tokenLifetimeSeconds} s`);
     }
     const nowMs = performance.now();

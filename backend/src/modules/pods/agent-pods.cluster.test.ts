@@ -35,7 +35,7 @@ describe('what is chosen for an agent', () => {
       pod,
       limits: { cpu: '4', memory: '4Gi', storage: '1Gi', egress: 'internet' as const },
       images: [MISSING_IMAGE],
-      runtimeClasses: [],
+      runtimeClasses: [namespace.name],
       podIp: null,
     };
     test = await createTestGateway({ config: { cluster }, deps: { runtime } });
@@ -99,13 +99,28 @@ describe('what is chosen for an agent', () => {
     expect((await shape()).image).toBe(AGENT_IMAGE);
   });
 
+  it('runs as the runtime class says', async () => {
+    const path = '/apis/node.k8s.io/v1/runtimeclasses';
+    const runtimeClass = { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', handler: 'runc' };
+    await namespace.put(path, namespace.name, { ...runtimeClass, metadata: { name: namespace.name } });
+    try {
+      await choose({ runtimeClass: namespace.name });
+      await restart();
+      await running(runtime, agent.uid, 5);
+      expect((await namespace.pod(agent.uid))?.spec?.runtimeClassName).toBe(namespace.name);
+    } finally {
+      await namespace.client.delete(`${path}/${namespace.name}`);
+    }
+    await choose({ runtimeClass: null });
+  });
+
   it('is held by the limits of the account', async () => {
     const admin = await test.admin();
     const body = { podLimits: { ...noPodLimits, memory: '512Mi', egress: 'none' } };
     await admin.call('updateUserSettings', { params: { userId: ada.user?.id ?? '' }, body });
     expect((await ada.call('getAgent', { params: params() })).body.status.restartRequired).toBe(true);
     await restart();
-    await running(runtime, agent.uid, 5);
+    await running(runtime, agent.uid, 6);
     expect(await shape()).toMatchObject({ egress: 'none', resources: { limits: { memory: '512Mi' } } });
     const refused = await ada.call('updateAgent', { params: params(), body: { pod: { memoryLimit: '3Gi' } } });
     expect(refused.error.message).toContain('the limit is 512Mi');

@@ -83,6 +83,36 @@ describe('what cannot become a sandbox is answered in words', () => {
     await other.close();
   });
 
+  it('no default StorageClass', async () => {
+    const spec = namespace.spec();
+    const name = claimNameOf(namespace.nameOf(spec.agentUid));
+    // As the cluster makes the claim where no class is the default: without one.
+    await namespace.put(pathOf('persistentvolumeclaims', namespace.name), name, {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: {
+        name,
+        namespace: namespace.name,
+        labels: {
+          [labelNames.agentUid]: spec.agentUid,
+          [labelNames.installId]: namespace.installId,
+          [labelNames.component]: 'sandbox',
+          [labelNames.managedBy]: 'sac',
+        },
+      },
+      spec: {
+        accessModes: ['ReadWriteOnce'],
+        storageClassName: '',
+        resources: { requests: { storage: '64Mi' } },
+      },
+    });
+    expect(await failed(spec)).toMatchObject({
+      code: 'no_storage_class',
+      reason: 'The cluster has no default StorageClass, and the installation names none.',
+    });
+    await runtime.remove(spec.agentUid);
+  });
+
   it('more than the quota of the namespace', async () => {
     const place = pathOf('pods', namespace.name).replace(/pods$/, 'resourcequotas');
     await namespace.put(place, 'few', {

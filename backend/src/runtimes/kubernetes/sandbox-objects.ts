@@ -105,10 +105,18 @@ export class SandboxWatch {
     return this.#byAgent.get(agentUid);
   }
 
-  /** What was told of an earlier start says nothing of the next one; by order, not by clocks. */
+  /**
+   * What was told of an earlier start says nothing of the next one; by order, not by clocks. The volume is the same one, and
+   * what is told of it comes again only after a while.
+   */
   forgetEvents(agentUid: string): void {
     const known = this.#byAgent.get(agentUid);
-    if (known !== undefined) this.#byAgent.set(agentUid, { ...known, events: [] });
+    if (known === undefined) return;
+    const past = [known.set?.metadata?.uid, known.pod?.metadata?.uid];
+    this.#byAgent.set(agentUid, {
+      ...known,
+      events: known.events.filter(({ objectUid }) => !past.includes(objectUid)),
+    });
   }
 
   /** All volumes of sandboxes, of whatever installation. */

@@ -47,10 +47,30 @@
 http://{{ include "sac.apiGatewayInternal" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:8082
 {{- end -}}
 
+{{/* An amount as text; YAML makes numbers of 4 and of 1073741824. */}}
+{{- define "sac.amount" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ int64 . }}{{ end -}}
+{{- end -}}
+
+{{- define "sac.amounts" -}}
+{{- $amounts := dict -}}
+{{- range $name, $amount := . }}{{ $_ := set $amounts $name (include "sac.amount" $amount) }}{{ end -}}
+{{- toJson $amounts -}}
+{{- end -}}
+
 {{/* The most one agent may get, as JSON. */}}
 {{- define "sac.agentLimits" -}}
-{{- with .Values.agents.limits -}}
-{{- dict "cpu" (toString .cpu) "memory" (toString .memory) "storage" (toString .storage) "egress" .egress | toJson -}}
+{{- $choices := dict "none" 0 "proxy" 1 "internet" 2 -}}
+{{- with .Values.agents -}}
+{{- if gt (index $choices .egress.default) (index $choices .limits.egress) -}}
+{{- fail (printf "agents.egress.default is %s, which agents.limits.egress does not allow: it is %s" .egress.default .limits.egress) -}}
+{{- end -}}
+{{- dict
+  "cpu" (include "sac.amount" .limits.cpu)
+  "memory" (include "sac.amount" .limits.memory)
+  "storage" (include "sac.amount" .limits.storage)
+  "egress" .limits.egress
+  | toJson -}}
 {{- end -}}
 {{- end -}}
 
@@ -58,13 +78,15 @@ http://{{ include "sac.apiGatewayInternal" . }}.{{ .Release.Namespace }}.svc.{{ 
 {{- define "sac.agentPod" -}}
 {{- $agents := .Values.agents -}}
 {{- dict
-  "resources" $agents.resources
+  "resources" (dict
+    "requests" (include "sac.amounts" ($agents.resources.requests | default dict) | fromJson)
+    "limits" (include "sac.amounts" ($agents.resources.limits | default dict) | fromJson))
   "nodeSelector" $agents.nodeSelector
   "tolerations" $agents.tolerations
   "priorityClassName" $agents.priorityClassName
   "runtimeClassName" $agents.runtimeClassName
   "storageClass" $agents.storage.className
-  "storageSize" $agents.storage.size
+  "storageSize" (include "sac.amount" $agents.storage.size)
   "imagePullPolicy" .Values.image.pullPolicy
   "egress" $agents.egress.default
   | toJson -}}
