@@ -30,9 +30,7 @@ export interface Watcher {
 
 /** A shell of the agent that writes numbered lines, 20 a second, and viewers who look at it. Resolves when all see lines. */
 export const countingShell = async (user: ApiUser, agent: OpenAgent, viewers: number): Promise<Watcher[]> => {
-  await user.call('createTerminal', { params: { sessionId: agent.sessionId }, body: {} });
-  const { terminals } = await user.call('listTerminals', { params: { sessionId: agent.sessionId } });
-  const name = terminals.at(-1)?.name ?? '';
+  const { name } = await user.call('createTerminal', { params: { sessionId: agent.sessionId }, body: {} });
   const watchers: Watcher[] = [];
   for (let seat = 0; seat < viewers; seat += 1) {
     const counted = new CountedLines();
