@@ -22,7 +22,7 @@ let bob: TestBrowser;
 let root: TestBrowser;
 
 /** Objects of ada (invites: of root), by the name of the parameter that stands for them. */
-const owned: Record<string, string> = { name: 'main' };
+const owned: Record<string, string> = { name: 'main', namespace: 'agents-0' };
 
 beforeAll(async () => {
   server = await createTestGateway();
@@ -73,6 +73,7 @@ const valid: Partial<Record<RouteName, Record<string, unknown>>> = {
   testConnection: { cli: 'claude-code', provider: agentBody().provider },
   openSession: {},
   createTerminal: {},
+  adoptVolume: { agentUid: 'an-agent' },
   createTicket: { mode: 'control' },
   sendPrompt: { clientRequestId: 'request-2', text: 'hello' },
   reorderPrompts: { promptIds: ['1'] },
