@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SupervisorConfig } from '@sac/contracts';
 import { SupervisorLink, type LinkHandlers } from './supervisor-link.ts';
@@ -48,7 +48,10 @@ export const startSupervisor = async (
   config: SupervisorConfig,
   handlers: LinkHandlers,
 ): Promise<{ link: SupervisorLink; pid: number }> => {
-  const { logFile } = config.paths;
+  const { logFile, runDir } = config.paths;
+  const statusSocket = join(runDir, 'status.sock');
+  // The kernel may still be closing what a killed predecessor listened at: a connection to that would end like a death.
+  await rm(statusSocket, { force: true });
   await mkdir(dirname(logFile), { recursive: true, mode: 0o700 });
   const log = await open(logFile, 'a', 0o600);
   const logStartByte = (await log.stat()).size;
@@ -72,7 +75,7 @@ export const startSupervisor = async (
   await log.close();
   const deadline = Date.now() + CONNECT_DEADLINE_MS;
   while (ended === null && Date.now() < deadline) {
-    const link = await SupervisorLink.open(`${config.paths.runDir}/status.sock`, handlers).catch(() => null);
+    const link = await SupervisorLink.open(statusSocket, handlers).catch(() => null);
     if (link !== null && child.pid !== undefined) return { link, pid: child.pid };
     await delay(CONNECT_EVERY_MS);
   }
