@@ -13,7 +13,9 @@ const unknownOf = async (db: Database, uids: readonly string[]): Promise<string[
   for (let from = 0; from < uids.length; from += BATCH) {
     const some = uids.slice(from, from + BATCH);
     const asked = some.filter((uid) => UUID.test(uid));
-    const rows = await db.selectFrom('agents').select('uid').where('uid', 'in', asked).execute();
+    // An empty list is no SQL.
+    const rows =
+      asked.length === 0 ? [] : await db.selectFrom('agents').select('uid').where('uid', 'in', asked).execute();
     const known = new Set(rows.map(({ uid }) => uid));
     unknown.push(...some.filter((uid) => !known.has(uid)));
   }

@@ -82,13 +82,13 @@ interface Queues {
   readonly resync: WorkQueue;
 }
 
-/** Publishing has a queue of its own: it must not wait for a sandbox that takes its time to stop. */
 interface QueueParts {
   readonly actions: Actions;
   readonly metrics: ReconcilerMetrics;
   readonly isLeader: () => boolean;
 }
 
+/** Publishing has a queue of its own: it must not wait for a sandbox that takes its time to stop. */
 const createQueues = (deps: ReconcilerDeps, { actions, metrics, isLeader }: QueueParts): Queues => {
   const { db, logger } = deps;
   const onError = (what: string) => (key: string, err: unknown, failures: number) =>
