@@ -34,8 +34,16 @@ if (unknown.length > 0)
 
 const folder = mkdtempSync(join(tmpdir(), 'sac-bench-cluster-'));
 try {
-  const { env } = prepareCluster(folder, 'sac-bench');
+  const { env, images } = prepareCluster(folder, 'sac-bench');
   Object.assign(process.env, env);
+  report(
+    images.map(({ name, buildMs }) => ({
+      name: `${name} built and loaded`,
+      value: buildMs / 1_000,
+      unit: 's',
+      conditions: 'with what the builder still has of earlier builds',
+    })),
+  );
   await install();
   await helm(['test'], '--timeout', '3m');
   for (const name of wanted.length === 0 ? Object.keys(parts) : wanted) {
