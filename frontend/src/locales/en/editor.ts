@@ -195,6 +195,7 @@ export default {
   fact_storageSize: 'Disk',
   fact_egress: 'Network',
   fact_image: 'Image',
+  fact_runtimeClass: 'Runtime class',
   fact_idleMinutes: 'Sleeps after',
   changeForAgent: 'Change for this agent',
 

@@ -188,6 +188,7 @@ export default {
   fact_storageSize: '磁盘',
   fact_egress: '网络',
   fact_image: '镜像',
+  fact_runtimeClass: '运行时类',
   fact_idleMinutes: '休眠前等待',
   changeForAgent: '为此智能体更改',
 
