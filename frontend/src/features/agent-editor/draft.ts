@@ -48,7 +48,9 @@ const isForm = (value: unknown): value is EditorForm => {
 };
 
 /** Drafts of earlier versions know nothing of pods, sleep and recording. */
-const withPod = (form: Partial<EditorForm> & Omit<EditorForm, 'pod' | 'idleMinutes' | 'recordingMegabytes'>): EditorForm => ({
+const withPod = (
+  form: Partial<EditorForm> & Omit<EditorForm, 'pod' | 'idleMinutes' | 'recordingMegabytes'>,
+): EditorForm => ({
   ...form,
   pod: allText(form.pod, podValueNames) ? (form.pod as EditorForm['pod']) : podForm(null),
   idleMinutes: isText(form.idleMinutes) ? form.idleMinutes : '',
