@@ -113,6 +113,8 @@ export interface LeftObjects {
    * `afterMs`. That survives the server.
    */
   retire(agentUid: string, afterMs: number): Promise<'waiting' | 'removed' | 'nothing'>;
+  /** For an agent that somebody knows: a `retire` of before counts no more. Does nothing when there was none. */
+  keep(agentUid: string): Promise<void>;
 }
 
 /**
