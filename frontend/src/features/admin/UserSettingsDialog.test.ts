@@ -97,8 +97,8 @@ describe('limits of one account', () => {
     const select = page.findAllComponents(NSelect).find((each) => each.attributes('data-testid') === 'image-byDefault');
     expect(select?.props('options')).toEqual([
       { value: '', label: 'agent:1 (unchanged)' },
-      { value: 'registry.example/team/agent:1', label: 'registry.example/team/agent:1' },
-      { value: 'registry.example/team/python:3', label: 'registry.example/team/python:3' },
+      { value: 'registry.example/team/agent:1', label: 'agent:1' },
+      { value: 'registry.example/team/python:3', label: 'python:3' },
     ]);
     expect(document.querySelector('[data-testid="runtimeClass-byDefault"]')).toBeNull();
     select?.vm.$emit('update:value', 'registry.example/try/new:7');
