@@ -63,8 +63,8 @@ logs: built ## show the log (SVC=api|ws|db|demo, FOLLOW=1 to go on reading)
 admin-link: built ## print a single-use link that creates an admin, for when all are locked out
 	@$(SAC) admin-link
 
-dev: deps ## work on the code: rebuild and restart on change, Vite on http://127.0.0.1:5173 (HOST=0.0.0.0 to reach it from outside)
-	@$(RUN) node scripts/dev.ts $(if $(HOST),--host '$(HOST)')
+dev: deps ## work on the code: rebuild and restart on change, Vite on http://127.0.0.1:5173 (HOST=0.0.0.0: reached from outside; CLUSTER=namespace: agents there)
+	@$(RUN) node scripts/dev.ts $(if $(HOST),--host '$(HOST)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 test: deps ## install what the tests need and run all of them; ends with the totals
 	@$(RUN) node scripts/test.ts all

@@ -6,6 +6,8 @@ import vue from '@vitejs/plugin-vue';
 import { defineConfig, type Plugin } from 'vite';
 
 const serverUrl = `http://127.0.0.1:${process.env['SAC_PORT'] ?? '8080'}`;
+/** ws-proxy is a process of its own when agents run in a cluster. */
+const wsUrl = process.env['SAC_DEV_WS_PORT'] ? `http://127.0.0.1:${process.env['SAC_DEV_WS_PORT']}` : serverUrl;
 const brotli = promisify(brotliCompress);
 const zip = promisify(gzip);
 const compressible = /\.(?:js|css|html|svg|json)$/;
@@ -53,7 +55,7 @@ export default defineConfig({
       '/api': { target: serverUrl },
       '/health': { target: serverUrl },
       // The relay checks the Origin header; here the page's origin is the dev server's, so it is rewritten.
-      '/ws': { target: serverUrl, ws: true, rewriteWsOrigin: true },
+      '/ws': { target: wsUrl, ws: true, rewriteWsOrigin: true },
     },
   },
   build: {

@@ -84,6 +84,8 @@ export class ClusterProxy {
       },
       (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        // Of a watch the first line may come much later.
+        outgoing.flushHeaders();
         answer.pipe(outgoing);
       },
     );

@@ -54,9 +54,8 @@ const firstChildOf = (pid: number): number | null => {
   return first === undefined || first === '' ? null : Number(first);
 };
 
-/** A real PostgreSQL of its own, as the product makes it, in a private directory, without fsync. */
-export const startTestPostgres = async (): Promise<TestPostgres> => {
-  const directory = mkdtempSync(join(tmpdir(), 'sac-pg-'));
+/** A real PostgreSQL of its own, as the product makes it, in a private directory (or one that exists already), without fsync. */
+export const startTestPostgres = async (directory = mkdtempSync(join(tmpdir(), 'sac-pg-'))): Promise<TestPostgres> => {
   const host = choosePostgresHost(directory, join(directory, 'run'));
   await ensureCluster(host);
   const urlOf = (database: string) =>

@@ -70,6 +70,9 @@ export type ProxySettings = Static<typeof ProxySettings>;
 /** A week at most. */
 export const IdleMinutes = Type.Integer({ minimum: 0, maximum: 10_080 });
 
+/** Record of all terminals of one agent, in MiB; 0: nothing is recorded. */
+const AgentRecording = Type.Integer({ minimum: 0, maximum: 256 });
+
 const AgentConfigFields = {
   name: displayText(1, 60),
   icon: oneOf(agentIcons),
@@ -144,6 +147,18 @@ export const AwakeReason = strict({
 });
 export type AwakeReason = Static<typeof AwakeReason>;
 
+/** What an agent's sandbox takes of the machine it runs on, and the most it may take. */
+export const SandboxUsage = strict({
+  /** Cores, as the mean of some seconds. */
+  cpu: Type.Number(),
+  /** Null: no limit. */
+  cpuLimit: nullable(Type.Number()),
+  memoryBytes: Type.Integer(),
+  memoryLimitBytes: nullable(Type.Integer()),
+  measuredAt: Timestamp,
+});
+export type SandboxUsage = Static<typeof SandboxUsage>;
+
 export const AgentStatus = strict({
   state: oneOf(agentStates),
   since: Timestamp,
@@ -167,6 +182,8 @@ export const Agent = strict({
   hasProviderToken: Type.Boolean(),
   /** Null: as the account's or the system's setting says; 0: never put to sleep. */
   idleMinutes: nullable(IdleMinutes),
+  /** Null: as the system's setting says. */
+  recordingMegabytes: nullable(AgentRecording),
   /** What this agent's sandbox gets in a cluster. */
   pod: PodValues,
   keepAwakeUntil: nullable(Timestamp),
@@ -187,6 +204,7 @@ export const CreateAgentBody = strict({
   ...AgentConfigFields,
   providerToken: Type.Optional(ProviderToken),
   idleMinutes: Type.Optional(nullable(IdleMinutes)),
+  recordingMegabytes: Type.Optional(nullable(AgentRecording)),
   pod: Type.Optional(PodChange),
 });
 export type CreateAgentBody = Static<typeof CreateAgentBody>;
@@ -196,6 +214,7 @@ export const UpdateAgentBody = Type.Partial(
     ...AgentConfigFields,
     providerToken: nullable(ProviderToken),
     idleMinutes: nullable(IdleMinutes),
+    recordingMegabytes: nullable(AgentRecording),
     pod: PodChange,
   }),
   { additionalProperties: false },
@@ -328,6 +347,17 @@ export const agentRoutes = {
     summary: 'Why the agent is awake or asleep',
     params,
     response: AwakeReason,
+    errors: ['not_found'],
+  }),
+  getUsage: route({
+    method: 'GET',
+    path: '/api/agents/:agentId/usage',
+    access: 'user',
+    tag,
+    status: 200,
+    summary: 'CPU and memory that the sandbox takes; null while it does not run and where nobody measures',
+    params,
+    response: strict({ usage: nullable(SandboxUsage) }),
     errors: ['not_found'],
   }),
   testConnection: route({

@@ -45,6 +45,8 @@ export const systemRoutes = {
       pod: nullable(PodCapabilities),
       /** After so many minutes an agent of this account is put to sleep, unless it says otherwise; 0: never. */
       idleMinutes: Type.Integer(),
+      /** Record of the terminals of an agent that says nothing else, in MiB; 0: none. */
+      recordingMegabytes: Type.Integer(),
       isolation: strict({
         isolated: Type.Boolean(),
         reason: nullable(Type.String()),

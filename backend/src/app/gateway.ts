@@ -90,6 +90,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     ...deps,
     checks,
     idleMinutes: async (userId) => (await people.userSettings.inForce(userId)).idleMinutes,
+    settings: () => people.settings.read(),
   });
   // Complete by type: a contract route without a handler does not compile.
   const handlers: Handlers = {

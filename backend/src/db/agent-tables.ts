@@ -57,6 +57,7 @@ export interface AgentsTable {
   /** PodValues, as far as they are set. */
   pod: ColumnType<unknown, string | undefined, string>;
   idle_minutes: ColumnType<number | null, number | null | undefined, number | null>;
+  recording_megabytes: ColumnType<number | null, number | null | undefined, number | null>;
   keep_awake_until: Date | null;
   present_at: DefaultTimestamp;
   slept_because: SleptBecause | null;

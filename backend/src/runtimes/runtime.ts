@@ -5,6 +5,7 @@ import type {
   ModelProvider,
   PermissionMode,
   ProxySettings,
+  SandboxUsage,
   StartPhase,
   Upstream,
 } from '@sac/contracts';
@@ -50,7 +51,7 @@ export interface SandboxSpec {
   readonly providerToken: string | null;
   readonly proxy: ProxySettings;
   readonly environment: readonly { readonly name: string; readonly value: string }[];
-  /** Record of the terminals. Not in the digest: a change waits for the next start that happens anyway. */
+  /** Record of the terminals. In the digest only as far as the agent has its own: what the system says waits for the next start that happens anyway. */
   readonly recording: RecordingSetting;
   /** Key of the inner terminal tokens (see contracts `InnerClaims`). */
   readonly terminalKey: string;
@@ -112,6 +113,8 @@ export interface LeftObjects {
    * `afterMs`. That survives the server.
    */
   retire(agentUid: string, afterMs: number): Promise<'waiting' | 'removed' | 'nothing'>;
+  /** For an agent that somebody knows: a `retire` of before counts no more. Does nothing when there was none. */
+  keep(agentUid: string): Promise<void>;
 }
 
 /**
@@ -137,6 +140,8 @@ export interface Runtime {
   remove(agentUid: string): Promise<void>;
   /** Since when `observed()` may be behind what really is, with the reason; null while it is current. */
   stale?(): { readonly since: Date; readonly reason: string } | null;
+  /** What a running sandbox takes; null where nobody measures. Absent: this runtime cannot say. Never rejects. */
+  usage?(agentUid: string): Promise<SandboxUsage | null>;
   /** What it does and sees, in Prometheus' text format. */
   metrics?(): Promise<string>;
   /** Only where others can leave things behind. */

@@ -19,6 +19,7 @@ const agent = (id: string, state: AgentState, minute: number, generation = 1): A
   environment: [],
   hasProviderToken: false,
   idleMinutes: null,
+  recordingMegabytes: null,
   pod: noPodValues,
   keepAwakeUntil: null,
   generation,

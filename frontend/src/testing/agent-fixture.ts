@@ -19,6 +19,7 @@ export const agentFixture = (status: Partial<Agent['status']> = {}, more: Partia
   environment: [],
   hasProviderToken: true,
   idleMinutes: null,
+  recordingMegabytes: null,
   pod: noPodValues,
   keepAwakeUntil: null,
   generation: 1,
@@ -64,5 +65,6 @@ export const capabilitiesFixture: Capabilities = {
   runtime: 'local',
   pod: null,
   idleMinutes: 0,
+  recordingMegabytes: 16,
   isolation: { isolated: true, reason: null, fix: null, usersMayRun: true },
 };

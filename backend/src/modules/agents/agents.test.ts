@@ -19,6 +19,15 @@ const create = (user: AuthenticatedUser, changes = {}) =>
   fixture.call('createAgent', user, { body: agentBody(changes) });
 const params = (agentId: string) => ({ params: { agentId } });
 
+it('what an agent takes is what its runtime says; null where that cannot say', async () => {
+  const agent = await create(ada, { name: 'Measured' });
+  expect(await fixture.call('getUsage', ada, params(agent.id))).toEqual({ usage: null });
+  const usage = { cpu: 0.4, cpuLimit: 2, memoryBytes: 1, memoryLimitBytes: null, measuredAt: new Date().toISOString() };
+  fixture.runtime.usage = (agentUid) => Promise.resolve(agentUid === agent.uid ? usage : null);
+  expect(await fixture.call('getUsage', ada, params(agent.id))).toEqual({ usage });
+  await fixture.call('deleteAgent', ada, params(agent.id));
+});
+
 describe('creating an agent', () => {
   it('stores what was given and starts nothing', async () => {
     const body = agentBody({ name: 'Reviewer', environment: [{ name: 'CI', value: '1' }], instructions: 'Be brief.' });

@@ -58,6 +58,7 @@ export const insertAgent = (
       proxy: JSON.stringify(config.proxy),
       environment: JSON.stringify(config.environment),
       idle_minutes: config.idleMinutes ?? null,
+      recording_megabytes: config.recordingMegabytes ?? null,
       pod: JSON.stringify(pod),
     })
     .returning(['id', 'uid'])
@@ -74,6 +75,7 @@ const columnsOf = (body: UpdateAgentBody): Updateable<AgentsTable> => ({
   ...(body.proxy !== undefined && { proxy: JSON.stringify(body.proxy) }),
   ...(body.environment !== undefined && { environment: JSON.stringify(body.environment) }),
   ...(body.idleMinutes !== undefined && { idle_minutes: body.idleMinutes }),
+  ...(body.recordingMegabytes !== undefined && { recording_megabytes: body.recordingMegabytes }),
 });
 
 /** `pod`: all of its values; undefined leaves them as they are. */

@@ -19,5 +19,6 @@ export const agentHandlers = (
   sleepAgent: ({ user, params }) => agents.sleep(user, params.agentId),
   keepAwake: ({ user, params, body }) => idle.keepAwake(user, params.agentId, body.minutes),
   explainAwake: ({ user, params }) => idle.explain(user, params.agentId),
+  getUsage: async ({ user, params }) => ({ usage: await agents.usage(user, params.agentId) }),
   testConnection: ({ user, body, signal }) => tester.test(user, body, signal),
 });

@@ -1,8 +1,9 @@
-import type { Agent } from '@sac/contracts';
+import type { Agent, SandboxUsage } from '@sac/contracts';
 import type { Transaction } from 'kysely';
 import type { DatabaseOrTransaction } from '../../db/database.ts';
 import type { Tables } from '../../db/tables.ts';
 import { inTransaction } from '../../db/transaction.ts';
+import type { Runtime } from '../../runtimes/runtime.ts';
 import { createAgentEditing, type AgentEditing, type AgentEditingDeps } from './editing.ts';
 import { assertMayRunAgents, type Owner } from './policy.ts';
 import { createAgentReader } from './reader.ts';
@@ -10,7 +11,7 @@ import { listOwnAgents, notePresence, type AgentRecord } from './records.ts';
 import { lockAgent, setDesired } from './repository.ts';
 import { stateOf, type AgentState, type StateDeps } from './state.ts';
 
-export type AgentServiceDeps = StateDeps & AgentEditingDeps;
+export type AgentServiceDeps = StateDeps & AgentEditingDeps & { readonly runtime: Pick<Runtime, 'usage'> };
 
 /** An own agent as found in the database, with its state. */
 export interface OwnAgent {
@@ -21,6 +22,7 @@ export interface OwnAgent {
 export interface AgentService extends AgentEditing {
   list(owner: Owner): Promise<{ agents: Agent[]; limit: number }>;
   get(owner: Owner, agentId: string): Promise<Agent>;
+  usage(owner: Owner, agentId: string): Promise<SandboxUsage | null>;
   restart(owner: Owner, agentId: string): Promise<Agent>;
   sleep(owner: Owner, agentId: string): Promise<Agent>;
   /** Asks for the sandbox to be awake, within the caller's transaction. Refuses where the owner may not run agents. */
@@ -68,6 +70,10 @@ export const createAgentService = (deps: AgentServiceDeps): AgentService => {
       return { agents: records.map(reader.present), limit };
     },
     get: async (owner, agentId) => reader.present(await reader.findOwn(db, owner.id, agentId)),
+    usage: async (owner, agentId) => {
+      const { row } = await reader.findOwn(db, owner.id, agentId);
+      return (await deps.runtime.usage?.(row.uid)) ?? null;
+    },
     ...createAgentEditing(deps, reader, assertMayRun),
     restart,
     sleep,

@@ -26,6 +26,7 @@ export type SpecSource = Pick<
   | 'proxy'
   | 'environment'
   | 'pod'
+  | 'recording_megabytes'
 >;
 
 export interface StoredToken {
@@ -61,6 +62,11 @@ const podOf = (record: SpecRecord, context: SpecContext): { pod?: SandboxPod } =
   return pod ? { pod } : {};
 };
 
+const MIB = 1024 * 1024;
+/** The agent's own setting, else the system's. Also an agent that records nothing shows what it has, within the system's size. */
+const recordingOf = (own: number | null, system: RecordingSetting): RecordingSetting =>
+  own === null ? system : { isOn: own > 0, totalBytes: own > 0 ? own * MIB : system.totalBytes };
+
 /**
  * Digest of everything that needs a restart to take effect; name, icon and description are not in it. The
  * token counts as it is stored, so that comparing needs no secret in memory.
@@ -77,6 +83,7 @@ export const specHashOf = (record: SpecRecord, context: SpecContext): string => 
     token: token ? [token.keyId, token.sealed.toString('base64')] : null,
     // Absent where nothing differs from the installation, whose own changes wait for the next start.
     ...podOf(record, context),
+    ...(source.recording_megabytes !== null && { recordingMegabytes: source.recording_megabytes }),
   });
 };
 
@@ -108,7 +115,7 @@ export const buildSpec = (
     providerToken: openToken(record, context),
     proxy: source.proxy,
     environment: source.environment,
-    recording: context.recording,
+    recording: recordingOf(source.recording_megabytes, context.recording),
     terminalKey: terminalKey(context.keys.master, source.uid, generation),
     internalCredential: internalCredential(context.keys.master, source.uid, generation),
     ...podOf(record, context),

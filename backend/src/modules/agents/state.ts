@@ -56,6 +56,7 @@ export const presentAgent = (record: AgentRecord, status: AgentStatus): Agent =>
     environment: row.environment.map(({ name, value }) => ({ name, value })),
     hasProviderToken: record.token !== null,
     idleMinutes: row.idle_minutes,
+    recordingMegabytes: row.recording_megabytes,
     pod: readPodValues(row.pod),
     keepAwakeUntil: row.keep_awake_until?.toISOString() ?? null,
     generation: row.generation,

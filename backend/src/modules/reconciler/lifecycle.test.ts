@@ -108,6 +108,27 @@ describe('an agent', () => {
     await free();
   });
 
+  it('is recorded as it says itself, else as the system says; a change of its own waits for a restart', async () => {
+    const agent = await open();
+    await ready(agent);
+    const update = (recordingMegabytes: number | null) =>
+      fixture.call('updateAgent', ada, { params: { agentId: agent.id }, body: { recordingMegabytes } });
+    const restarted = async (generation: number): Promise<unknown> => {
+      await fixture.call('restartAgent', ada, { params: { agentId: agent.id } });
+      await ready(agent, generation);
+      return fixture.runtime.specs.get(agent.uid)?.recording;
+    };
+    expect(await update(4)).toMatchObject({ recordingMegabytes: 4, status: { restartRequired: true } });
+    expect((await update(null)).status.restartRequired).toBe(false);
+    await update(4);
+    expect(await restarted(2)).toEqual({ isOn: true, totalBytes: 4 * 1024 * 1024 });
+    await update(0);
+    expect(await restarted(3)).toMatchObject({ isOn: false });
+    await update(null);
+    expect(await restarted(4)).toEqual(fixture.settings.recording);
+    await free();
+  });
+
   it('sleeps and wakes with a new generation', async () => {
     const agent = await open();
     await ready(agent);

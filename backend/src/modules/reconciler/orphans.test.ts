@@ -1,29 +1,40 @@
 import pino from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../test/database.ts';
+import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../test/agents.ts';
 import { createMemoryRuntime } from '../../../test/memory-runtime.ts';
 import type { LeftObjects } from '../../runtimes/runtime.ts';
 import { endOrphans } from './orphans.ts';
 
-let database: TestDatabase;
+let fixture: AgentsFixture;
 beforeAll(async () => {
-  database = await createTestDatabase();
+  fixture = await createAgentsFixture({ start: false });
 });
-afterAll(() => database.close());
+afterAll(() => fixture.close());
+
+/** What is done about the agents that something is there for. */
+const doneAbout = async (...uids: string[]): Promise<string[]> => {
+  const done: string[] = [];
+  const left: Pick<LeftObjects, 'agentUids' | 'retire' | 'keep'> = {
+    agentUids: () => uids,
+    retire: async (agentUid) => {
+      done.push(`retire ${agentUid}`);
+      return 'waiting';
+    },
+    keep: async (agentUid) => void done.push(`keep ${agentUid}`),
+  };
+  const runtime = Object.assign(createMemoryRuntime(), { left: left as LeftObjects });
+  await endOrphans({ db: fixture.database.db, runtime, logger: pino({ level: 'silent' }) });
+  return done;
+};
 
 it.each(['no-uid', 'b1e7f0de-9d5c-4c4e-8a51-0d6f7b1f2c33'])(
   'retires what is there for %s, which no agent has',
   async (uid) => {
-    const retired: string[] = [];
-    const left: Pick<LeftObjects, 'agentUids' | 'retire'> = {
-      agentUids: () => [uid],
-      retire: async (agentUid) => {
-        retired.push(agentUid);
-        return 'waiting';
-      },
-    };
-    const runtime = Object.assign(createMemoryRuntime(), { left: left as LeftObjects });
-    await endOrphans({ db: database.db, runtime, logger: pino({ level: 'silent' }) });
-    expect(retired).toEqual([uid]);
+    expect(await doneAbout(uid)).toEqual([`retire ${uid}`]);
   },
 );
+
+it('keeps what is there for an agent that it knows, also one that sleeps', async () => {
+  const { uid } = await fixture.call('createAgent', await fixture.person('ada'), { body: agentBody() });
+  expect(await doneAbout(uid, 'no-uid')).toEqual([`keep ${uid}`, 'retire no-uid']);
+});

@@ -35,7 +35,10 @@ export const endOrphans = async (deps: {
 }): Promise<void> => {
   const { db, runtime, logger, retiredAfterMs = RETIRED_AFTER_MS } = deps;
   const there = new Set([...runtime.observed().keys(), ...(runtime.left?.agentUids() ?? [])]);
-  for (const agentUid of await unknownOf(db, [...there])) {
+  const unknown = new Set(await unknownOf(db, [...there]));
+  // A database that was restored, and knows them again.
+  for (const agentUid of there) if (!unknown.has(agentUid)) await runtime.left?.keep(agentUid);
+  for (const agentUid of unknown) {
     const state = runtime.observed().get(agentUid)?.state ?? 'gone';
     if (state !== 'gone' && state !== 'stopping') {
       logger.warn({ agentUid }, 'a sandbox runs for an agent that does not exist; it is stopped');

@@ -4,6 +4,7 @@ import {
   type CliInfo,
   type PodCapabilities,
   type ProviderPreset,
+  type SystemSettings,
 } from '@sac/contracts';
 import type { GatewayConfig } from '../../config/config.ts';
 import type { Runtime } from '../../runtimes/runtime.ts';
@@ -29,6 +30,7 @@ interface Deps {
   readonly db: Database;
   /** In force for an account. */
   readonly idleMinutes: (userId: string) => Promise<number>;
+  readonly settings: () => Promise<Pick<SystemSettings, 'recording' | 'recordingMegabytes'>>;
   readonly checks: readonly HealthCheck[];
 }
 
@@ -64,6 +66,7 @@ export const createSystemService = (deps: Deps): SystemService => {
     version: () => config.version,
     async capabilities(userId) {
       const isolation = runtime.isolation();
+      const { recording, recordingMegabytes } = await deps.settings();
       const presets = [...(demo === null ? [] : [demoPreset(demo.modelUrl)]), ...providerPresets];
       return {
         clis: [...(await deps.clis.list())],
@@ -72,6 +75,7 @@ export const createSystemService = (deps: Deps): SystemService => {
         runtime: runtime.kind,
         pod: config.cluster && podCapabilities(config.cluster, await findPodLevels(deps.db, userId)),
         idleMinutes: await deps.idleMinutes(userId),
+        recordingMegabytes: recording ? recordingMegabytes : 0,
         isolation: {
           isolated: isolation.isolated,
           reason: isolation.reason,

@@ -15,6 +15,7 @@ const left: LeftObjects = {
   adopt: async ({ name }, agentUid) => void asked.push(`adopt ${name} ${agentUid}`),
   deleteVolume: async ({ name }) => void asked.push(`delete ${name}`),
   retire: async () => 'nothing',
+  keep: () => Promise.resolve(),
 };
 
 let test: TestGateway;

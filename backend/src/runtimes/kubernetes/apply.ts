@@ -6,14 +6,7 @@ import { ClusterError } from './cluster-error.ts';
 import { ForeignObjectError, SupersededError } from './failures.ts';
 import { cleanService, cleanSet } from './foreign-edits.ts';
 import { claimNameOf } from './names.ts';
-import {
-  agentUidOf,
-  installIdOf,
-  ORPHAN_SINCE,
-  isOwnedBy,
-  setGenerationOf,
-  type Identity,
-} from './objects/identity.ts';
+import { agentUidOf, installIdOf, isOwnedBy, setGenerationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
 import { secretOf } from './objects/secret.ts';
 import { serviceOf } from './objects/service.ts';
@@ -129,8 +122,6 @@ const applySet = async (
   const path = pathOf('statefulsets', wanted.metadata?.namespace ?? '', wanted.metadata?.name ?? '');
   try {
     const made = await client.apply(path, wanted as ClusterObject & V1StatefulSet, { signal });
-    const isMarked = made.metadata?.annotations?.[ORPHAN_SINCE] !== undefined;
-    if (isMarked) await client.merge(path, { metadata: { annotations: { [ORPHAN_SINCE]: null } } }, signal);
     const change = cleanSet(made, wanted);
     return change === null ? made : await client.merge<V1StatefulSet>(path, change, signal);
   } catch (error) {

@@ -96,4 +96,5 @@ export class ClusterMetrics {
 }
 
 const RESOURCES = /\/(statefulsets|services|secrets|persistentvolumeclaims|pods|events)(?:\/|$)/;
-const resourceOf = (path: string): string => RESOURCES.exec(path)?.[1] ?? 'other';
+const resourceOf = (path: string): string =>
+  path.startsWith('/apis/metrics.k8s.io/') ? 'podmetrics' : (RESOURCES.exec(path)?.[1] ?? 'other');

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { SandboxUsage } from '@sac/contracts';
 import { AgentQueues } from '../agent-queues.ts';
 import type { Isolation, LeftObjects, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { applySandbox } from './apply.ts';
@@ -11,6 +12,7 @@ import { createLeftObjects } from './left-objects.ts';
 import { checkAgentUid, objectName, shardOf } from './names.ts';
 import { generationOf, setGenerationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
+import { PodUsage } from './pod-usage.ts';
 import { Pacer } from './pacer.ts';
 import { Repairs } from './repairs.ts';
 import { SandboxWatch, type SandboxObjects } from './sandbox-objects.ts';
@@ -36,6 +38,7 @@ class KubernetesRuntime implements Runtime {
   readonly #pacer = new Pacer(CREATES_PER_SECOND);
   readonly #abort = new AbortController();
   readonly #repairs: Repairs;
+  readonly #usage: PodUsage;
   readonly #isolation: IsolationVerifier | null;
   readonly #views: SandboxViews;
 
@@ -59,6 +62,7 @@ class KubernetesRuntime implements Runtime {
     this.left = createLeftObjects({ ...options, client: this.#client, watch: this.#watch, signal: this.#abort.signal });
     this.#isolation =
       options.verifiesIsolation === false ? null : new IsolationVerifier({ ...options, client: this.#client });
+    this.#usage = new PodUsage(this.#client, this.#abort.signal);
     this.#repairs = new Repairs({
       ...options,
       client: this.#client,
@@ -84,6 +88,11 @@ class KubernetesRuntime implements Runtime {
 
   stale(): { readonly since: Date; readonly reason: string } | null {
     return this.#watch.stale;
+  }
+
+  async usage(agentUid: string): Promise<SandboxUsage | null> {
+    const pod = this.#views.all.get(agentUid)?.state === 'running' ? this.#watch.find(agentUid)?.pod : undefined;
+    return pod === undefined ? null : this.#usage.find(pod);
   }
 
   metrics(): Promise<string> {

@@ -54,14 +54,24 @@ describe('what is left of agents', () => {
     expect((await claim(spec))?.metadata?.deletionTimestamp).toBeUndefined();
   });
 
-  it('an agent that is known again is no orphan any more', async () => {
+  it('an agent that is known again, awake or not, is counted anew when it is unknown once more', async () => {
     const spec = await asleep();
+    const path = namespace.pathOf('statefulsets', spec.agentUid);
+    const since = async (): Promise<string | null> =>
+      (await namespace.client.find<V1StatefulSet>(path))?.metadata?.annotations?.[ORPHAN_SINCE] ?? null;
+    await left.keep(spec.agentUid);
+    await namespace.client.merge(path, { metadata: { annotations: { [ORPHAN_SINCE]: '2026-01-01T00:00:00Z' } } });
+    await eventually(async () => {
+      await left.keep(spec.agentUid);
+      return (await since()) === null ? true : undefined;
+    });
+    // As soon as that is seen here, what was written before is not taken for the beginning.
+    await eventually(async () => {
+      expect(await left.retire(spec.agentUid, 60_000)).toBe('waiting');
+      return (await since()) ?? undefined;
+    });
+    expect(Date.parse((await since()) ?? '')).toBeGreaterThan(Date.now() - 60_000);
     expect(await left.retire(spec.agentUid, 60_000)).toBe('waiting');
-    await runtime.ensure({ ...spec, generation: 2 });
-    await running(runtime, spec.agentUid, 2);
-    const set = await namespace.client.find<V1StatefulSet>(namespace.pathOf('statefulsets', spec.agentUid));
-    expect(set?.metadata?.annotations).not.toHaveProperty([ORPHAN_SINCE]);
-    await runtime.stop(spec.agentUid, { graceMs: 0 });
   });
 
   it('a volume of another installation is handed over, with the files on it', async () => {

@@ -2,7 +2,7 @@ import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import type { LeftObjects, SandboxVolume } from '../runtime.ts';
 import { pathOf, type ClusterClient } from './cluster-client.ts';
 import { ADOPTED_BY, agentUidOf, installIdOf, labelNames, ORPHAN_SINCE } from './objects/identity.ts';
-import type { SandboxWatch } from './sandbox-objects.ts';
+import type { SandboxObjects, SandboxWatch } from './sandbox-objects.ts';
 
 export interface LeftObjectsOptions {
   readonly client: ClusterClient;
@@ -25,12 +25,32 @@ const volumeOf = (claim: V1PersistentVolumeClaim, installId: string): SandboxVol
   };
 };
 
+interface Markable {
+  readonly path: string;
+  readonly since: string | null;
+}
+
+/** Where it stands since when nobody knows an agent, the first that counts before the others. */
+const markable = (objects: SandboxObjects | undefined): Markable[] => {
+  if (objects === undefined) return [];
+  const { namespace, name, set, service } = objects;
+  const places = [
+    { object: set, path: pathOf('statefulsets', namespace, name) },
+    { object: service, path: pathOf('services', namespace, name) },
+  ];
+  return places
+    .filter(({ object }) => object !== undefined)
+    .map(({ object, path }) => ({ path, since: object?.metadata?.annotations?.[ORPHAN_SINCE] ?? null }));
+};
+
 export const createLeftObjects = ({ client, watch, installId, signal }: LeftObjectsOptions): LeftObjects => {
   const claimOf = ({ namespace, name }: Pick<SandboxVolume, 'namespace' | 'name'>): V1PersistentVolumeClaim => {
     const found = watch.claims().find(({ metadata }) => metadata?.namespace === namespace && metadata.name === name);
     if (found === undefined) throw new Error(`There is no volume ${namespace}/${name}.`);
     return found;
   };
+  const mark = ({ path }: Markable, since: string | null): Promise<unknown> =>
+    client.merge(path, { metadata: { annotations: { [ORPHAN_SINCE]: since } } }, signal);
   return {
     volumes: () => watch.claims().map((claim) => volumeOf(claim, installId)),
     agentUids: () => watch.all().map(({ agentUid }) => agentUid),
@@ -45,16 +65,17 @@ export const createLeftObjects = ({ client, watch, installId, signal }: LeftObje
       const path = pathOf('persistentvolumeclaims', volume.namespace, volume.name);
       await client.delete(path, { signal, ...(uid !== undefined && { uid }) });
     },
+    keep: async (agentUid) => {
+      for (const marked of markable(watch.find(agentUid))) if (marked.since !== null) await mark(marked, null);
+    },
     retire: async (agentUid, afterMs) => {
       const objects = watch.find(agentUid);
-      const marked = objects?.set ?? objects?.service;
+      const [marked] = markable(objects);
       if (objects === undefined || marked === undefined) return 'nothing';
       const { namespace, name } = objects;
-      const since = Date.parse(marked.metadata?.annotations?.[ORPHAN_SINCE] ?? '');
+      const since = Date.parse(marked.since ?? '');
       if (Number.isNaN(since)) {
-        const annotations = { [ORPHAN_SINCE]: new Date().toISOString() };
-        const path = pathOf(objects.set === undefined ? 'services' : 'statefulsets', namespace, name);
-        await client.merge(path, { metadata: { annotations } }, signal);
+        await mark(marked, new Date().toISOString());
         return 'waiting';
       }
       if (Date.now() - since < afterMs) return 'waiting';

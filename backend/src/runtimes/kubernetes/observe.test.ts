@@ -231,6 +231,19 @@ describe('what keeps a sandbox from running', () => {
       'quota_exceeded',
       'few, requested: cpu=1',
     ],
+    [
+      'a runtime class that the cluster does not have',
+      undefined,
+      [
+        event(
+          'FailedCreate',
+          'Create Pod x-0 in StatefulSet x failed error: pods "x-0" is forbidden: pod rejected: RuntimeClass "gvisor" not found',
+          'set-uid',
+        ),
+      ],
+      'cluster_refused',
+      'The cluster has no RuntimeClass gvisor.',
+    ],
   ] as const)('%s', (...[, pod, events, code, words]) => {
     const { state, failure, phases, upstream } = told(pod, events);
     expect([state, failure?.code, upstream]).toEqual(['failed', code, null]);

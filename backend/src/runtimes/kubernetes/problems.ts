@@ -251,10 +251,20 @@ const setProblem = (objects: SandboxObjects): Problem | null => {
   if (/already exists/.test(message)) return null;
   if (/exceeded quota|failed quota/.test(message)) return problem(quotaExceeded(message));
   if (/violates PodSecurity/.test(message)) return problem(podSecurity(message));
+  const [, runtimeClass] = /RuntimeClass "([^"]+)" not found/.exec(message) ?? [];
+  if (runtimeClass !== undefined)
+    return problem(
+      failure(
+        'cluster_refused',
+        `The cluster has no RuntimeClass ${runtimeClass}.`,
+        'Choose another runtime class in the settings of the agent, or ask an administrator to add it to the cluster.',
+        message,
+      ),
+    );
   return problem(
     failure(
       'cluster_refused',
-      `The cluster refused the pod of the sandbox: ${message.replace(/^create Pod \S+ in StatefulSet \S+ failed error: /, '')}`,
+      `The cluster refused the pod of the sandbox: ${message.replace(/^create Pod \S+ in StatefulSet \S+ failed error: /i, '')}`,
       'An administrator changes the settings or the rule of the cluster that this names.',
     ),
   );

@@ -181,11 +181,11 @@ export class Reflector<T extends ClusterObject> {
     const { signal } = this.#abort;
     return new Promise<void>((resolve, reject) => {
       let problem: Error | null = null;
-      let end: (() => void) | null = null;
+      let controller: AbortController | null = null;
       let isDone = false;
       const done = (error: unknown): void => {
         isDone = true;
-        if (end !== null) signal.removeEventListener('abort', end);
+        signal.removeEventListener('abort', end);
         const reason = problem ?? error;
         if (reason instanceof Error) reject(reason);
         else resolve();
@@ -204,12 +204,16 @@ export class Reflector<T extends ClusterObject> {
           problem ??= error instanceof Error ? error : new Error(String(error));
         }
       };
-      this.#watch.watch(path, query, onLine, done).then((controller) => {
-        if (isDone) return;
-        this.#heard();
-        end = () => controller.abort();
-        if (signal.aborted) end();
-        else signal.addEventListener('abort', end, { once: true });
+      // Before the server has answered there is nothing to abort yet, and it may take long.
+      const end = (): void => {
+        controller?.abort();
+        done(signal.reason);
+      };
+      signal.addEventListener('abort', end, { once: true });
+      this.#watch.watch(path, query, onLine, done).then((begun) => {
+        controller = begun;
+        if (signal.aborted) begun.abort();
+        else if (!isDone) this.#heard();
       }, done);
     });
   }

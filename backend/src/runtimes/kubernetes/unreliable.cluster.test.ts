@@ -109,6 +109,15 @@ describe('a cluster that does not answer as it should', () => {
     expect(proxy.requests.some((line) => line.startsWith('GET') && line.endsWith('/statefulsets'))).toBe(true);
   });
 
+  it('does not begin to answer a watch: closing waits for none', async () => {
+    proxy.fault = (_method, url) => (url.searchParams.has('watch') ? { delayMs: 20_000 } : null);
+    const other = namespace.runtime({ kubeConfig: proxy.kubeConfig });
+    await other.start();
+    const began = performance.now();
+    await other.close();
+    expect(performance.now() - began).toBeLessThan(3_000);
+  });
+
   it('is only watched in quiet times: no list, no read', async () => {
     await current();
     proxy.requests.length = 0;

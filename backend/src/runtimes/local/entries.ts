@@ -8,6 +8,8 @@ import type { SupervisorLink } from './supervisor-link.ts';
 export interface Entry {
   observed: ObservedSandbox;
   link: SupervisorLink | null;
+  /** Known while it is connected to. */
+  supervisorPid: number | null;
   /** Aborts a start that has not reached its supervisor yet. */
   readonly starting: AbortController;
 }
@@ -17,6 +19,7 @@ export const startingEntry = (
   phases: readonly StartPhase[],
 ): Entry => ({
   link: null,
+  supervisorPid: null,
   starting: new AbortController(),
   observed: {
     agentUid,

@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SupervisorStatus } from '@sac/contracts';
+import type { SandboxUsage, SupervisorStatus } from '@sac/contracts';
 import type { Logger } from 'pino';
 import type { Isolation, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { AgentQueues } from '../agent-queues.ts';
@@ -13,6 +13,7 @@ import { isAgentUid, placesOf, sandboxCode, type SandboxCode } from './places.ts
 import { type CliSource, SandboxStart } from './sandbox-start.ts';
 import { failureOf, killedTooOften } from './start-failure.ts';
 import { endStrays } from './strays.ts';
+import { TreeUsage } from './tree-usage.ts';
 import { endSupervisor, SUPERVISOR_MARGIN_MS } from './supervisor-end.ts';
 import {
   type LinkHandlers,
@@ -57,6 +58,7 @@ class LocalRuntime implements Runtime {
   readonly #queues: AgentQueues;
   readonly #sandboxStart: SandboxStart;
   readonly #deaths = new Deaths();
+  readonly #usage = new TreeUsage();
   #isolation: LocalIsolation = notProbed;
   #closed = false;
 
@@ -128,6 +130,11 @@ class LocalRuntime implements Runtime {
     });
   }
 
+  async usage(agentUid: string): Promise<SandboxUsage | null> {
+    const { supervisorPid = null, observed } = this.#entries.get(agentUid) ?? {};
+    return supervisorPid === null || observed?.state !== 'running' ? null : this.#usage.find(supervisorPid);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#entries.silence();
@@ -179,6 +186,7 @@ class LocalRuntime implements Runtime {
   }
 
   #onStatus(entry: Entry, status: SupervisorStatus): void {
+    entry.supervisorPid = status.pid;
     // A stop that was asked for is not taken back by what the supervisor said before it heard of it.
     const state = entry.observed.state === 'stopping' ? 'stopping' : status.state;
     this.#entries.change(entry, {
@@ -192,6 +200,8 @@ class LocalRuntime implements Runtime {
 
   #onEnd(entry: Entry): void {
     entry.link = null;
+    if (entry.supervisorPid !== null) this.#usage.forget(entry.supervisorPid);
+    entry.supervisorPid = null;
     const { agentUid, generation, state } = entry.observed;
     if (this.#closed || state === 'failed') return;
     // Another generation has taken its place, and what would be done about this death would be done to that one.

@@ -1,5 +1,6 @@
-import { noPodLimits, noPodValues, type UserSettings } from '@sac/contracts';
+import { noPodLimits, noPodValues, type PodCapabilities, type UserSettings } from '@sac/contracts';
 import { flushPromises } from '@vue/test-utils';
+import { NSelect } from 'naive-ui';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { defineComponent, h } from 'vue';
 import { capabilitiesFixture } from '../../testing/agent-fixture.ts';
@@ -15,14 +16,27 @@ const settings: UserSettings = {
 const inherited = {
   agentsPerUser: 10,
   idleMinutes: 60,
-  podDefaults: { ...noPodValues, memoryLimit: '4Gi' },
+  podDefaults: { ...noPodValues, memoryLimit: '4Gi', image: 'registry.example/team/agent:1' },
   podLimits: { ...noPodLimits, memory: '64Gi' },
+};
+
+const pod: PodCapabilities = {
+  levels: {
+    installation: { ...noPodValues, image: 'registry.example/team/agent:1' },
+    system: noPodValues,
+    user: noPodValues,
+  },
+  limits: noPodLimits,
+  installationLimits: noPodLimits,
+  images: ['registry.example/team/agent:1', 'registry.example/team/python:3', 'registry.example/try/*'],
+  runtimeClasses: [],
 };
 
 const open = async (runtime: 'kubernetes' | 'local', patch: Parameters<typeof stubServer>[0] = () => undefined) => {
   const seen = stubServer((request) => {
     if (request.method !== 'GET') return patch(request);
-    if (request.path === '/api/capabilities') return { body: { ...capabilitiesFixture, runtime } };
+    if (request.path === '/api/capabilities')
+      return { body: { ...capabilitiesFixture, runtime, pod: runtime === 'kubernetes' ? pod : null } };
     return request.path === '/api/admin/users/2/settings' ? { body: { settings, inherited } } : undefined;
   });
   const Host = defineComponent(() => () => h(UserSettingsDialog, { user: { id: '2', username: 'ben' } }));
@@ -75,6 +89,24 @@ describe('limits of one account', () => {
     await save();
     await vi.waitFor(() => expect(document.querySelector('[role="alert"]')).not.toBeNull());
     expect(input('memory-byDefault')?.value).toBe('9Gi');
+    page.unmount();
+  });
+
+  it('offer the images of the operator, and no runtime class where there is none', async () => {
+    const { page, save, patches } = await open('kubernetes', () => ({ body: { settings, inherited } }));
+    const select = page.findAllComponents(NSelect).find((each) => each.attributes('data-testid') === 'image-byDefault');
+    expect(select?.props('options')).toEqual([
+      { value: '', label: 'agent:1 (unchanged)' },
+      { value: 'registry.example/team/agent:1', label: 'agent:1' },
+      { value: 'registry.example/team/python:3', label: 'python:3' },
+    ]);
+    expect(document.querySelector('[data-testid="runtimeClass-byDefault"]')).toBeNull();
+    select?.vm.$emit('update:value', 'registry.example/try/new:7');
+    await flushPromises();
+    await save();
+    expect(patches().map(({ body }) => body)).toEqual([
+      { podDefaults: { ...noPodValues, image: 'registry.example/try/new:7' } },
+    ]);
     page.unmount();
   });
 

@@ -119,6 +119,22 @@ describe('EditorForm', () => {
     page.unmount();
   });
 
+  it('says how much is recorded, and refuses a size nobody may have', async () => {
+    const seen = stubServer(({ method }) => (method === 'PATCH' ? { body: agentFixture() } : undefined));
+    const { page, field, submit } = await open(agentFixture());
+    expect(page.text()).toContain('16 MiB');
+    await field('change-sandbox').trigger('click');
+    await field('recording-megabytes').setValue('257');
+    await submit();
+    expect(page.text()).toContain('from 0 to 256');
+    await field('recording-megabytes').setValue('0');
+    expect(page.text()).toContain('Recordingoffagent');
+    expect(field('restart-note').text()).toContain('recording');
+    await submit();
+    expect(bodies(seen, 'PATCH')).toEqual([{ recordingMegabytes: 0 }]);
+    page.unmount();
+  });
+
   const inCluster = {
     capabilities: {
       ...capabilitiesFixture,

@@ -47,11 +47,14 @@ const isForm = (value: unknown): value is EditorForm => {
   );
 };
 
-/** Drafts of earlier versions know nothing of pods and sleep. */
-const withPod = (form: Partial<EditorForm> & Omit<EditorForm, 'pod' | 'idleMinutes'>): EditorForm => ({
+/** Drafts of earlier versions know nothing of pods, sleep and recording. */
+const withPod = (
+  form: Partial<EditorForm> & Omit<EditorForm, 'pod' | 'idleMinutes' | 'recordingMegabytes'>,
+): EditorForm => ({
   ...form,
   pod: allText(form.pod, podValueNames) ? (form.pod as EditorForm['pod']) : podForm(null),
   idleMinutes: isText(form.idleMinutes) ? form.idleMinutes : '',
+  recordingMegabytes: isText(form.recordingMegabytes) ? form.recordingMegabytes : '',
 });
 
 export const loadDraft = (storage: Storage, key: string): Draft | null => {

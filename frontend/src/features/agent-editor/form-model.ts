@@ -52,6 +52,8 @@ export interface EditorForm {
   pod: Record<PodValueName, string>;
   /** Empty: as the account's or the system's setting says. */
   idleMinutes: string;
+  /** MiB. Empty: as the system's setting says. */
+  recordingMegabytes: string;
   /** A new token; empty keeps the stored one. Never written to the draft. */
   providerToken: string;
   removeToken: boolean;
@@ -159,6 +161,7 @@ export const emptyForm = (presets: readonly Preset[], cli: CliName = 'claude-cod
     environment: [],
     pod: podForm(null),
     idleMinutes: '',
+    recordingMegabytes: '',
     providerToken: '',
     removeToken: false,
   };
@@ -180,6 +183,9 @@ const providerForm = (provider: ModelProvider | null): ProviderForm =>
         small: provider.models.small ?? '',
       };
 
+const numberText = (value: number | null): string => (value === null ? '' : String(value));
+const numberOf = (text: string): number | null => (text.trim() === '' ? null : Number(text));
+
 export const formFromAgent = (agent: Agent): EditorForm => ({
   name: agent.name,
   icon: agent.icon,
@@ -195,7 +201,8 @@ export const formFromAgent = (agent: Agent): EditorForm => ({
   },
   environment: agent.environment.map(({ name, value }) => environmentRow(name, value)),
   pod: podForm(agent.pod),
-  idleMinutes: agent.idleMinutes === null ? '' : String(agent.idleMinutes),
+  idleMinutes: numberText(agent.idleMinutes),
+  recordingMegabytes: numberText(agent.recordingMegabytes),
   providerToken: '',
   removeToken: false,
 });
@@ -247,7 +254,8 @@ export const toCreateBody = (form: EditorForm): CreateAgentBody => {
       noProxy: orNull(form.proxy.noProxy),
     },
     pod: podBody(form),
-    idleMinutes: form.idleMinutes.trim() === '' ? null : Number(form.idleMinutes),
+    idleMinutes: numberOf(form.idleMinutes),
+    recordingMegabytes: numberOf(form.recordingMegabytes),
     environment: sentEnvironment(form).map(({ row }) => ({ name: row.name.trim(), value: row.value })),
     ...(token === '' ? {} : { providerToken: token }),
   };
@@ -279,6 +287,7 @@ const appliedAtStart = [
   'environment',
   'proxy',
   'pod',
+  'recordingMegabytes',
 ] as const;
 export type AppliedAtStart = (typeof appliedAtStart)[number];
 export const changesAppliedAtStart = (body: UpdateAgentBody): AppliedAtStart[] =>

@@ -37,6 +37,13 @@ export const limitNameOf = {
 } as const satisfies Partial<Record<PodValueName, PodLimitName>>;
 export type AmountName = keyof typeof limitNameOf;
 const limitNames: Partial<Record<PodValueName, Exclude<PodLimitName, 'egress'>>> = limitNameOf;
+
+/** What is chosen, not typed. */
+export const choiceNames = ['egress', 'image', 'runtimeClass'] as const satisfies readonly PodValueName[];
+export type ChoiceName = (typeof choiceNames)[number];
+/** An allowed image that stands for all that begin so. */
+export const isPattern = (image: string): boolean => image.endsWith('*');
+
 const amount = (text: string): number => parseQuantity(text) ?? 0;
 
 const isAbove = (name: PodValueName, value: string, limits: PodLimits): string | null => {
@@ -55,9 +62,12 @@ export const decided = (form: Form, pod: PodCapabilities, name: PodValueName): D
   return most === null ? wanted : { value: most, level: 'limit' };
 };
 
-/** Choices of network this account may take. */
-export const allowedEgress = ({ limits }: PodCapabilities): readonly (typeof egressChoices)[number][] =>
-  egressChoices.filter((choice) => limits.egress === null || rank(choice) >= rank(limits.egress));
+/** What this account may choose. */
+export const offeredTo = ({ limits, images, runtimeClasses }: PodCapabilities, name: ChoiceName): readonly string[] => {
+  if (name === 'egress')
+    return egressChoices.filter((choice) => limits.egress === null || rank(choice) >= rank(limits.egress));
+  return name === 'image' ? images : runtimeClasses;
+};
 
 const MIN_BYTES = 64 * 2 ** 20;
 const amountProblem = (name: PodValueName, text: string, { limits }: PodCapabilities): Problem | null => {

@@ -113,10 +113,9 @@ const proxyProblems = (form: EditorForm): [string, Problem | null][] => {
 };
 
 const MAX_IDLE_MINUTES = 10_080;
-const idleProblem = (text: string): Problem | null =>
-  /^[0-9]{0,5}$/u.test(text) && Number(text) <= MAX_IDLE_MINUTES
-    ? null
-    : { key: 'problemIdleMinutes', values: { max: MAX_IDLE_MINUTES } };
+const MAX_RECORDING_MEGABYTES = 256;
+const numberProblem = (text: string, max: number, key: string): Problem | null =>
+  /^[0-9]{0,5}$/u.test(text) && Number(text) <= max ? null : { key, values: { max } };
 
 /** Everything wrong with the form, in the order of the page. The server checks all of it again. */
 export const validate = (form: EditorForm, pod: PodCapabilities | null = null): Problems => {
@@ -131,7 +130,11 @@ export const validate = (form: EditorForm, pod: PodCapabilities | null = null): 
         (controlInText.test(form.instructions) ? { key: 'problemInvisible' } : null),
     ],
     ...podProblems(form.pod, pod),
-    ['idleMinutes', idleProblem(form.idleMinutes.trim())],
+    ['idleMinutes', numberProblem(form.idleMinutes.trim(), MAX_IDLE_MINUTES, 'problemIdleMinutes')],
+    [
+      'recordingMegabytes',
+      numberProblem(form.recordingMegabytes.trim(), MAX_RECORDING_MEGABYTES, 'problemRecordingMegabytes'),
+    ],
     ...environmentProblems(form),
     ...proxyProblems(form),
   ];
@@ -139,7 +142,7 @@ export const validate = (form: EditorForm, pod: PodCapabilities | null = null): 
 };
 
 const knownFields =
-  /^(name|icon|description|instructions|cli|permissionMode|providerToken|idleMinutes|pod\.[A-Za-z]+|environment|environment\.\d+\.(name|value)|proxy\.(httpProxy|httpsProxy|noProxy)|provider\.(baseUrl|preset|protocol|models\.(main|strong|small)))$/u;
+  /^(name|icon|description|instructions|cli|permissionMode|providerToken|idleMinutes|recordingMegabytes|pod\.[A-Za-z]+|environment|environment\.\d+\.(name|value)|proxy\.(httpProxy|httpsProxy|noProxy)|provider\.(baseUrl|preset|protocol|models\.(main|strong|small)))$/u;
 
 /**
  * The server's problems at the fields of this page. Indexes of `/environment/N` count the rows that were sent;

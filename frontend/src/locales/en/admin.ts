@@ -99,6 +99,8 @@ export default {
   pod_memory_hint: 'Such as 4Gi. Beyond it programs of the agent are ended.',
   pod_storage_hint: 'Home and workspace of one agent, such as 10Gi.',
   pod_egress_hint: 'What agents reach, and the widest choice people have.',
+  pod_image_hint: 'What is installed in a sandbox. Which images there are, the operator says.',
+  pod_runtimeClass_hint: 'How the cluster runs the containers of a sandbox.',
   volumes: 'Volumes',
   volumesText:
     'Volumes in the cluster that belong to no agent here: of an installation before this one, or of agents this database does not know.',

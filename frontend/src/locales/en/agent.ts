@@ -201,6 +201,11 @@ export default {
   keepAwakeEnd: 'Let it sleep again',
   keepAwakeFailed: 'Nothing was changed about its sleep',
 
+  usageCpu: 'CPU',
+  usageMemory: 'Memory',
+  usageOf: '{used} of {limit}',
+  usageCores: '{n} core | {n} cores',
+
   paletteSection: 'Actions in {name}',
   openBeside: 'Open beside',
   openNamedBeside: 'Open {name} beside',

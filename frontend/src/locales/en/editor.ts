@@ -150,7 +150,7 @@ export default {
 
   sandboxTitle: 'Sandbox',
   sandboxHint: 'What this agent gets in the cluster. An empty field follows your account and the system.',
-  sleepHint: 'When this agent is put to sleep.',
+  sleepHint: 'When this agent is put to sleep, and what is kept of its terminals.',
   podInherited: '{value} ({level})',
   podAtMost: 'At most {limit}.',
   podUnlimited: 'no limit',
@@ -182,6 +182,9 @@ export default {
   sleepAfter: 'Sleeps after',
   sleepAfterHelp: 'Minutes without work and without anybody; 0: never.',
   sleepNever: 'never',
+  recording: 'Recording',
+  recordingHelp: 'Kept of all its terminals together; 0: nothing is recorded.',
+  notRecorded: 'off',
   minutes: '{n} min',
   minutesUnit: 'minutes',
   cores: '{n} core | {n} cores',
@@ -195,7 +198,9 @@ export default {
   fact_storageSize: 'Disk',
   fact_egress: 'Network',
   fact_image: 'Image',
+  fact_runtimeClass: 'Runtime class',
   fact_idleMinutes: 'Sleeps after',
+  fact_recording: 'Recording',
   changeForAgent: 'Change for this agent',
 
   summary: 'Summary',
@@ -228,6 +233,7 @@ export default {
   change_instructions: 'instructions',
   change_environment: 'environment variables',
   change_proxy: 'HTTP proxy',
+  change_recordingMegabytes: 'recording',
   change_pod: 'sandbox resources, image and network',
 
   problems: 'Nothing was saved. Correct the marked fields.',
@@ -259,4 +265,5 @@ export default {
     '{value} is more than one agent may have: the limit is {limit}. Choose at most that, or ask an admin for more.',
   problemRequestAboveLimit: '{value} is reserved, but at most {limit} may be used. Reserve less, or raise the other.',
   problemIdleMinutes: 'A whole number of minutes from 0 to {max}.',
+  problemRecordingMegabytes: 'A whole number of MiB from 0 to {max}.',
 };

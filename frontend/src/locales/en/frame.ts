@@ -32,6 +32,8 @@ export default {
   notIsolatedBlocked: 'Only admins may run agents here, because agents cannot be isolated from the server.',
   notIsolatedNetwork: 'The network of agents is not isolated here.',
   notIsolatedNetworkBlocked: 'Only admins may run agents here, because the network of agents is not isolated.',
+  showWhy: 'Why?',
+  hideWhy: 'Hide',
   offline: 'No connection to the server. What you see may be old. Trying again in {n} s.',
   offlineNow: 'No connection to the server. What you see may be old. Trying again…',
   retryNow: 'Try now',

@@ -95,6 +95,8 @@ export default {
   pod_memory_hint: '例如 4Gi。超出时智能体的程序会被结束。',
   pod_storage_hint: '一个智能体的主目录和工作区，例如 10Gi。',
   pod_egress_hint: '智能体可以访问什么，以及可选的最大范围。',
+  pod_image_hint: '沙箱中安装了什么。有哪些镜像由运维人员决定。',
+  pod_runtimeClass_hint: '集群如何运行沙箱的容器。',
   volumes: '卷',
   volumesText: '集群中不属于此处任何智能体的卷：来自之前的安装，或此数据库不认识的智能体。',
   noVolumes: '每个卷都属于某个智能体。',

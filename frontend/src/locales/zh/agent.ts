@@ -197,6 +197,11 @@ export default {
   keepAwakeEnd: '恢复自动休眠',
   keepAwakeFailed: '休眠设置未更改',
 
+  usageCpu: 'CPU',
+  usageMemory: '内存',
+  usageOf: '{used}，上限 {limit}',
+  usageCores: '{n} 核',
+
   paletteSection: '{name} 的操作',
   openBeside: '并排打开',
   openNamedBeside: '并排打开 {name}',

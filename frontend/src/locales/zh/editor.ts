@@ -143,7 +143,7 @@ export default {
 
   sandboxTitle: '沙箱',
   sandboxHint: '此智能体在集群中得到的资源。留空则沿用你的账户和系统的设置。',
-  sleepHint: '此智能体何时休眠。',
+  sleepHint: '此智能体何时休眠，以及保留多少终端记录。',
   podInherited: '{value}（{level}）',
   podAtMost: '最多 {limit}。',
   podUnlimited: '无限制',
@@ -175,6 +175,9 @@ export default {
   sleepAfter: '休眠前等待',
   sleepAfterHelp: '无工作且无人使用的分钟数；0 表示从不。',
   sleepNever: '从不',
+  recording: '录制',
+  recordingHelp: '其所有终端合计保留的大小；0 表示不录制。',
+  notRecorded: '关闭',
   minutes: '{n} 分钟',
   minutesUnit: '分钟',
   cores: '{n} 核',
@@ -188,7 +191,9 @@ export default {
   fact_storageSize: '磁盘',
   fact_egress: '网络',
   fact_image: '镜像',
+  fact_runtimeClass: '运行时类',
   fact_idleMinutes: '休眠前等待',
+  fact_recording: '录制',
   changeForAgent: '为此智能体更改',
 
   summary: '概要',
@@ -221,6 +226,7 @@ export default {
   change_instructions: '指令',
   change_environment: '环境变量',
   change_proxy: 'HTTP 代理',
+  change_recordingMegabytes: '录制',
   change_pod: '沙箱的资源、镜像和网络',
 
   problems: '没有保存。请更正标出的字段。',
@@ -250,4 +256,5 @@ export default {
   problemAboveLimit: '{value} 超出单个智能体的上限 {limit}。请不要超过该值，或请管理员提高上限。',
   problemRequestAboveLimit: '预留了 {value}，但最多只能使用 {limit}。请减少预留，或提高上限。',
   problemIdleMinutes: '请填写 0 到 {max} 之间的整数分钟。',
+  problemRecordingMegabytes: '请填写 0 到 {max} 之间的整数 MiB。',
 };

@@ -32,6 +32,8 @@ export default {
   notIsolatedBlocked: '由于无法将智能体与服务器隔离，此处仅管理员可运行智能体。',
   notIsolatedNetwork: '此处智能体的网络未隔离。',
   notIsolatedNetworkBlocked: '由于智能体的网络未隔离，此处仅管理员可运行智能体。',
+  showWhy: '为什么？',
+  hideWhy: '收起',
   offline: '与服务器的连接已断开，显示内容可能已过时。{n} 秒后重试。',
   offlineNow: '与服务器的连接已断开，显示内容可能已过时。正在重试…',
   retryNow: '立即重试',

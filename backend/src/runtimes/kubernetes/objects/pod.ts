@@ -21,6 +21,9 @@ export interface PodParts {
   readonly internalUrl: string;
 }
 
+/** The container whose amounts are the agent's own. */
+export const AGENT_CONTAINER = 'agent';
+
 /** Name of the Secret's volume as each container sees it. */
 const agentFiles = [podFiles.configuration, podFiles.environment, podFiles.providerToken, podFiles.terminalKey];
 const sidecarFiles = [podFiles.configuration, podFiles.credential];
@@ -120,7 +123,7 @@ const waitForTerminalServer: V1Probe = {
 
 const agentContainer = (parts: PodParts): V1Container => ({
   ...common(parts),
-  name: 'agent',
+  name: AGENT_CONTAINER,
   image: parts.settings.image,
   command: program('pod-agent', '--max-semi-space-size=2'),
   resources: { requests: { ...parts.settings.resources.requests }, limits: { ...parts.settings.resources.limits } },
