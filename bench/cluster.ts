@@ -34,7 +34,7 @@ if (unknown.length > 0)
 
 const folder = mkdtempSync(join(tmpdir(), 'sac-bench-cluster-'));
 try {
-  const { env, images } = prepareCluster(folder, 'sac-bench');
+  const { env, images } = prepareCluster(folder, { namespace: 'sac-bench' });
   Object.assign(process.env, env);
   report(
     images.map(({ name, buildMs }) => ({

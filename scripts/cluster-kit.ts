@@ -146,15 +146,28 @@ export interface TestCluster {
   /** Variables of what runs in it: KUBECONFIG, PATH with its tools, and SAC_TEST_… of e2e/support/cluster.ts. */
   readonly env: NodeJS.ProcessEnv;
   readonly images: readonly BuiltImage[];
+  /** To be called in the end. */
+  readonly end: () => void;
+}
+
+export interface ClusterChoice {
+  /** Of the installation. */
+  readonly namespace?: string;
+  /** The kit's cluster, whatever KUBECONFIG names; ended when the tests have, unless it ran before. */
+  readonly ownCluster?: boolean;
 }
 
 /**
- * Starts the cluster where there is none, builds the images and writes the values of an installation in `namespace` into `folder`.
+ * Starts the cluster where there is none, builds the images and writes the values of an installation into `folder`.
  * @throws Error that says what is missing
  */
-export const prepareCluster = (folder: string, namespace = 'sac-test'): TestCluster => {
+export const prepareCluster = (
+  folder: string,
+  { namespace = 'sac-test', ownCluster = false }: ClusterChoice = {},
+): TestCluster => {
   const kit = findKit();
-  if ((env['KUBECONFIG'] ?? '') === '' && kit !== null) startKit(kit);
+  const ranBefore = existsSync(join(process.env['SAC_CLUSTER_STATE'] ?? '/var/lib/sac-cluster', 'kubeconfig'));
+  if (kit !== null && (ownCluster || (env['KUBECONFIG'] ?? '') === '')) startKit(kit);
   requireTools();
   const images = imagesFor(kit);
   const { origin, files } = writeValues(folder, kit, images);
@@ -163,5 +176,8 @@ export const prepareCluster = (folder: string, namespace = 'sac-test'): TestClus
   env['SAC_TEST_NAMESPACE'] ??= namespace;
   env['SAC_TEST_ORIGIN'] = origin;
   env['SAC_TEST_VALUES'] = files.join(':');
-  return { env, images: images.built };
+  const end = (): void => {
+    if (kit !== null && ownCluster && !ranBefore) run(join(kit, 'down'), ['--keep-images']);
+  };
+  return { env, images: images.built, end };
 };

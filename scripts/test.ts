@@ -1,11 +1,12 @@
 /**
- * Runs the tests and ends with the totals, alone on the last line.
+ * Runs the tests and ends with the totals, alone on the last line; with a kit that makes a cluster (see cluster-kit.ts), those in a cluster too.
  *
  * node scripts/test.ts all|unit|e2e [arguments for the runner]
  */
 import { spawnSync } from 'node:child_process';
 import { ensureTestClis } from '../backend/test/test-clis.ts';
 import { findKit } from './cluster-kit.ts';
+import { allClusterSuites, runClusterSuites } from './cluster-suites.ts';
 import { ensureBrowser, ensureBubblewrap } from './prerequisites.ts';
 import { root, runAndReport, runTests } from './runners.ts';
 import { noTests, type Totals } from './totals.ts';
@@ -22,11 +23,15 @@ const prepare = async (): Promise<Totals> => {
   return noTests;
 };
 
-/** Who reads the totals shall not take them for those of a cluster too. */
-const sayWhatIsLeft = (): Totals => {
-  const where =
-    findKit() === null ? 'in the cluster of KUBECONFIG' : 'with the cluster kit that is beside this checkout';
-  process.stdout.write(`Not part of these: make test-cluster, ${where}.\n`);
+/**
+ * Only in a cluster made for tests: KUBECONFIG may name one that people work in, and is for `make test-cluster` to use.
+ * Who reads the totals of a machine without a kit shall not take them for those of a cluster too.
+ */
+const cluster = async (): Promise<Totals> => {
+  if (findKit() !== null) return runClusterSuites(allClusterSuites, [], { ownCluster: true });
+  const remedy = 'put the kit that makes one at ../shared/cluster, or say where it is with SAC_CLUSTER_KIT';
+  if (process.env['CI'] !== undefined) throw new Error(`There is no cluster to test in: ${remedy}.`);
+  process.stdout.write(`Not part of these: what needs a cluster (make test-cluster), or ${remedy}.\n`);
   return noTests;
 };
 
@@ -34,5 +39,5 @@ await runAndReport([
   prepare,
   ...(what === 'e2e' ? [] : [() => runTests('vitest', { args })]),
   ...(what === 'unit' ? [] : [() => runTests('playwright', { config: 'e2e/playwright.config.ts', args })]),
-  ...(what === 'all' ? [sayWhatIsLeft] : []),
+  ...(what === 'all' ? [cluster] : []),
 ]);

@@ -9,7 +9,8 @@ export default defineConfig({
     include: ['{src,test}/**/*.cluster.test.ts'],
     globalSetup: ['cluster-setup.ts', 'global-setup.ts'].map((file) => join(import.meta.dirname, file)),
     setupFiles: [join(import.meta.dirname, '../../scripts/vitest-setup.ts')],
-    maxWorkers: 1,
+    // They wait for pods more than they compute; each file has its own namespace.
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -98,8 +98,10 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         const first = await until(current, spec.agentUid, 'running');
         seen.length = 0;
         await runtime.ensure(spec);
-        expect(runtime.observed().get(spec.agentUid)).toEqual(first);
-        expect(seen).toEqual([]);
+        // How long its start took may become known better.
+        const same = { ...first, phases: expect.any(Array) };
+        expect(runtime.observed().get(spec.agentUid)).toEqual(same);
+        for (const each of seen) expect(each).toEqual(same);
         await runtime.stop(spec.agentUid, { graceMs: 0 });
       },
       START_MS,
@@ -170,10 +172,11 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         const before = await running(spec);
         runtime = await subject.restart();
         const after = runtime.observed().get(spec.agentUid);
-        expect(after).toEqual(before);
+        // How long its start took may become known better.
+        expect(after).toEqual({ ...before, phases: expect.any(Array) });
         expect(after !== undefined && (await subject.answers(after))).toBe(true);
         await runtime.ensure(spec);
-        expect(runtime.observed().get(spec.agentUid)).toEqual(before);
+        expect(runtime.observed().get(spec.agentUid)).toEqual(after);
         await runtime.stop(spec.agentUid, { graceMs: 0 });
         expect(await subject.answers(before)).toBe(false);
       },
@@ -182,8 +185,6 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
 
     it(
       'says when a sandbox was killed, and starts it again when asked',
-      // Seen once, on a busy machine: the new sandbox ended before it was running. Why is not known.
-      { timeout: 2 * START_MS, retry: 1 },
       async () => {
         const spec = subject.spec();
         const first = await running(spec);
@@ -196,6 +197,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         expect(await subject.answers(await running({ ...spec, generation: 2 }))).toBe(true);
         await runtime.stop(spec.agentUid, { graceMs: 0 });
       },
+      2 * START_MS,
     );
 
     it(

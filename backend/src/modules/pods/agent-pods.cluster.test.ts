@@ -59,7 +59,7 @@ describe('what is chosen for an agent', () => {
   const restart = () => ada.call('restartAgent', { params: params(), body: {} });
   const shape = async () => {
     const there = await namespace.pod(agent.uid);
-    const [container] = there?.spec?.containers ?? [];
+    const container = there?.spec?.containers.find(({ name }) => name === 'agent');
     return {
       uid: there?.metadata?.uid,
       egress: there?.metadata?.labels?.['sac.dev/egress'],

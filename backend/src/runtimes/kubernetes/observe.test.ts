@@ -71,7 +71,7 @@ describe('a sandbox as its objects show it', () => {
   it('runs, with the durations of its start and where it answers', () => {
     const { sandbox } = look(objects(running))!;
     expect(sandbox).toMatchObject({ state: 'running', generation: 7, specHash: 'digest', failure: null });
-    expect(sandbox.since).toEqual(new Date(906_000));
+    expect(sandbox.since).toEqual(new Date(905_000));
     expect(sandbox.phases.map(({ durationMs }) => durationMs)).toEqual([1_000, 2_000, 2_000, 1_000, 0]);
     expect(sandbox.upstream).toEqual({
       kind: 'tcp',
@@ -79,6 +79,31 @@ describe('a sandbox as its objects show it', () => {
       port: 7681,
       fallbackHost: 'claude-code-3-14-0.claude-code-3-14.sac-agents-0.svc.cluster.local',
     });
+  });
+
+  it('runs as soon as its startup probe has passed, before the pod is said to be ready', () => {
+    const starting = (...containerStatuses: readonly V1ContainerStatus[]) =>
+      look(
+        objects(
+          podWith({
+            podIP: '10.0.0.9',
+            conditions: [
+              condition('PodScheduled', 'True', 901),
+              { ...condition('Ready', 'False', 901), reason: 'ContainersNotReady' },
+            ],
+            containerStatuses: [...containerStatuses],
+          }),
+        ),
+      )?.sandbox;
+    const agent = { ...container('agent', { running: { startedAt: at(905) } }), ready: false };
+    expect(starting({ ...agent, started: true }, sidecar)).toMatchObject({
+      state: 'running',
+      since: new Date(905_000),
+      upstream: { host: '10.0.0.9' },
+    });
+    expect(starting({ ...agent, started: false }, sidecar)).toMatchObject({ state: 'starting', upstream: null });
+    const ended = { ...sidecar, ready: false, started: false, state: { terminated: { exitCode: 1 } } };
+    expect(starting({ ...agent, started: true }, ended)).toMatchObject({ state: 'starting', upstream: null });
   });
 
   it('is the same for everybody who looks, whenever', () => {

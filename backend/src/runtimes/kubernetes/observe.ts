@@ -4,7 +4,7 @@ import { podHostOf } from './names.ts';
 import { generationOf, setGenerationOf, specHashOf } from './objects/identity.ts';
 import { detailOf, problemOf, type Problem } from './problems.ts';
 import type { SandboxObjects } from './sandbox-objects.ts';
-import { createdMs, failedPhases, phasesBeforePod, phasesOfPod, readySinceMs } from './start-phases.ts';
+import { begunMs, createdMs, failedPhases, phasesBeforePod, phasesOfPod, readySinceMs } from './start-phases.ts';
 
 export interface ObserveOptions {
   readonly clusterDomain: string;
@@ -72,7 +72,8 @@ export const observe = (objects: SandboxObjects, options: ObserveOptions): Obser
     return final({
       ...started,
       state: 'running',
-      since: new Date(readyMs),
+      // Of the container, for it does not change when the pod is said to be ready a moment later.
+      since: new Date(begunMs(pod, 'agent') ?? readyMs),
       upstream: upstreamOf(objects, options.clusterDomain),
     });
   const found = problemOf(objects, options.waitedMs, options.patienceMs);

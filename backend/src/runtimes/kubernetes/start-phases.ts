@@ -23,8 +23,10 @@ const timeMs = (time: Date | string | undefined): number | null => {
   return Number.isNaN(ms) ? null : ms;
 };
 
+const conditionOf = (pod: V1Pod, type: string) => pod.status?.conditions?.find((each) => each.type === type);
+
 const conditionSinceMs = (pod: V1Pod, type: string): number | null => {
-  const condition = pod.status?.conditions?.find((each) => each.type === type);
+  const condition = conditionOf(pod, type);
   return condition?.status === 'True' ? timeMs(condition.lastTransitionTime) : null;
 };
 
@@ -36,8 +38,17 @@ export const begunMs = (pod: V1Pod, container: string): number | null => {
   return timeMs(state?.running?.startedAt ?? state?.terminated?.startedAt);
 };
 
-/** When the pod became ready; null while it is not. */
-export const readySinceMs = (pod: V1Pod): number | null => conditionSinceMs(pod, 'Ready');
+/**
+ * Whether the terminal server accepts connections though the pod is not said to be ready yet: a kubelet tells of the startup probe up to
+ * a second before. Of a node that does not answer any more the cluster gives no such reason.
+ */
+const isStarted = (pod: V1Pod): boolean =>
+  conditionOf(pod, 'Ready')?.reason === 'ContainersNotReady' &&
+  (pod.status?.containerStatuses ?? []).every(({ ready, started, state }) => ready || (started && state?.running));
+
+/** Since when the sandbox can be connected to; null while it cannot. */
+export const readySinceMs = (pod: V1Pod): number | null =>
+  conditionSinceMs(pod, 'Ready') ?? (isStarted(pod) ? begunMs(pod, 'agent') : null);
 
 export const createdMs = (pod: V1Pod): number => timeMs(pod.metadata?.creationTimestamp) ?? 0;
 
