@@ -118,6 +118,7 @@ export const createAgentsFixture = async (
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),
     recording: () => Promise.resolve(settings.recording),
     idleMinutes: () => Promise.resolve(settings.idleMinutes),
+    ticketClock: () => Promise.resolve(Date.now()),
     tuning: { leadership: { retryMs: 50, probeMs: 50 } },
   });
   const internal = await buildInternalServer(logger, [features.registerInternalRoutes]);

@@ -170,6 +170,7 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
     demo: null,
     clis: { list: () => [] },
     handUpgrade: (_request, socket) => socket.destroy(),
+    ticketClock: () => Promise.resolve(Date.now()),
     revokeTerminals: () => undefined,
     checks: [],
     otherMetrics: [],

@@ -32,6 +32,8 @@ export const RevocationLine = Type.Union([
     kind: Type.Literal('ended'),
     authSessions: Type.Array(Type.String({ pattern: '^[0-9]{1,19}$' }), { maxItems: 1_000 }),
   }),
+  /** The clock that tickets are signed by, epoch milliseconds; before each `current`. */
+  strict({ kind: Type.Literal('clock'), nowMs: Type.Number() }),
   /** Everything that ended until now has been told; every 15 s while the database says so. */
   strict({ kind: Type.Literal('current') }),
   /** Every 15 s: the server is there. */

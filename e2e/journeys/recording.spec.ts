@@ -110,6 +110,22 @@ test('what a shell showed can still be watched when it is closed', async () => {
   await expectShown(page, /^kept 42$/m);
 });
 
+test('an agent that says so is not recorded from its next start on, and what was recorded stays', async () => {
+  await page.getByTestId('agent-menu').click();
+  await page.getByTestId('menu-edit').click();
+  await page.getByTestId('change-sandbox').click();
+  await page.getByTestId('recording-megabytes').fill('0');
+  await page.getByTestId('create-agent').click();
+  await expect(page.getByTestId('recording-link')).toHaveAttribute('data-recorded', 'true');
+  await page.getByTestId('restart-apply').click();
+  await expect(page.getByTestId('restart-bar')).toHaveCount(0, { timeout: 60_000 });
+  await waitForPrompt(page);
+  await expect(page.getByTestId('recording-link')).toHaveAttribute('data-recorded', 'false');
+  await page.getByTestId('recording-link').click();
+  await seekTo(page, 1);
+  await expectShown(page, /● Said before the restart/);
+});
+
 test('on a phone, with a shell that never was, and after the agent has gone to sleep', async ({ browser }) => {
   const phone = (await person(browser, { phone: true })).page;
   await signIn(phone, journey.sac.origin, 'ana');

@@ -32,6 +32,8 @@ export interface GatewayDeps {
   readonly handUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Cuts the terminals opened in these browser sessions, wherever they are relayed, and refuses their tickets. */
   readonly revokeTerminals: (authSessionIds: readonly string[]) => void;
+  /** What ws-proxy goes by too, epoch milliseconds: this machine's clock, or that of the database where there are several machines. */
+  readonly ticketClock: () => Promise<number>;
   /** Absolute; files on their way into a sandbox. Made when it is missing. */
   readonly uploadDir: string;
   /** Address of the internal listener for other replicas; null: there are none. */

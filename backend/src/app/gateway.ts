@@ -64,6 +64,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     keys: deps.keys,
     logger: deps.logger,
     demo: deps.demo,
+    ticketClock: deps.ticketClock,
     uploadDir: deps.uploadDir,
     replicaUrl: deps.replicaUrl,
     outbound: deps.config.outbound,

@@ -8,6 +8,7 @@ import type { CliList, GatewayDeps } from '../app/gateway-deps.ts';
 import type { Config } from '../config/config.ts';
 import type { Keys } from '../config/keys.ts';
 import type { Installation } from '../config/installation.ts';
+import { readClock } from '../db/clock.ts';
 import { createDatabase } from '../db/database.ts';
 import { createNotificationHub } from '../db/listen.ts';
 import { refuse } from '../lib/refusal.ts';
@@ -108,6 +109,7 @@ const startAll = async (options: GatewayProcessOptions, ends: End[]) => {
     replicaUrl: replicaUrlOf(config),
     handUpgrade: (_request, socket) =>
       refuse(socket, { code: 'not_found', message: 'Terminals are at ws-proxy; route /ws/ to it.' }),
+    ticketClock: () => readClock(db),
     revokeTerminals: () => undefined, // proxies follow by themselves
     checks: [clusterCheck(runtime)],
     otherMetrics: [() => runtime.metrics?.() ?? Promise.resolve(null)],

@@ -119,6 +119,7 @@ export class Machine {
       notifications,
       clis,
       uploadDir,
+      ticketClock: () => Promise.resolve(Date.now()),
       replicaUrl: null,
       db: this.#database,
       runtime: this.#runtime,

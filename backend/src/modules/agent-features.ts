@@ -48,6 +48,8 @@ export interface AgentFeaturesDeps {
   readonly recording: () => Promise<RecordingSetting>;
   /** After how many minutes without work and people an agent is put to sleep; 0: never. */
   readonly idleMinutes: (db: DatabaseOrTransaction) => Promise<number>;
+  /** The clock that tickets are signed by, epoch milliseconds. */
+  readonly ticketClock: () => Promise<number>;
   /** Where background work says how it keeps up. */
   readonly registry?: Registry;
   /** Intervals of background work, for tests. */
@@ -95,7 +97,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
   const agents = createAgentService(deps);
   const idle = createIdleService({ ...deps, agents });
   const sessions = createSessionService({ db, agents });
-  const terminals = createTerminalService({ agents, sessions, bus, keys });
+  const terminals = createTerminalService({ agents, sessions, bus, keys, ticketClock: deps.ticketClock });
   const prompts = createPromptService({ db, agents, bus });
   const tester = createConnectionTester({
     demo: deps.demo,

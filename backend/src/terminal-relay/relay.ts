@@ -10,6 +10,7 @@ import { RefusedError, refuse, type Refusal } from '../lib/refusal.ts';
 import { RevokedSessions } from './revoked-sessions.ts';
 import { SeenTickets } from './seen-tickets.ts';
 import { Splice } from './splice.ts';
+import { TicketClock } from './ticket-clock.ts';
 import { forgettableAtMs, verifyTicket, type VerifiedTicket } from './ticket.ts';
 import { openUpstream, UpstreamError, type UpstreamLink } from './upstream.ts';
 
@@ -43,6 +44,7 @@ export class Relay {
   readonly #keys: ReadonlyMap<string, KeyObject>;
   readonly #origins: ReadonlySet<string>;
   readonly #counts: ConnectionCounts;
+  readonly #clock = new TicketClock();
   readonly #seen = new SeenTickets(SEEN_TICKETS_CAPACITY);
   readonly #revoked = new RevokedSessions();
   readonly #pacer = new FloodPacer(this.metrics);
@@ -95,6 +97,11 @@ export class Relay {
     this.#heldBack = reason;
   }
 
+  /** What time it is where tickets are signed, epoch milliseconds. */
+  tellClock(nowMs: number): void {
+    this.#clock.tell(nowMs);
+  }
+
   /** Cuts what is open; the clients may come back. */
   cutAll(): void {
     for (const splice of this.#splices.keys()) {
@@ -139,7 +146,7 @@ export class Relay {
    * arrive. Their unused tickets are refused from here on. The clients ask for new tickets and learn the reason there.
    */
   revoke(authSessions: readonly string[]): void {
-    this.#revoked.add(authSessions, Date.now());
+    this.#revoked.add(authSessions, performance.now());
     const ended = new Set(authSessions);
     for (const [splice, authSession] of this.#splices) {
       if (!ended.has(authSession)) continue;
@@ -171,11 +178,12 @@ export class Relay {
     if (this.#heldBack) throw new RefusedError(this.#heldBack);
     const handshake = readHandshake(request);
     checkOrigin(handshake.origin, this.#origins);
-    const ticket = verifyTicket(handshake.token, handshake.sessionId, this.#keys);
+    const nowMs = this.#clock.nowMs();
+    const ticket = verifyTicket(handshake.token, handshake.sessionId, this.#keys, nowMs);
     if (this.#revoked.has(ticket.authSession)) throw new RefusedError(SIGNED_OUT);
     const release = this.#counts.acquire(ticket.sub, request.remoteAddress);
     if (typeof release !== 'function') throw new RefusedError(release);
-    const use = this.#seen.use(ticket.jti, forgettableAtMs(ticket), Date.now());
+    const use = this.#seen.use(ticket.jti, forgettableAtMs(ticket), nowMs);
     if (use === 'fresh') return { handshake, ticket, release };
     release();
     throw new RefusedError(

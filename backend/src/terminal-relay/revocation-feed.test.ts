@@ -45,7 +45,7 @@ const start = async (options: { graceMs?: number; silenceMs?: number } = {}) => 
   const open = (authSession: string) => openClient(cleanup, proxy.port, { ticket: ticket(authSession) });
   const refused = (authSession: string) => refusedClient(proxy.port, { ticket: ticket(authSession) });
   await waitFor(() => expect(gateway.streams.size).toBe(1));
-  return { proxy, gateway, feed, open, refused };
+  return { proxy, farEnd, gateway, feed, open, refused };
 };
 
 describe('a proxy that follows sign-outs', () => {
@@ -89,6 +89,25 @@ describe('a proxy that follows sign-outs', () => {
     gateway.say({ kind: 'current' });
     await waitFor(() => expect(proxy.relay.accepting).toBe(true));
     await open('11');
+  });
+
+  it.each([300, -300])('judges tickets by the clock of the gateway, %i s from its own', async (aheadSeconds) => {
+    const { gateway, farEnd, proxy } = await start();
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const open = (iat: number) => {
+      const claims = { authSession: '11', ...{ iat } };
+      return { ticket: ticketFor({ upstream: farEnd.upstream, claims }) };
+    };
+    gateway.say({ kind: 'clock', nowMs: Date.now() + aheadSeconds * 1_000 });
+    gateway.say({ kind: 'current' });
+    await waitFor(() => expect(proxy.relay.accepting).toBe(true));
+    const fresh = open(nowSeconds + aheadSeconds);
+    await openClient(cleanup, proxy.port, fresh);
+    expect(await refusedClient(proxy.port, fresh)).toMatchObject({ code: 'ticket_invalid' });
+    await openClient(cleanup, proxy.port, open(nowSeconds + aheadSeconds - 28));
+    // No longer than before: 30 s, and the five that a message may take.
+    const old = await refusedClient(proxy.port, open(nowSeconds + aheadSeconds - 40));
+    expect(old).toMatchObject({ code: 'ticket_invalid' });
   });
 
   it('leaves a gateway that has gone silent', async () => {

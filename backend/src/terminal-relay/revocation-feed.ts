@@ -7,6 +7,8 @@ import type { Refusal } from '../lib/refusal.ts';
 import { family } from './metrics.ts';
 import type { Relay } from './relay.ts';
 
+type FollowingRelay = Pick<Relay, 'revoke' | 'tellClock' | 'holdBack' | 'cutAll'>;
+
 export interface RevocationFeedOptions {
   /** Address of api-gateway's internal listener, `http://host:port`. */
   readonly url: string;
@@ -44,12 +46,12 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
 }
 
 /**
- * Follows api-gateway's list of ended browser sessions, for a relay without a database. The relay takes nothing until the
+ * Follows api-gateway's list of ended browser sessions, and its clock, for a relay without a database. The relay takes nothing until the
  * list is complete; when nobody has vouched for it for 15 minutes, what is open is cut, and nothing is taken until
  * somebody does.
  */
 export class RevocationFeed {
-  readonly #relay: Pick<Relay, 'revoke' | 'holdBack' | 'cutAll'>;
+  readonly #relay: FollowingRelay;
   readonly #options: RevocationFeedOptions;
   readonly #stop = new AbortController();
   #currentAtMs: number | null = null;
@@ -57,7 +59,7 @@ export class RevocationFeed {
   #deadline: NodeJS.Timeout | undefined;
   #ended: Promise<void> | null = null;
 
-  constructor(relay: Pick<Relay, 'revoke' | 'holdBack' | 'cutAll'>, options: RevocationFeedOptions) {
+  constructor(relay: FollowingRelay, options: RevocationFeedOptions) {
     this.#relay = relay;
     this.#options = options;
     relay.holdBack(UNKNOWN);
@@ -145,6 +147,7 @@ export class RevocationFeed {
   #take(line: unknown): void {
     if (!checkLine.Check(line)) return;
     if (line.kind === 'ended') this.#relay.revoke(line.authSessions);
+    if (line.kind === 'clock') this.#relay.tellClock(line.nowMs);
     if (line.kind !== 'current') return;
     this.#currentAtMs = performance.now();
     this.#relay.holdBack(null);

@@ -17,11 +17,12 @@ const invalid = (message: string, cause?: unknown): RefusedError =>
 /** Until when a ticket could be accepted again, the tolerated clock difference included. */
 export const forgettableAtMs = (ticket: VerifiedTicket): number => (ticket.exp + CLOCK_TOLERANCE_SECONDS) * 1000;
 
-const verifySignature = (token: string, key: KeyObject): unknown => {
+const verifySignature = (token: string, key: KeyObject, nowMs: number): unknown => {
   try {
     return jwt.verify(token, key, {
       algorithms: ['HS256'],
       audience: TICKET_AUDIENCE,
+      clockTimestamp: Math.floor(nowMs / 1000),
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       // A ticket that claims a longer life than tickets have is not one of ours, whoever signed it.
       maxAge: TICKET_TTL_SECONDS,
@@ -32,16 +33,17 @@ const verifySignature = (token: string, key: KeyObject): unknown => {
   }
 };
 
-/** Checks signature, audience, life and claims. Throws `RefusedError`; says nothing about earlier use. */
+/** Checks signature, audience, life at `nowMs` and claims. Throws `RefusedError`; says nothing about earlier use. */
 export const verifyTicket = (
   token: string,
   sessionId: string,
   keys: ReadonlyMap<string, KeyObject>,
+  nowMs: number,
 ): VerifiedTicket => {
   const header: unknown = jwt.decode(token, { complete: true })?.header;
   const key = KeyHeader.Check(header) ? keys.get(header.kid) : undefined;
   if (key === undefined) throw invalid('The ticket was not issued by this installation.');
-  const claims = verifySignature(token, key);
+  const claims = verifySignature(token, key, nowMs);
   if (!VerifiedTicketCheck.Check(claims)) throw invalid('The ticket lacks a claim.');
   if (claims.session !== sessionId) throw invalid('The ticket is for another session.');
   return claims;

@@ -2,6 +2,7 @@ import type { AuthSession } from '@sac/contracts';
 import type { Transaction } from 'kysely';
 import type { Logger } from 'pino';
 import type { Keys } from '../../config/keys.ts';
+import { readClock } from '../../db/clock.ts';
 import type { Database, DatabaseOrTransaction } from '../../db/database.ts';
 import type { AuthSessionRow, Tables, UserRow } from '../../db/tables.ts';
 import { inTransaction } from '../../db/transaction.ts';
@@ -38,6 +39,8 @@ export interface SessionsService extends Refresh {
   authenticate(accessToken: string): Promise<Caller>;
   /** Whether the caller's browser session still holds; for what outlives a request. */
   isLive(caller: Pick<Caller, 'id' | 'authSessionId'>): Promise<boolean>;
+  /** The clock that `endedSince` goes by, epoch milliseconds. */
+  clock(): Promise<number>;
   /** Ids of browser sessions that were ended since then, newest first. */
   endedSince(since: Date, limit: number): Promise<string[]>;
   open(trx: Transaction<Tables>, user: UserRow, browser: Browser): Promise<OpenedSession>;
@@ -136,5 +139,7 @@ export const createSessionsService = (deps: Deps): SessionsService => {
 
   const endedSince: SessionsService['endedSince'] = (since, limit) => repository.revokedSince(deps.db, since, limit);
 
-  return { authenticate, isLive, endedSince, open, refresh, signOut, list, revoke, revokeAll };
+  const clock: SessionsService['clock'] = () => readClock(deps.db);
+
+  return { authenticate, isLive, clock, endedSince, open, refresh, signOut, list, revoke, revokeAll };
 };

@@ -4,7 +4,7 @@ import { createTestGateway, PASSWORD, type TestBrowser, type TestGateway } from 
 import { createNotificationHub } from '../../db/listen.ts';
 import { AUTH_CHANNEL, endedPayloads, readEndedPayload } from '../auth/channel.ts';
 import { createSessionsService } from '../auth/sessions.ts';
-import { cutEndedSessions } from './cut-ended-sessions.ts';
+import { createEndedReader, cutEndedSessions } from './cut-ended-sessions.ts';
 
 let test: TestGateway;
 let cut: string[];
@@ -99,6 +99,30 @@ describe('terminals are cut', () => {
     await vi.waitFor(() => expect(later).toContain(sessionOf(page)));
     stop();
     await notifications.close();
+  });
+});
+
+describe('what ended since the last time', () => {
+  it.each([300_000, -300_000])('is read by the clock of the database, %i ms from this one', async (aheadMs) => {
+    const asked: number[] = [];
+    let databaseMs = Date.now() + aheadMs;
+    const read = createEndedReader({
+      clock: () => Promise.resolve(databaseMs),
+      endedSince: (since) => {
+        asked.push(databaseMs - since.getTime());
+        return Promise.resolve([]);
+      },
+    });
+    await read(() => undefined);
+    databaseMs += 15_000;
+    await read(() => undefined);
+    expect(asked).toEqual([24 * 3_600_000 + 60_000, 15_000 + 60_000]);
+  });
+
+  it('the clock of the database is read in milliseconds', async () => {
+    const sessions = createSessionsService({ db: test.db, keys: test.keys, logger: pino({ level: 'silent' }) });
+    const difference = Date.now() - (await sessions.clock());
+    expect(Math.abs(difference)).toBeLessThan(5_000); // the database of the tests is on this machine
   });
 });
 

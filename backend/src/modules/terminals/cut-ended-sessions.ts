@@ -6,24 +6,27 @@ import type { SessionsService } from '../auth/sessions.ts';
 
 /** As long as a relay that lost its server lets terminals go on. */
 const MISSED_AT_MOST_MS = 24 * 3_600_000;
-/** Clocks of two machines, and a commit that took its time. */
+/** A commit that took its time. */
 const OVERLAP_MS = 60_000;
 const BATCH = 1_000;
 const MOST_MISSED = 100_000;
 
+export type EndedSessions = Pick<SessionsService, 'endedSince' | 'clock'>;
+
 /** Reads what has ended since the last time, at the first time in the last 24 hours. */
-export const createEndedReader = (sessions: Pick<SessionsService, 'endedSince'>) => {
-  let seenUntil = new Date(Date.now() - MISSED_AT_MOST_MS);
+export const createEndedReader = (sessions: EndedSessions) => {
+  let seenUntilMs: number | null = null;
   return async (tell: (authSessionIds: readonly string[]) => void): Promise<void> => {
-    const now = new Date();
-    const ended = await sessions.endedSince(new Date(seenUntil.getTime() - OVERLAP_MS), MOST_MISSED);
+    const nowMs = await sessions.clock();
+    const sinceMs = (seenUntilMs ?? nowMs - MISSED_AT_MOST_MS) - OVERLAP_MS;
+    const ended = await sessions.endedSince(new Date(sinceMs), MOST_MISSED);
     for (let from = 0; from < ended.length; from += BATCH) tell(ended.slice(from, from + BATCH));
-    seenUntil = now;
+    seenUntilMs = nowMs;
   };
 };
 
 interface Deps {
-  readonly sessions: Pick<SessionsService, 'endedSince'>;
+  readonly sessions: EndedSessions;
   readonly notifications: NotificationHub;
   readonly logger: Logger;
   readonly revokeTerminals: (authSessionIds: readonly string[]) => void;

@@ -4,13 +4,17 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTestGateway, type TestBrowser, type TestGateway } from '../../../test/gateway.ts';
 
 const NEW = 'n'.repeat(40);
+const TICKET_CLOCK_MS = Date.UTC(2030, 0, 1);
 const OLD = 'o'.repeat(40);
 
 let test: TestGateway;
 let url: string;
 const open: IncomingMessage[] = [];
 beforeAll(async () => {
-  test = await createTestGateway({ config: { proxyCredentials: [NEW, OLD] } });
+  test = await createTestGateway({
+    config: { proxyCredentials: [NEW, OLD] },
+    deps: { ticketClock: () => Promise.resolve(TICKET_CLOCK_MS) },
+  });
   url = await test.gateway.internal.listen({ port: 0, host: '127.0.0.1' });
 });
 afterAll(async () => {
@@ -47,6 +51,7 @@ describe('the stream of ended browser sessions', () => {
     await before.call('signOut');
     const lines = await follow(NEW);
     await waitFor(() => expect(lines.at(-1)).toEqual({ kind: 'current' }));
+    expect(lines.at(-2)).toEqual({ kind: 'clock', nowMs: TICKET_CLOCK_MS });
     expect(ended(lines)).toContain(sessionOf(before));
     expect(ended(lines)).not.toContain(sessionOf(after));
     await after.call('signOut');

@@ -6,8 +6,7 @@ import type { NotificationHub } from '../../db/listen.ts';
 import { AppError } from '../../lib/app-error.ts';
 import { equalText } from '../../lib/secrets.ts';
 import { AUTH_CHANNEL, readEndedPayload } from '../auth/channel.ts';
-import type { SessionsService } from '../auth/sessions.ts';
-import { createEndedReader } from './cut-ended-sessions.ts';
+import { createEndedReader, type EndedSessions } from './cut-ended-sessions.ts';
 
 /** Tells ws-proxies in other pods which browser sessions have ended. */
 export interface RevocationStreams {
@@ -19,7 +18,9 @@ export interface RevocationStreams {
 }
 
 interface Deps {
-  readonly sessions: Pick<SessionsService, 'endedSince'>;
+  readonly sessions: EndedSessions;
+  /** The clock that tickets are signed by, epoch milliseconds. */
+  readonly ticketClock: () => Promise<number>;
   readonly notifications: NotificationHub;
   readonly logger: Pick<Logger, 'warn' | 'info'>;
   /** Any of these is accepted. */
@@ -64,6 +65,7 @@ export const createRevocationStreams = (deps: Deps): RevocationStreams => {
       reading = true;
       try {
         await readEnded(tell);
+        write({ kind: 'clock', nowMs: await deps.ticketClock() });
         write({ kind: 'current' });
       } catch (err) {
         logger.warn({ err }, 'ended browser sessions could not be read for a terminal proxy');

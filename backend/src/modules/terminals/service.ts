@@ -38,11 +38,12 @@ export interface TerminalServiceDeps {
   readonly sessions: SessionService;
   readonly bus: CommandBus;
   readonly keys: Pick<Keys, 'master' | 'terminalTicket'>;
-  readonly now?: () => number;
+  /** Epoch milliseconds. */
+  readonly ticketClock: () => Promise<number>;
 }
 
 export const createTerminalService = (deps: TerminalServiceDeps): TerminalService => {
-  const { agents, sessions, bus, now = Date.now } = deps;
+  const { agents, sessions, bus } = deps;
   const tickets = createRateLimiter({ limit: TICKETS_PER_MINUTE, windowMs: MINUTE_MS });
   const openings = createRateLimiter({ limit: NEW_TERMINALS_PER_MINUTE, windowMs: MINUTE_MS });
 
@@ -115,7 +116,7 @@ export const createTerminalService = (deps: TerminalServiceDeps): TerminalServic
       mode,
       upstream: sandbox.upstream,
     };
-    const { token, expiresAt } = signTicket(request, deps.keys, now());
+    const { token, expiresAt } = signTicket(request, deps.keys, await deps.ticketClock());
     return { url: `/ws/${sessionId}?token=${token}`, expiresAt: expiresAt.toISOString() };
   };
 

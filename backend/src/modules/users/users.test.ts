@@ -181,4 +181,13 @@ describe('settings', () => {
     }
     expect((await admin.call('getSettings')).body.agentsPerUser).toBe(3);
   });
+
+  it('of recording tell the editor what an agent gets that says nothing', async () => {
+    const admin = await test.admin();
+    const told = async () => (await admin.call('getCapabilities')).body.recordingMegabytes;
+    await admin.call('updateSettings', { body: { recording: true, recordingMegabytes: 32 } });
+    expect(await told()).toBe(32);
+    await admin.call('updateSettings', { body: { recording: false } });
+    expect(await told()).toBe(0);
+  });
 });

@@ -51,6 +51,14 @@ const unschedulable = (pod: V1Pod, message: string): AgentFailure => {
       'An administrator makes room there, or moves the volume.',
       message,
     );
+  const [, closed] = /([0-9]+) node\(s\) were unschedulable/.exec(message) ?? [];
+  if (closed !== undefined)
+    return failure(
+      'no_node_free',
+      `No node takes the sandbox: ${closed} of them ${closed === '1' ? 'is' : 'are'} closed for maintenance.`,
+      'It goes on by itself when a node is open again (kubectl uncordon), or when there is another one.',
+      message,
+    );
   return failure(
     'no_node_free',
     `No node takes the sandbox: ${message}`,
@@ -101,8 +109,9 @@ const mountProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): Ag
       `The Secret ${secret} of the sandbox was deleted.`,
       'Restart the agent: that makes it again.',
     );
-  const [, node] = /already (?:exclusively )?attached to (?:one )?node(?:s)? ?"?([^\s"]*)/.exec(told.message) ?? [];
-  const where = node === undefined || node === '' ? 'another node' : `node ${node}`;
+  // "… attached to one node and can't be attached to another" names none.
+  const [, node] = /already (?:exclusively )?attached to (?:one )?nodes? (?!and )"?([^\s"]+)/.exec(told.message) ?? [];
+  const where = node === undefined ? 'another node' : `node ${node}`;
   return failure(
     'volume_unavailable',
     /already (?:exclusively )?attached|Multi-Attach/.test(told.message)

@@ -7,6 +7,8 @@ const TICKS_PER_SECOND = 100;
 /** Looks further apart than this say nothing of now. */
 const RECENT_MS = 60_000;
 const FIRST_LOOK_MS = 1_000;
+/** Less than between two looks at the same agent. */
+const SCAN_KEPT_MS = 500;
 /** Whoever looks again sooner is told the same. */
 const KEPT_MS = 5_000;
 
@@ -26,8 +28,14 @@ const processOf = (pid: number, stat: string): Process => {
   return { pid, parentPid: at(1), ticks: at(11) + at(12) + at(13) + at(14) };
 };
 
-/** All processes of this machine, by their parents. One after the other: nobody waits for it. */
-const readProcesses = async (): Promise<Map<number, Process[]>> => {
+interface Scan {
+  readonly atMs: number;
+  readonly children: ReadonlyMap<number, readonly Process[]>;
+}
+
+/** All processes of this machine, by their parents. One after the other: an agent may have thousands. */
+const scanProcesses = async (): Promise<Scan> => {
+  const atMs = performance.now();
   const children = new Map<number, Process[]>();
   for (const name of await readdir('/proc')) {
     if (!/^[0-9]+$/.test(name)) continue;
@@ -38,12 +46,13 @@ const readProcesses = async (): Promise<Map<number, Process[]>> => {
     if (siblings === undefined) children.set(found.parentPid, [found]);
     else siblings.push(found);
   }
-  return children;
+  return { atMs, children };
 };
 
-const descendants = (children: ReadonlyMap<number, readonly Process[]>, pid: number): Process[] => {
-  const found: Process[] = [];
-  for (const next of children.get(pid) ?? []) found.push(next, ...descendants(children, next.pid));
+const descendants = ({ children }: Scan, pid: number): Set<Process> => {
+  const found = new Set(children.get(pid));
+  // A set goes on to what is added meanwhile, and takes nothing twice.
+  for (const next of found) for (const child of children.get(next.pid) ?? []) found.add(child);
   return found;
 };
 
@@ -58,7 +67,7 @@ const memoryBytes = async ({ pid }: Process): Promise<number> => {
 interface Look {
   readonly atMs: number;
   readonly ticks: number;
-  readonly processes: readonly Process[];
+  readonly processes: ReadonlySet<Process>;
 }
 interface Answer {
   readonly look: Look;
@@ -68,6 +77,8 @@ interface Answer {
 /** What runs below a process takes, found in /proc while somebody looks. */
 export class TreeUsage {
   readonly #answers = new Map<number, Promise<Answer | null>>();
+  #scan: Promise<Scan> | null = null;
+  #scanUntilMs = 0;
 
   /** Null where there is no /proc, and when nothing runs below `pid`. Never rejects. */
   async find(pid: number): Promise<SandboxUsage | null> {
@@ -88,14 +99,15 @@ export class TreeUsage {
     const from = isRecent ? last.look : await this.#look(pid);
     if (!isRecent) await delay(FIRST_LOOK_MS);
     const look = await this.#look(pid);
-    if (look.processes.length === 0) return { look, usage: null };
-    const sizes = await Promise.all(look.processes.map(memoryBytes));
+    if (look.processes.size === 0) return { look, usage: null };
+    let heldBytes = 0;
+    for (const each of look.processes) heldBytes += await memoryBytes(each);
     const cores = (look.ticks - from.ticks) / TICKS_PER_SECOND / ((look.atMs - from.atMs) / 1_000);
     const usage = {
       // What ended without anybody waiting for it is missing in the second look.
       cpu: Math.max(0, cores),
       cpuLimit: null,
-      memoryBytes: sizes.reduce((sum, size) => sum + size, 0),
+      memoryBytes: heldBytes,
       memoryLimitBytes: null,
       measuredAt: new Date().toISOString(),
     };
@@ -103,7 +115,18 @@ export class TreeUsage {
   }
 
   async #look(pid: number): Promise<Look> {
-    const processes = descendants(await readProcesses(), pid);
-    return { atMs: performance.now(), ticks: processes.reduce((sum, { ticks }) => sum + ticks, 0), processes };
+    const scan = await this.#scanShared();
+    const processes = descendants(scan, pid);
+    let ticks = 0;
+    for (const each of processes) ticks += each.ticks;
+    return { atMs: scan.atMs, ticks, processes };
+  }
+
+  /** One look at the machine answers for all agents that somebody looks at. */
+  #scanShared(): Promise<Scan> {
+    if (this.#scan !== null && performance.now() < this.#scanUntilMs) return this.#scan;
+    this.#scanUntilMs = performance.now() + SCAN_KEPT_MS;
+    this.#scan = scanProcesses();
+    return this.#scan;
   }
 }
