@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -70,4 +70,26 @@ export const ensureBrowser = (): void => {
   throw new Error(
     'The browser tests need Chromium. Install it as /usr/bin/chromium (Debian: apt-get install chromium) and run them again.',
   );
+};
+
+/** The tests of the alerts ask Prometheus' own promtool. Where Debian has it, its package is unpacked, not installed: that would start a server. */
+export const ensurePromtool = (): void => {
+  if (isOnPath('promtool')) return;
+  const folder = join(root, '.toolchain/prometheus');
+  const bin = join(folder, 'usr/bin');
+  if (!existsSync(join(bin, 'promtool')) && isOnPath('apt-get') && isOnPath('dpkg-deb')) {
+    process.stderr.write('Fetching promtool …\n');
+    mkdirSync(folder, { recursive: true });
+    const run = (command: string, ...args: readonly string[]): boolean =>
+      spawnSync(command, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] }).status === 0;
+    const fetched =
+      run('apt-get', 'download', '-q', 'prometheus') ||
+      (run('apt-get', 'update', '-qq') && run('apt-get', 'download', '-q', 'prometheus'));
+    if (fetched) run('sh', '-c', 'dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb usr/bin/prometheus');
+  }
+  if (!existsSync(join(bin, 'promtool')))
+    throw new Error(
+      'The tests of the alerts need promtool. Install Prometheus (https://prometheus.io/download/) and run them again.',
+    );
+  process.env['PATH'] = `${bin}${delimiter}${process.env['PATH'] ?? ''}`;
 };

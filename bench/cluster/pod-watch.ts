@@ -8,9 +8,10 @@ export interface SeenPod {
   readyMs: number | null;
 }
 
-const COLUMNS = '{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}';
+const COLUMNS =
+  '{.metadata.name} {.status.conditions[?(@.type=="Ready")].status} {.status.containerStatuses[?(@.name=="agent")].started}{"\\n"}';
 
-/** When the pods of a namespace appear and become ready, as kubectl's watch tells. */
+/** When the pods of a namespace appear and become ready, or their agent's container has started, as kubectl's watch tells. */
 export class PodWatch {
   readonly #child: ChildProcess;
   readonly #pods = new Map<string, SeenPod>();
@@ -48,10 +49,10 @@ export class PodWatch {
   }
 
   #take(line: string): void {
-    const [name = '', ready = ''] = line.split(' ');
+    const [name = '', ready, started] = line.split(' ');
     const nowMs = performance.now();
     const pod = this.#pods.get(name) ?? { createdMs: nowMs, readyMs: null };
-    if (ready === 'True') pod.readyMs ??= nowMs;
+    if (ready === 'True' || started === 'true') pod.readyMs ??= nowMs;
     this.#pods.set(name, pod);
   }
 }

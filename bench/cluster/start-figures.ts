@@ -149,7 +149,7 @@ const figuresOf = (bare: readonly number[], created: readonly Start[], woken: re
       conditions: `${woken.length} times, image on the node; p50 ${percentile(woken.map(totalOf), 50).toFixed(0)} ms; ${partsOf(woken)}`,
     },
     {
-      name: 'pod ready to the browser being told that the agent is, p95',
+      name: 'terminal server of the pod started to the browser being told that the agent is ready, p95',
       value: percentile(told, 95),
       unit: 'ms',
       atMost: 500,
