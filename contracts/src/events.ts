@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Agent } from './agents.ts';
 import { User } from './auth.ts';
-import { Id, strict } from './primitives.ts';
+import { Id, nullable, strict, Timestamp } from './primitives.ts';
 import { Prompt } from './prompts.ts';
 import { route } from './route.ts';
 import { Terminal } from './sessions.ts';
@@ -12,7 +12,8 @@ import { Terminal } from './sessions.ts';
  * `resync` says that events were missed for good: load the lists anew.
  */
 export const ServerEvent = Type.Union([
-  strict({ type: Type.Literal('hello'), version: Type.String() }),
+  /** At the beginning, and again when one of the two changes: since when the states of agents may be old, for the cluster does not answer. */
+  strict({ type: Type.Literal('hello'), version: Type.String(), staleSince: nullable(Timestamp) }),
   strict({ type: Type.Literal('resync') }),
   strict({ type: Type.Literal('agent'), agent: Agent }),
   strict({ type: Type.Literal('agent-deleted'), agentId: Id }),

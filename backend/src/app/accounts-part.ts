@@ -39,6 +39,8 @@ export const createAccountsPart = (deps: GatewayDeps) => {
     notifications: deps.notifications,
     logger,
     version: config.version,
+    staleSince: () => deps.runtime.stale?.()?.since ?? null,
+    ...deps.tuning?.events,
     isAllowed: sessions.isLive,
   });
 

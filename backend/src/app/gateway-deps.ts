@@ -45,5 +45,8 @@ export interface GatewayDeps {
   /** Metrics of the other processes, in Prometheus' text format; null from one that does not answer. */
   readonly otherMetrics: readonly (() => Promise<string | null>)[];
   /** For tests. */
-  readonly tuning?: { readonly passwordHasher?: PasswordHasherOptions };
+  readonly tuning?: {
+    readonly passwordHasher?: PasswordHasherOptions;
+    readonly events?: { readonly heartbeatMs: number };
+  };
 }

@@ -17,6 +17,8 @@ export const useAccountStore = defineStore('account', () => {
   /** Version of the server when this page was loaded, and now; different: the page is out of date. */
   const serverVersion = ref<string | null>(null);
   const updateAvailable = ref(false);
+  /** Since when the states of agents may be old, for the cluster does not answer; null while they are not. */
+  const staleSince = ref<string | null>(null);
   /** Signed out in this tab by the person; else it was done to them, and they may want to go on where they were. */
   const leftByChoice = ref(false);
   const agents = useAgentsStore();
@@ -25,7 +27,9 @@ export const useAccountStore = defineStore('account', () => {
 
   const isAdmin = computed(() => user.value?.role === 'admin');
 
-  const onHello = (version: string): void => {
+  const onHello = (hello: Extract<ServerEvent, { type: 'hello' }>): void => {
+    const { version } = hello;
+    staleSince.value = hello.staleSince;
     if (serverVersion.value !== null && serverVersion.value !== version) updateAvailable.value = true;
     serverVersion.value ??= version;
   };
@@ -35,12 +39,13 @@ export const useAccountStore = defineStore('account', () => {
     hub = null;
     user.value = null;
     offlineSinceMs.value = null;
+    staleSince.value = null;
     agents.reset();
     capabilities.reset();
   };
 
   const onEvent = (event: ServerEvent): void => {
-    if (event.type === 'hello') onHello(event.version);
+    if (event.type === 'hello') onHello(event);
     else if (event.type === 'account') user.value = event.user;
     else if (event.type === 'signed-out') credentials.clear();
     else agents.apply(event);
@@ -110,6 +115,7 @@ export const useAccountStore = defineStore('account', () => {
     offlineSinceMs,
     isAdmin,
     updateAvailable,
+    staleSince,
     leftByChoice,
     resume,
     accept: (signedIn: SignedIn): void => void credentials.accept(signedIn),

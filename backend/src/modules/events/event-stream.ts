@@ -24,6 +24,9 @@ export interface EventStreamOptions {
   /** Position of the browser's last event, from Last-Event-ID; null: it wants what comes from now on. */
   readonly lastEventId: string | null;
   readonly version: string;
+  /** Since when the states of agents may be old; null: they are not. */
+  readonly staleSince: () => Date | null;
+  readonly heartbeatMs?: number;
   /** Whether the browser session is still good. */
   readonly isAllowed: () => Promise<boolean>;
   readonly expiresAt: Date;
@@ -34,6 +37,7 @@ export class EventStream {
   readonly userId: string;
   readonly #options: EventStreamOptions;
   #position = '0';
+  #staleSince: string | null = null;
   /** Before that nobody knows what this browser has seen. */
   #hasPosition = false;
   #isPumping = false;
@@ -50,16 +54,16 @@ export class EventStream {
 
   /** Sends hello or what was missed, then follows. */
   async start(): Promise<void> {
-    const { response, expiresAt, version } = this.#options;
+    const { response, expiresAt } = this.#options;
     response.once('close', () => this.#dispose());
     response.on('error', () => this.#dispose());
-    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    this.#heartbeat = setInterval(() => this.#beat(), this.#options.heartbeatMs ?? HEARTBEAT_MS);
     // The token's end is the stream's end: a browser comes back with a new one and misses nothing.
     this.#expiry = setTimeout(() => this.end(), Math.max(0, expiresAt.getTime() - Date.now()));
     const isResumable = await this.#findPosition();
     this.#hasPosition = true;
     this.#write('retry: 1000\n\n');
-    this.#send({ type: 'hello', version }, this.#position);
+    this.#greet(this.#position);
     if (!isResumable) this.#send({ type: 'resync' }, this.#position);
     this.wake();
   }
@@ -111,8 +115,15 @@ export class EventStream {
     return isThere;
   }
 
+  #greet(id: string | null): void {
+    this.#staleSince = this.#options.staleSince()?.toISOString() ?? null;
+    this.#send({ type: 'hello', version: this.#options.version, staleSince: this.#staleSince }, id);
+  }
+
   #beat(): void {
     this.#write(': heartbeat\n\n');
+    const staleSince = this.#options.staleSince()?.toISOString() ?? null;
+    if (this.#hasPosition && staleSince !== this.#staleSince) this.#greet(null);
     if (this.#isPumpDue) this.wake();
   }
 

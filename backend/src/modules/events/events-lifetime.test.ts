@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EventClient } from '../../../test/event-client.ts';
 import { createTestGateway, type TestGateway } from '../../../test/gateway.ts';
+import { createMemoryRuntime } from '../../../test/memory-runtime.ts';
 import { signAccessToken } from '../auth/access-token.ts';
 import { EventStream } from './event-stream.ts';
 import { publishEvent } from './publish.ts';
@@ -16,6 +17,33 @@ beforeAll(async () => {
   await test.app.listen({ port: 0, host: '127.0.0.1' });
 });
 afterAll(() => test.close());
+
+describe('a cluster that does not answer', () => {
+  it('is told at the beginning, and when it begins and ends', async () => {
+    let since: Date | null = null;
+    const runtime = { ...createMemoryRuntime(), stale: () => since && { since, reason: 'it does not answer' } };
+    const own = await createTestGateway({ deps: { runtime, tuning: { events: { heartbeatMs: 50 } } } });
+    try {
+      await own.app.listen({ port: 0, host: '127.0.0.1' });
+      const client = new EventClient(own.app, (await own.person('stella')).headers());
+      const told = (): unknown[] =>
+        client.received.flatMap(({ event }) => (event.type === 'hello' ? [event.staleSince] : []));
+      const at = new Date('2026-01-02T03:04:05.000Z');
+      for (const [value, expected] of [
+        [null, [null]],
+        [at, [null, at.toISOString()]],
+        [null, [null, at.toISOString(), null]],
+      ] as const) {
+        since = value;
+        await client.until('hello', () => told().length === expected.length);
+        expect(told()).toEqual(expected);
+      }
+      client.close();
+    } finally {
+      await own.close();
+    }
+  });
+});
 
 describe('lifetime of the event stream', () => {
   it('ends with the access token', async () => {
@@ -40,6 +68,7 @@ describe('lifetime of the event stream', () => {
       userId: claimsOf(accessToken).userId,
       lastEventId: null,
       version: '1',
+      staleSince: () => null,
       isAllowed: async () => true,
       expiresAt: new Date(Date.now() + 60_000),
     });

@@ -34,7 +34,7 @@ describe('the event stream', () => {
   it('says hello and brings events of the account, and of nobody else', async () => {
     const [anna, bert] = [await test.person('anna'), await test.person('bert')];
     const [first, second, stranger] = [await listen(anna), await listen(anna), await listen(bert)];
-    expect(first.received[0]?.event).toEqual({ type: 'hello', version: '0.0.1-test' });
+    expect(first.received[0]?.event).toEqual({ type: 'hello', version: '0.0.1-test', staleSince: null });
     expect(first.headers).toMatchObject({
       'content-type': 'text/event-stream; charset=utf-8',
       'x-content-type-options': 'nosniff',

@@ -30,6 +30,10 @@ interface Deps {
   readonly notifications: NotificationHub;
   readonly logger: Logger;
   readonly version: string;
+  /** Since when the states of agents may be old; null: they are not. */
+  readonly staleSince: () => Date | null;
+  /** For tests; milliseconds. */
+  readonly heartbeatMs?: number;
   /** Whether token, browser session and account of this caller still hold. */
   readonly isAllowed: (user: AuthenticatedUser) => Promise<boolean>;
 }
@@ -75,6 +79,8 @@ export const createEventsService = (deps: Deps): EventsService => {
       userId: user.id,
       lastEventId,
       version: deps.version,
+      staleSince: deps.staleSince,
+      ...(deps.heartbeatMs !== undefined && { heartbeatMs: deps.heartbeatMs }),
       isAllowed: () => deps.isAllowed(user),
       expiresAt: user.tokenExpiresAt,
     });

@@ -35,6 +35,7 @@ export default {
   showWhy: 'Why?',
   hideWhy: 'Hide',
   offline: 'No connection to the server. What you see may be old. Trying again in {n} s.',
+  stale: 'The cluster has not answered since {time}. States of agents may be old; their work and open terminals go on.',
   offlineNow: 'No connection to the server. What you see may be old. Trying again…',
   retryNow: 'Try now',
   updated: 'SAC was updated. Reload to get the new version.',

@@ -35,6 +35,7 @@ export default {
   showWhy: '为什么？',
   hideWhy: '收起',
   offline: '与服务器的连接已断开，显示内容可能已过时。{n} 秒后重试。',
+  stale: '集群自 {time} 起没有响应。智能体的状态可能已过时；它们的工作和已打开的终端不受影响。',
   offlineNow: '与服务器的连接已断开，显示内容可能已过时。正在重试…',
   retryNow: '立即重试',
   updated: 'SAC 已更新，请刷新以使用新版本。',
