@@ -2,7 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@playwright/test';
 import { grantsOf, rowsOf } from '../support/accounts.ts';
-import { attempt, cluster, helm, install, kubectl, kubectlHere, renderedChart, run } from '../support/cluster.ts';
+import {
+  attempt,
+  cluster,
+  helm,
+  install,
+  kubectl,
+  kubectlHere,
+  renderedCase,
+  renderedChart,
+  run,
+} from '../support/cluster.ts';
 
 test('helm install ends with all pods ready', async () => {
   const notes = await install();
@@ -27,6 +37,15 @@ test('helm test: everything finds everything', async () => {
 test('the API server accepts every object in its strict mode', async () => {
   await run('kubectl', ['apply', '--dry-run=server', '--validate=strict', '--filename', '-'], await renderedChart());
 });
+
+for (const name of ['everything', 'ingress'])
+  test(`and those of the values ${name}: Ingress, autoscalers, quotas`, async () => {
+    const objects = await renderedCase(name);
+    expect(objects).toMatch(
+      name === 'ingress' ? /^kind: Ingress$/m : /^kind: (HorizontalPodAutoscaler|ResourceQuota)$/m,
+    );
+    await run('kubectl', ['apply', '--dry-run=server', '--validate=strict', '--filename', '-'], objects);
+  });
 
 test('a namespace of agents refuses a pod with more rights than an agent has', async () => {
   const pod = (security: object) =>

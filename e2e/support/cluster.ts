@@ -88,6 +88,19 @@ export const replaceEveryPod = (): Promise<string> =>
 
 export const renderedChart = (): Promise<string> => helm(['template'], chart, '--validate', ...valuesArgs());
 
+/** Kinds of operators and gateways: only a cluster that has these knows them. */
+const FOREIGN_KIND = /^kind: (HTTPRoute|PodMonitor|PrometheusRule)$/m;
+
+/** What the chart makes of values that a test of the chart renders, as far as every cluster knows its kinds, in namespaces that are there. */
+export const renderedCase = async (name: string): Promise<string> => {
+  const text = await helm(['template'], chart, '--values', `${repositoryDir}helm/tests/cases/${name}.yaml`);
+  return text
+    .split(/^---$/m)
+    .filter((object) => !FOREIGN_KIND.test(object))
+    .map((object) => object.replace(/^( {2}namespace: ).*-\d+$/m, `$1${cluster.agents}`))
+    .join('---');
+};
+
 /** Names of the pods of a component of the release. */
 export const podsOf = async (component: string): Promise<string[]> =>
   (await kubectlHere('get', 'pods', '--selector', `app.kubernetes.io/component=${component}`, '--output', 'name'))
