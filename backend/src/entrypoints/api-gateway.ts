@@ -63,6 +63,7 @@ const run = async (): Promise<void> => {
         clusterDomain: cluster.clusterDomain,
         internalUrl: config.internalUrl,
         pod: cluster.pod,
+        widestEgress: cluster.limits.egress ?? 'internet',
         version: config.version,
         logger,
       }),

@@ -17,6 +17,7 @@ export interface ProbeParts {
   readonly image: string;
   readonly imagePullSecrets: readonly string[];
   readonly internalUrl: string;
+  /** Its `egress` is the widest that an agent may have. */
   readonly settings: PodSettings;
   /** Of this attempt: pods of an earlier one say nothing. */
   readonly run: string;
@@ -129,7 +130,10 @@ const podSpecOf = (parts: ProbeParts): V1PodSpec => {
   };
 };
 
-/** Two pods of the smallest rights an agent can have: beyond DNS and api-gateway they may reach nothing. */
+/**
+ * Two pods of the widest rights an agent can have: what that choice opens may hold neither other pods nor the API server. With
+ * smaller rights a range of the cluster that the choice forgot to leave out would not show.
+ */
 export const probeSetOf = (parts: ProbeParts): V1StatefulSet => {
   const labels = labelsOf(parts);
   return {
@@ -144,7 +148,7 @@ export const probeSetOf = (parts: ProbeParts): V1StatefulSet => {
       selector: { matchLabels: labels },
       template: {
         metadata: {
-          labels: { ...labels, [labelNames.egress]: 'none' },
+          labels: { ...labels, [labelNames.egress]: parts.settings.egress },
           annotations: { [probeAnnotations.run]: parts.run },
         },
         spec: podSpecOf(parts),
