@@ -123,7 +123,11 @@ const podSpecOf = (parts: ProbeParts): V1PodSpec => {
           readOnlyRootFilesystem: true,
           capabilities: { drop: ['ALL'] },
         },
-        resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '128Mi' } },
+        // The amounts a quota may ask every pod for.
+        resources: {
+          requests: { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '0' },
+          limits: { cpu: '1', memory: '128Mi', 'ephemeral-storage': '64Mi' },
+        },
         readinessProbe: { tcpSocket: { port: TERMINAL_PORT }, periodSeconds: 1 },
       },
     ],
