@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import { readClock } from '../../db/clock.ts';
 import type { Database } from '../../db/database.ts';
 import type { NotificationHub } from '../../db/listen.ts';
 import { createWorkQueue, type WorkQueue } from '../../lib/work-queue.ts';
@@ -111,7 +112,9 @@ const createStep = (
       actions.endings.seen(record.row.uid, state.observed);
       await recordProgress(db, agentId, state.observed);
     }
-    const decision = decide(state.wanted, state.observed, Date.now());
+    // The clock that wrote when it was deleted, which nothing else here depends on.
+    const nowMs = state.wanted.deletedAt === null ? Date.now() : await readClock(db);
+    const decision = decide(state.wanted, state.observed, nowMs);
     if (isEnd(decision) && !mayEnd) return 'end';
     const { recheckAfterMs } = await carryOut(decision, record, state, actions);
     if (recheckAfterMs !== undefined) queues().agents.addAfter(agentId, recheckAfterMs);
