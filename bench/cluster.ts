@@ -37,12 +37,24 @@ try {
   const { env, images } = prepareCluster(folder, { namespace: 'sac-bench' });
   Object.assign(process.env, env);
   report(
-    images.map(({ name, buildMs }) => ({
-      name: `${name} built and loaded`,
-      value: buildMs / 1_000,
-      unit: 's',
-      conditions: 'with what the builder still has of earlier builds',
-    })),
+    images.flatMap(({ name, buildMs, sizeBytes }) => [
+      {
+        name: `${name} built and loaded`,
+        value: buildMs / 1_000,
+        unit: 's',
+        conditions: 'with what the builder still has of earlier builds',
+      },
+      ...(sizeBytes === null
+        ? []
+        : [
+            {
+              name: `${name} size`,
+              value: sizeBytes / 1e6,
+              unit: 'MB',
+              conditions: 'unpacked, with its base image; 1 MB is 1,000,000 bytes',
+            },
+          ]),
+    ]),
   );
   await install();
   await helm(['test'], '--timeout', '3m');

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { imageSizeBytes } from './image-size.ts';
 import { root } from './runners.ts';
 
 /** The folder of a kit that makes a cluster on this machine; null where there is none. */
@@ -60,6 +61,8 @@ const requireTools = (): void => {
 export interface BuiltImage {
   readonly name: string;
   readonly buildMs: number;
+  /** Unpacked; null where the builder does not say. */
+  readonly sizeBytes: number | null;
 }
 
 interface Images {
@@ -89,7 +92,8 @@ const buildImages = (kit: string): Images => {
       '.',
     );
     const buildMs = performance.now() - startedMs;
-    built.push({ name, buildMs });
+    const sizeBytes = imageSizeBytes(run('buildah', ['images', '--json'], true).stdout, `${name}:${tag}`);
+    built.push({ name, buildMs, sizeBytes });
     process.stderr.write(`${name}: built and loaded in ${Math.round(buildMs / 1000)} s\n`);
   }
   succeed(join(kit, 'build-image'), '--base', 'timescaledb', 'minio');

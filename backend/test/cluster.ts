@@ -67,6 +67,7 @@ export class TestNamespace {
         resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { cpu: '2', memory: '1Gi' } },
         storageSize: '64Mi',
       },
+      widestEgress: 'internet',
       version: '0.0.0-test',
       logger: this.logger,
       verifiesIsolation: false, // the namespaces of most tests have no policies

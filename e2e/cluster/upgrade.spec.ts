@@ -5,6 +5,8 @@ import { countingShell, watchThrough, type Watcher } from '../support/counted-li
 
 const TERMINALS = 10;
 const VIEWERS_EACH = 5;
+/** Whoever lost seconds would notice. This is a test on a busy machine; the benchmark holds the 2 s that are promised. */
+const LONGEST_GAP_MS = 5_000;
 
 test('helm upgrade replaces every pod under 50 streaming terminals, and nothing is lost', async () => {
   const user = await admin('upgrader');
@@ -19,6 +21,7 @@ test('helm upgrade replaces every pod under 50 streaming terminals, and nothing 
   expect(seen.notExact).toBe(0);
   expect(seen.fewestLines).toBeGreaterThan(100);
   expect(seen.reconnects).toBeGreaterThan(0);
+  expect(seen.gapsMs.at(-1)).toBeLessThanOrEqual(LONGEST_GAP_MS);
 });
 
 test('an upgrade whose migration fails changes nothing that runs', async () => {

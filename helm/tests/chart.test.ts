@@ -61,6 +61,8 @@ interface PodSpec {
   readonly initContainers?: readonly Container[];
 }
 interface Container {
+  readonly name: string;
+  readonly startupProbe?: { readonly periodSeconds: number; readonly failureThreshold: number };
   readonly resources?: { readonly limits?: { readonly memory?: unknown } };
   readonly securityContext?: {
     readonly allowPrivilegeEscalation?: boolean;
@@ -69,6 +71,19 @@ interface Container {
   };
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
 }
+
+test('a pod of api-gateway may wait for its database and read the cluster before its start counts as failed', async () => {
+  const waiting = await render([join(casesDir, 'no-policies.yaml')]);
+  for (const objects of [everything, trial, waiting]) {
+    const { startupProbe, env = [] } = objects
+      .flatMap((each) => podOf(each)?.containers ?? [])
+      .find(({ name }) => name === 'api-gateway')!;
+    const waitSeconds = Number(env.find(({ name }) => name === 'SAC_DATABASE_WAIT_SECONDS')?.value);
+    expect(waitSeconds).toBe(objects === waiting ? 300 : 60);
+    // START_DEADLINE_MS of the runtime comes after the wait.
+    expect(startupProbe!.periodSeconds * startupProbe!.failureThreshold).toBeGreaterThan(waitSeconds + 60);
+  }
+});
 
 const podOf = ({ kind, spec }: KubernetesObject): PodSpec | null => {
   if (kind === 'Pod') return spec as PodSpec;

@@ -2,8 +2,22 @@ import { randomBytes } from 'node:crypto';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { AppError } from '../lib/app-error.ts';
+import { limitConnections, type ConnectionLimits } from './connection-limit.ts';
 import { sendError } from './error-mapper.ts';
 import { DEFAULT_BODY_LIMIT_BYTES } from './build-server.ts';
+
+interface InternalLimits extends ConnectionLimits {
+  /** From a connection, or the first byte of its next request, to the end of the head. */
+  readonly headersTimeoutMs: number;
+  /** To the end of the request's body; answers, the streams, last as long as they do. */
+  readonly requestTimeoutMs: number;
+}
+
+/**
+ * Any sandbox may open connections here before it shows a credential. A sidecar holds two or three, a proxy and a replica a
+ * few more; the limit of an address leaves room for clusters in which a node hides all its pods behind its own.
+ */
+const LIMITS: InternalLimits = { perAddress: 256, total: 8_192, headersTimeoutMs: 10_000, requestTimeoutMs: 30_000 };
 
 /**
  * The listener for sandboxes: an instance of its own, so that nothing of it can be reached through the
@@ -12,11 +26,19 @@ import { DEFAULT_BODY_LIMIT_BYTES } from './build-server.ts';
 export const buildInternalServer = async (
   logger: Logger,
   parts: readonly ((scope: FastifyInstance) => void)[],
+  limits: InternalLimits = LIMITS,
 ): Promise<FastifyInstance> => {
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: DEFAULT_BODY_LIMIT_BYTES,
+    requestTimeout: limits.requestTimeoutMs,
+    http: {
+      headersTimeout: limits.headersTimeoutMs,
+      // Node looks at its connections this often only; its default would make 10 s of silence 40.
+      connectionsCheckingInterval: limits.headersTimeoutMs / 5,
+      maxHeaderSize: 16 * 1024,
+    },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     requestIdHeader: false,
@@ -25,6 +47,7 @@ export const buildInternalServer = async (
       sendError(err, request, reply);
     },
   }) as unknown as FastifyInstance;
+  limitConnections(app.server, limits, logger);
   app.setErrorHandler(sendError);
   app.setNotFoundHandler((request, reply) =>
     sendError(new AppError('not_found', 'There is nothing at this address.'), request, reply),

@@ -79,9 +79,9 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   });
   const volumes = createVolumesService({ db: deps.db, left: deps.runtime.left });
   const checks = [
-    databaseCheck(deps.db),
-    notificationsCheck(deps.db, deps.notifications),
-    backgroundCheck(deps.db),
+    databaseCheck(deps.db, deps.runtime.kind),
+    notificationsCheck(deps.db, deps.notifications, deps.runtime.kind),
+    backgroundCheck(deps.db, deps.runtime.kind),
     isolationCheck(deps.runtime, deps.config),
     sandboxesCheck(deps.db, deps.runtime),
     ...(deps.runtime.left === undefined ? [] : [volumes.check]),

@@ -32,8 +32,15 @@ const run = async (): Promise<void> => {
 
   // Asked to end while it starts: there is nothing to hand over yet.
   let gateway: GatewayProcess | null = null;
-  const stop = (): void => {
-    if (gateway === null) process.exit(0);
+  const stop = (signal: NodeJS.Signals): void => {
+    if (gateway === null) {
+      const waited = 'it waits for the database and its schema, then for what the cluster has';
+      logger.warn(
+        { signal, upSeconds: Math.round(process.uptime()) },
+        `ended by ${signal} before it listened: ${waited}`,
+      );
+      process.exit(0);
+    }
     gateway.stop().then(
       () => process.exit(0),
       () => process.exit(1),
@@ -56,6 +63,7 @@ const run = async (): Promise<void> => {
         clusterDomain: cluster.clusterDomain,
         internalUrl: config.internalUrl,
         pod: cluster.pod,
+        widestEgress: cluster.limits.egress ?? 'internet',
         version: config.version,
         logger,
       }),

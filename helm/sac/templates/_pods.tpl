@@ -116,12 +116,15 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* Three probes on one listener: dict live, ready (paths), port. Live asks the process alone, ready what it needs. */}}
+{{/*
+Three probes on one listener: dict live, ready (paths), port, startSeconds (default 60: so long it may take until it listens). Live asks the
+process alone, ready what it needs.
+*/}}
 {{- define "sac.probes" -}}
 startupProbe:
   httpGet: { path: {{ .live }}, port: {{ .port }} }
   periodSeconds: 1
-  failureThreshold: 60
+  failureThreshold: {{ .startSeconds | default 60 }}
 livenessProbe:
   httpGet: { path: {{ .live }}, port: {{ .port }} }
   periodSeconds: 10

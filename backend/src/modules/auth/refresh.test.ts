@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTestGateway, PASSWORD, TEST_ORIGIN, type TestBrowser, type TestGateway } from '../../../test/gateway.ts';
 
 let test: TestGateway;
@@ -67,6 +67,21 @@ describe('refreshing', () => {
       .where('action', '=', 'auth.refresh_reused')
       .execute();
     expect(entries).toHaveLength(1);
+  });
+
+  it.each([-5, 5])('takes the token before also at a replica whose clock is %i minutes off', async (minutes) => {
+    const page = await test.admin();
+    await age(page, 60);
+    const [old, late] = [page.copy(), page.copy()];
+    await page.call('refresh', { body: {} });
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + minutes * 60_000 });
+    try {
+      expect((await old.call('refresh', { body: {} })).status).toBe(200);
+      await age(page, 11);
+      expect((await late.call('refresh', { body: {} })).error.code).toBe('unauthenticated');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('leaves other sessions of the account alone when one is ended so', async () => {

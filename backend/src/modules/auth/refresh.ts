@@ -1,6 +1,7 @@
 import type { SignedIn } from '@sac/contracts';
 import type { Transaction } from 'kysely';
 import type { Logger } from 'pino';
+import { readClock } from '../../db/clock.ts';
 import type { Database } from '../../db/database.ts';
 import type { AuthSessionRow, Tables, UserRow } from '../../db/tables.ts';
 import { inTransaction } from '../../db/transaction.ts';
@@ -44,7 +45,6 @@ interface Deps {
     session: AuthSessionRow,
     token: RefreshToken,
   ) => Promise<OpenedSession>;
-  readonly now: () => Date;
 }
 
 type Outcome = { readonly kind: 'opened'; readonly session: OpenedSession } | { readonly kind: 'refused' };
@@ -52,7 +52,7 @@ type Outcome = { readonly kind: 'opened'; readonly session: OpenedSession } | { 
 export const signedOut = (): AppError => new AppError('unauthenticated', 'This browser is signed out. Sign in again.');
 
 export const createRefresh = (deps: Deps): Refresh => {
-  const { hand, now, refreshKey } = deps;
+  const { hand, refreshKey } = deps;
 
   const reused = async (trx: Transaction<Tables>, session: AuthSessionRow, origin: Origin): Promise<Outcome> => {
     await repository.revokeAuthSessions(trx, { userId: session.user_id, id: session.id }, 'reuse');
@@ -67,12 +67,15 @@ export const createRefresh = (deps: Deps): Refresh => {
 
   const refreshIn = async (trx: Transaction<Tables>, token: RefreshToken, origin: Origin): Promise<Outcome> => {
     const session = await repository.lockAuthSessionByFamily(trx, familyHash(token.family));
-    if (session === undefined || session.revoked_at !== null || session.expires_at <= now()) return { kind: 'refused' };
+    // One clock for all replicas: by their own, minutes apart, a second tab would look like theft.
+    const nowMs = await readClock(trx);
+    if (session === undefined || session.revoked_at !== null || session.expires_at.getTime() <= nowMs)
+      return { kind: 'refused' };
     const user = await repository.findUserById(trx, session.user_id);
     if (user === undefined || user.status !== 'active') return { kind: 'refused' };
 
     const newest = session.refresh_counter;
-    const justRotated = now().getTime() - session.rotated_at.getTime() <= REFRESH_GRACE_MS;
+    const justRotated = nowMs - session.rotated_at.getTime() <= REFRESH_GRACE_MS;
     const isNewest = token.counter === newest;
     if (!isNewest && !(justRotated && token.counter === newest - 1)) return reused(trx, session, origin);
     const opened = async (counter: number): Promise<Outcome> => ({
@@ -81,8 +84,8 @@ export const createRefresh = (deps: Deps): Refresh => {
     });
     if (justRotated) return opened(newest);
 
-    const expiresAt = new Date(now().getTime() + SESSION_IDLE_MS);
-    await repository.rotateAuthSession(trx, session.id, { counter: newest + 1, expiresAt, now: now() });
+    const expiresAt = new Date(nowMs + SESSION_IDLE_MS);
+    await repository.rotateAuthSession(trx, session.id, { counter: newest + 1, expiresAt, now: new Date(nowMs) });
     return opened(newest + 1);
   };
 

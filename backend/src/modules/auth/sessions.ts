@@ -105,7 +105,7 @@ export const createSessionsService = (deps: Deps): SessionsService => {
     return hand(trx, user, session, token);
   };
 
-  const { refresh, signOut } = createRefresh({ ...deps, refreshKey, hand, now });
+  const { refresh, signOut } = createRefresh({ ...deps, refreshKey, hand });
 
   const list: SessionsService['list'] = async (caller) => {
     const rows = await repository.listAuthSessions(deps.db, caller.id);

@@ -7,7 +7,7 @@ import { inTransaction } from '../../db/transaction.ts';
 import { AppError } from '../../lib/app-error.ts';
 import { COMMAND_RESULTS_CHANNEL, COMMANDS_CHANNEL, notify } from '../agents/channels.ts';
 import { abandonCommand, insertCommand } from './command-queue.ts';
-import { findCommand, wasOpenedSince } from './repository.ts';
+import { findCommand, wasOpenedWithin } from './repository.ts';
 
 export interface CommandRequest {
   readonly agentId: string;
@@ -53,13 +53,7 @@ export const createCommandBus = (deps: {
   const insert = (request: Omit<CommandRequest, 'signal'>): Promise<string> =>
     inTransaction(db, async (trx) => {
       const { agentId, generation, kind, payload, timeoutMs } = request;
-      const id = await insertCommand(trx, {
-        agentId,
-        generation,
-        kind,
-        payload,
-        expiresAt: new Date(Date.now() + timeoutMs),
-      });
+      const id = await insertCommand(trx, { agentId, generation, kind, payload, timeoutMs });
       await notify(trx, COMMANDS_CHANNEL, agentId);
       return id;
     });
@@ -122,7 +116,7 @@ export const createCommandBus = (deps: {
       await insert(request);
     },
     openedJustNow: (agentId, generation, terminal) =>
-      wasOpenedSince(db, { agentId, generation, terminal, since: new Date(Date.now() - JUST_NOW_MS) }),
+      wasOpenedWithin(db, { agentId, generation, terminal, withinMs: JUST_NOW_MS }),
     close: () => {
       unsubscribe();
       for (const wake of waiters.values()) wake();

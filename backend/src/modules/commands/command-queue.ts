@@ -9,7 +9,7 @@ export interface NewCommand {
   readonly payload: CommandPayload;
   readonly promptId?: string;
   /** Absent: it waits as long as its sandbox lives. */
-  readonly expiresAt?: Date;
+  readonly timeoutMs?: number;
 }
 
 export const insertCommand = async (db: DatabaseOrTransaction, command: NewCommand): Promise<string> => {
@@ -21,7 +21,9 @@ export const insertCommand = async (db: DatabaseOrTransaction, command: NewComma
       kind: command.kind,
       payload: JSON.stringify(command.payload),
       prompt_id: command.promptId ?? null,
-      expires_at: command.expiresAt ?? null,
+      // By the clock that says later whether it is over: those of replicas differ.
+      expires_at:
+        command.timeoutMs === undefined ? null : sql<Date>`now() + ${command.timeoutMs} * interval '1 millisecond'`,
     })
     .returning('id')
     .executeTakeFirstOrThrow();

@@ -80,9 +80,14 @@ export const toSandboxCommand = (row: CommandRow): SandboxCommand => {
 };
 
 /** Terminals opened so recently that the sidecar's next report may not show them yet. */
-export const wasOpenedSince = async (
+export const wasOpenedWithin = async (
   db: DatabaseOrTransaction,
-  opened: { readonly agentId: string; readonly generation: number; readonly terminal: string; readonly since: Date },
+  opened: {
+    readonly agentId: string;
+    readonly generation: number;
+    readonly terminal: string;
+    readonly withinMs: number;
+  },
 ): Promise<boolean> => {
   const row = await db
     .selectFrom('commands')
@@ -91,7 +96,7 @@ export const wasOpenedSince = async (
     .where('generation', '=', opened.generation)
     .where('kind', '=', 'openTerminal')
     .where('state', '=', 'done')
-    .where('settled_at', '>', opened.since)
+    .where('settled_at', '>', sql<Date>`now() - ${opened.withinMs} * interval '1 millisecond'`)
     .where(sql<string>`result -> 'value' ->> 'name'`, '=', opened.terminal)
     .executeTakeFirst();
   return row !== undefined;

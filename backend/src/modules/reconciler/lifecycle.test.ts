@@ -210,6 +210,20 @@ describe('a deleted agent', () => {
       .selectNoFrom((eb) => eb.fn('pg_notify', [eb.val('sac_agents'), eb.val(agent.id)]).as('n'))
       .execute();
 
+  it('runs on while undo is offered also where the clock of the replica is minutes ahead', async () => {
+    const agent = await open();
+    await ready(agent);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 5 * 60_000 });
+    try {
+      await fixture.call('deleteAgent', ada, { params: { agentId: agent.id } });
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running');
+    } finally {
+      vi.useRealTimers();
+    }
+    await free();
+  });
+
   it('runs on while undo is offered, then stops, then goes with everything', async () => {
     const agent = await open();
     await ready(agent);

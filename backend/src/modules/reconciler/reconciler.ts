@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import { readClock } from '../../db/clock.ts';
 import type { Database } from '../../db/database.ts';
 import type { NotificationHub } from '../../db/listen.ts';
 import { createWorkQueue, type WorkQueue } from '../../lib/work-queue.ts';
@@ -8,12 +9,13 @@ import { AGENTS_CHANNEL, ALL_AGENTS } from '../agents/channels.ts';
 import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/records.ts';
 import { stateOf, type AgentState, type StateDeps } from '../agents/state.ts';
 import { createActions, type Actions } from './actions.ts';
-import { decide, wantsSandbox } from './decide.ts';
+import { decide, wantsSandbox, type Decision } from './decide.ts';
 import { createLeadership, type Leadership } from './leader.ts';
 import { createReconcilerMetrics, type ReconcilerMetrics } from './metrics.ts';
 import { publishAgent } from './publisher.ts';
 import { endOrphans } from './orphans.ts';
 import { recordProgress } from './starts.ts';
+import { createTurns } from './turns.ts';
 
 export interface ReconcilerDeps extends StateDeps {
   readonly db: Database;
@@ -23,7 +25,7 @@ export interface ReconcilerDeps extends StateDeps {
   readonly recording: () => Promise<RecordingSetting>;
   /** Where it says how it keeps up. */
   readonly registry?: Registry;
-  /** Agents started or stopped at the same time. */
+  /** Agents started at the same time. */
   readonly concurrency?: number;
   readonly resyncMs?: number;
   readonly leadership?: { readonly retryMs: number; readonly probeMs: number };
@@ -35,16 +37,20 @@ export interface Reconciler {
 }
 
 const CONCURRENCY = 4;
+/** Ends mostly wait: on a node that does not answer for almost a minute each. */
+const END_CONCURRENCY = 32;
 const PUBLISH_CONCURRENCY = 2;
 const RESYNC_MS = 30_000;
 const PAGE_SIZE = 500;
 
+const isEnd = ({ action }: Decision): boolean => action === 'stop' || action === 'remove';
+
 const carryOut = async (
+  decision: Decision,
   record: AgentRecord,
   state: AgentState,
   actions: Actions,
 ): Promise<{ recheckAfterMs?: number }> => {
-  const decision = decide(state.wanted, state.observed, Date.now());
   switch (decision.action) {
     case 'none':
       if (wantsSandbox(state.wanted) && state.observed?.generation === record.row.generation)
@@ -78,6 +84,7 @@ const forEachAgent = async (db: Database, visit: (agentId: string) => void): Pro
 
 interface Queues {
   readonly agents: WorkQueue;
+  readonly ends: WorkQueue;
   readonly publish: WorkQueue;
   readonly resync: WorkQueue;
 }
@@ -88,32 +95,66 @@ interface QueueParts {
   readonly isLeader: () => boolean;
 }
 
-/** Publishing has a queue of its own: it must not wait for a sandbox that takes its time to stop. */
-const createQueues = (deps: ReconcilerDeps, { actions, metrics, isLeader }: QueueParts): Queues => {
+type Step = 'done' | 'end';
+
+/** One step of one agent; one that ends a sandbox is only taken where `mayEnd`. */
+const createStep = (
+  deps: ReconcilerDeps,
+  { actions }: QueueParts,
+  queues: () => Pick<Queues, 'agents' | 'publish'>,
+) => {
+  const { db } = deps;
+  return async (agentId: string, mayEnd: boolean): Promise<Step> => {
+    const record = await findAgentRecord(db, agentId);
+    if (!record) return 'done';
+    const state = stateOf(record, deps);
+    if (state.observed) {
+      actions.endings.seen(record.row.uid, state.observed);
+      await recordProgress(db, agentId, state.observed);
+    }
+    // The clock that wrote when it was deleted, which nothing else here depends on.
+    const nowMs = state.wanted.deletedAt === null ? Date.now() : await readClock(db);
+    const decision = decide(state.wanted, state.observed, nowMs);
+    if (isEnd(decision) && !mayEnd) return 'end';
+    const { recheckAfterMs } = await carryOut(decision, record, state, actions);
+    if (recheckAfterMs !== undefined) queues().agents.addAfter(agentId, recheckAfterMs);
+    queues().publish.add(agentId);
+    return 'done';
+  };
+};
+
+/**
+ * Publishing has a queue of its own, and so have ends: neither it nor a start must wait for sandboxes that take their time
+ * to stop. What concerns one agent still happens one after the other.
+ */
+const createQueues = (deps: ReconcilerDeps, parts: QueueParts): Queues => {
+  const { metrics, isLeader } = parts;
   const { db, logger } = deps;
   const onError = (what: string) => (key: string, err: unknown, failures: number) =>
     logger.warn({ err, key, failures }, what);
   const ifLeader = (work: (key: string) => Promise<void>) => async (key: string) => {
     if (isLeader()) await work(key);
   };
-
-  const reconcile = async (agentId: string): Promise<void> => {
-    const record = await findAgentRecord(db, agentId);
-    if (!record) return;
-    const state = stateOf(record, deps);
-    if (state.observed) {
-      actions.endings.seen(record.row.uid, state.observed);
-      await recordProgress(db, agentId, state.observed);
-    }
-    const { recheckAfterMs } = await carryOut(record, state, actions);
-    if (recheckAfterMs !== undefined) agents.addAfter(agentId, recheckAfterMs);
-    publish.add(agentId);
-  };
+  const turns = createTurns((agentId) => agents.add(agentId));
+  const step = createStep(deps, parts, () => ({ agents, publish }));
 
   const agents = createWorkQueue({
-    work: metrics.timed('agents', ifLeader(reconcile)),
+    work: metrics.timed(
+      'agents',
+      ifLeader(async (agentId) => {
+        if ((await turns.take(agentId, () => step(agentId, false))) === 'end') ends.add(agentId);
+      }),
+    ),
     onError: onError('agent could not be reconciled; trying again'),
     concurrency: deps.concurrency ?? CONCURRENCY,
+  });
+  const ends = createWorkQueue({
+    work: metrics.timed(
+      'ends',
+      ifLeader(async (agentId) => void (await turns.take(agentId, () => step(agentId, true)))),
+    ),
+    onError: onError('sandbox of an agent could not be ended; trying again'),
+    concurrency: END_CONCURRENCY,
   });
   const publish = createWorkQueue({
     work: metrics.timed(
@@ -134,7 +175,7 @@ const createQueues = (deps: ReconcilerDeps, { actions, metrics, isLeader }: Queu
     onError: onError('agents could not be listed; trying again'),
     concurrency: 1,
   });
-  return { agents, publish, resync };
+  return { agents, ends, publish, resync };
 };
 
 /**
@@ -147,7 +188,7 @@ export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
   const isLeader = (): boolean => leadership.isLeader();
   const metrics = createReconcilerMetrics(deps.registry ?? new Registry());
   const queues = createQueues(deps, { actions, metrics, isLeader });
-  metrics.show({ agents: queues.agents, publish: queues.publish }, isLeader);
+  metrics.show({ agents: queues.agents, ends: queues.ends, publish: queues.publish }, isLeader);
   const resync = (): void => queues.resync.add('all');
   const wake = (agentId: string): void => {
     queues.publish.add(agentId);
@@ -185,7 +226,7 @@ export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
       clearInterval(timer);
       unsubscribe();
       ignoreRuntime();
-      await Promise.all([queues.agents.close(), queues.publish.close(), queues.resync.close()]);
+      await Promise.all([queues.agents, queues.ends, queues.publish, queues.resync].map((queue) => queue.close()));
       await leadership.close();
     },
   };

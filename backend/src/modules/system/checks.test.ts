@@ -33,7 +33,7 @@ describe('what an admin is told', () => {
 
   it('says that the database does not answer', async () => {
     const db = createDatabase({ url: NOWHERE, logger });
-    expect(await databaseCheck(db).check()).toMatchObject({
+    expect(await databaseCheck(db, 'local').check()).toMatchObject({
       state: 'failed',
       fix: expect.stringContaining('make restart SVC=db') as string,
     });
@@ -42,9 +42,10 @@ describe('what an admin is told', () => {
 
   it('says that notifications do not arrive', async () => {
     const notifications = createNotificationHub({ url: NOWHERE, logger });
-    expect(await notificationsCheck(test.db, notifications).check()).toMatchObject({
+    expect(await notificationsCheck(test.db, notifications, 'kubernetes').check()).toMatchObject({
       state: 'failed',
       detail: expect.stringContaining('2 s') as string,
+      fix: expect.stringContaining('kubectl') as string,
     });
     await notifications.close();
   });
@@ -60,12 +61,14 @@ describe('what an admin is told', () => {
         { user_id: id, event },
       ])
       .execute();
-    expect(await backgroundCheck(test.db).check()).toMatchObject({
+    expect(await backgroundCheck(test.db, 'kubernetes').check()).toMatchObject({
       state: 'warning',
       detail: expect.stringContaining('1 should have been deleted') as string,
+      fix: expect.stringContaining('kubectl') as string,
     });
+    expect((await backgroundCheck(test.db, 'local').check()).fix).toContain('make restart SVC=api');
     await test.db.deleteFrom('outbox').execute();
-    expect((await backgroundCheck(test.db).check()).state).toBe('ok');
+    expect((await backgroundCheck(test.db, 'kubernetes').check()).state).toBe('ok');
   });
 
   it('says that sandboxes are not isolated, and who may run them', async () => {
@@ -103,6 +106,7 @@ describe('sandboxes', () => {
   });
   const check = (...sandboxes: ReturnType<typeof observed>[]) =>
     sandboxesCheck(test.db, {
+      kind: 'kubernetes',
       observed: () => new Map(sandboxes.map((sandbox) => [sandbox.agentUid, sandbox as never])),
     }).check();
   const newAgent = async (name: string, receivedAt: Date | null): Promise<string> => {
@@ -134,10 +138,14 @@ describe('sandboxes', () => {
       state: 'ok',
       detail: '2 there, 2 running.',
     });
-    const { state, detail } = await check(observed(silent, 'running', 600_000), observed(never, 'running', 600_000));
+    const { state, detail, fix } = await check(
+      observed(silent, 'running', 600_000),
+      observed(never, 'running', 600_000),
+    );
     expect(state).toBe('warning');
     expect(detail).toContain('2 silent');
     expect(detail).toContain(silent);
+    expect(fix).toContain('kubectl logs');
   });
 
   it('that failed are counted, with what to do', async () => {

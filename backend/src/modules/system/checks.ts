@@ -9,7 +9,23 @@ import type { HealthCheck } from './health-check.ts';
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 
-export const databaseCheck = (db: Database): HealthCheck => ({
+type Kind = Runtime['kind'];
+
+/** What an admin does where sandboxes are of that kind. */
+const remedies = {
+  local: {
+    database: 'Start it again: make restart SVC=db, or look at its log.',
+    restart: 'make restart SVC=api',
+    logs: 'the reason is in their log below agents/ in the data directory',
+  },
+  kubernetes: {
+    database: 'Ask whoever operates it; the log of api-gateway says what it answers.',
+    restart: 'kubectl rollout restart deployment of api-gateway',
+    logs: 'the reason is in the logs of their pods (kubectl logs, container sidecar or agent)',
+  },
+} as const satisfies Record<Kind, unknown>;
+
+export const databaseCheck = (db: Database, kind: Kind): HealthCheck => ({
   name: 'database',
   check: async () => {
     try {
@@ -24,7 +40,7 @@ export const databaseCheck = (db: Database): HealthCheck => ({
       return {
         state: 'failed',
         detail: 'The database does not answer.',
-        fix: 'Start it again: make restart SVC=db, or look at its log.',
+        fix: remedies[kind].database,
       };
     }
   },
@@ -34,7 +50,7 @@ const HEALTH_CHANNEL = 'sac_health';
 const NOTIFICATION_LIMIT_MS = 2 * SECOND_MS;
 
 /** What changes travels to browsers and agents by notifications; one is sent and waited for. */
-export const notificationsCheck = (db: Database, notifications: NotificationHub): HealthCheck => ({
+export const notificationsCheck = (db: Database, notifications: NotificationHub, kind: Kind): HealthCheck => ({
   name: 'notifications',
   check: async () => {
     const mark = randomUUID();
@@ -57,7 +73,7 @@ export const notificationsCheck = (db: Database, notifications: NotificationHub)
       return {
         state: 'failed',
         detail: `None arrived within ${NOTIFICATION_LIMIT_MS / SECOND_MS} s; pages and agents hear of changes late.`,
-        fix: 'Usually the database is being started again. If it stays so: make restart SVC=api.',
+        fix: `Usually the database is being started again. If it stays so: ${remedies[kind].restart}.`,
       };
     } finally {
       clearTimeout(timer);
@@ -71,7 +87,7 @@ const OLDEST_EVENT_MS = 2 * 60 * MINUTE_MS;
 const PENDING_COMMAND_MS = 5 * MINUTE_MS;
 
 /** Background work that stands still shows in rows that nobody takes away. */
-export const backgroundCheck = (db: Database): HealthCheck => ({
+export const backgroundCheck = (db: Database, kind: Kind): HealthCheck => ({
   name: 'background work',
   check: async () => {
     const { rows } = await sql<{ events: string; stale: string; waiting: string }>`
@@ -91,7 +107,7 @@ export const backgroundCheck = (db: Database): HealthCheck => ({
     return {
       state: 'warning',
       detail: `${detail}; ${stale} should have been deleted, ${waiting} expired commands were not settled.`,
-      fix: 'Look at the log of the server for "background job failed", then: make restart SVC=api.',
+      fix: `Look at the log of the server for "background job failed", then: ${remedies[kind].restart}.`,
     };
   },
 });
@@ -122,7 +138,7 @@ const some = (uids: readonly string[]): string =>
   uids.slice(0, NAMED_AT_MOST).join(', ') + (uids.length > NAMED_AT_MOST ? ', …' : '');
 
 /** What the runtime sees of the sandboxes, and whether those that run say anything. */
-export const sandboxesCheck = (db: Database, runtime: Pick<Runtime, 'observed'>): HealthCheck => ({
+export const sandboxesCheck = (db: Database, runtime: Pick<Runtime, 'kind' | 'observed'>): HealthCheck => ({
   name: 'sandboxes',
   check: async () => {
     const all = [...runtime.observed().values()].filter(({ state }) => state !== 'gone');
@@ -144,9 +160,7 @@ export const sandboxesCheck = (db: Database, runtime: Pick<Runtime, 'observed'>)
     return {
       state: 'warning',
       detail: `${counted}, ${findings.join(', ')}.`,
-      fix:
-        failed[0]?.failure?.fix ??
-        'Restart these agents; the reason is in their log below agents/ in the data directory.',
+      fix: failed[0]?.failure?.fix ?? `Restart these agents; ${remedies[runtime.kind].logs}.`,
     };
   },
 });

@@ -61,7 +61,13 @@ class KubernetesRuntime implements Runtime {
     });
     this.left = createLeftObjects({ ...options, client: this.#client, watch: this.#watch, signal: this.#abort.signal });
     this.#isolation =
-      options.verifiesIsolation === false ? null : new IsolationVerifier({ ...options, client: this.#client });
+      options.verifiesIsolation === false
+        ? null
+        : new IsolationVerifier({
+            ...options,
+            client: this.#client,
+            pod: { ...options.pod, egress: options.widestEgress },
+          });
     this.#usage = new PodUsage(this.#client, this.#abort.signal);
     this.#repairs = new Repairs({
       ...options,

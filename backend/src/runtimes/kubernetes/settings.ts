@@ -40,6 +40,8 @@ export interface KubernetesRuntimeOptions {
   /** Where sidecars find the internal listener: `http://host:port`. */
   readonly internalUrl: string;
   readonly pod: PodSettings;
+  /** Widest network that an agent may have; whether that keeps agents apart is tried out. */
+  readonly widestEgress: EgressChoice;
   /** Shown as `app.kubernetes.io/version`. */
   readonly version: string;
   readonly logger: Logger;

@@ -17,6 +17,7 @@ export interface ProbeParts {
   readonly image: string;
   readonly imagePullSecrets: readonly string[];
   readonly internalUrl: string;
+  /** Its `egress` is the widest that an agent may have. */
   readonly settings: PodSettings;
   /** Of this attempt: pods of an earlier one say nothing. */
   readonly run: string;
@@ -122,14 +123,21 @@ const podSpecOf = (parts: ProbeParts): V1PodSpec => {
           readOnlyRootFilesystem: true,
           capabilities: { drop: ['ALL'] },
         },
-        resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '128Mi' } },
+        // The amounts a quota may ask every pod for.
+        resources: {
+          requests: { cpu: '10m', memory: '64Mi', 'ephemeral-storage': '0' },
+          limits: { cpu: '1', memory: '128Mi', 'ephemeral-storage': '64Mi' },
+        },
         readinessProbe: { tcpSocket: { port: TERMINAL_PORT }, periodSeconds: 1 },
       },
     ],
   };
 };
 
-/** Two pods of the smallest rights an agent can have: beyond DNS and api-gateway they may reach nothing. */
+/**
+ * Two pods of the widest rights an agent can have: what that choice opens may hold neither other pods nor the API server. With
+ * smaller rights a range of the cluster that the choice forgot to leave out would not show.
+ */
 export const probeSetOf = (parts: ProbeParts): V1StatefulSet => {
   const labels = labelsOf(parts);
   return {
@@ -144,7 +152,7 @@ export const probeSetOf = (parts: ProbeParts): V1StatefulSet => {
       selector: { matchLabels: labels },
       template: {
         metadata: {
-          labels: { ...labels, [labelNames.egress]: 'none' },
+          labels: { ...labels, [labelNames.egress]: parts.settings.egress },
           annotations: { [probeAnnotations.run]: parts.run },
         },
         spec: podSpecOf(parts),

@@ -38,12 +38,26 @@ export interface IsolationOptions {
   readonly roundMs?: number;
 }
 
+/** Of the last attempt, where it found out nothing; and when the result was found that counts until then. */
+const attemptAnnotations = { problem: 'sac.dev/probe-problem', found: 'sac.dev/probe-found' };
+
 interface Finding {
   readonly outcome: ProbeOutcome;
   readonly at: Date;
 }
 
 const isGood = ({ neighbour, apiServer, gateway }: ProbeOutcome): boolean => !neighbour && !apiServer && gateway;
+
+/** Who reaches nothing at all proves nothing: api-gateway or DNS may be away just now, whatever the policies are. */
+const isInconclusive = ({ neighbour, apiServer, gateway }: ProbeOutcome): boolean =>
+  !neighbour && !apiServer && !gateway;
+
+const wordsOf = (err: unknown): string => (err instanceof Error ? err.message : String(err)).slice(0, 300);
+
+const timeOf = (text: string | undefined): Date | null => {
+  const at = new Date(text ?? '');
+  return Number.isNaN(at.getTime()) ? null : at;
+};
 
 const POLICY_FIX =
   'An administrator installs a network plugin that enforces NetworkPolicies and the policies of the chart (networkPolicy.enabled), or lets everybody run agents all the same (agents.allowUnisolated).';
@@ -122,10 +136,9 @@ export class IsolationVerifier {
       for (const namespace of namespaces) {
         try {
           if (await this.#isDue(namespace)) await this.#probe(namespace);
-          this.#problems.delete(namespace);
         } catch (err) {
           if (signal.aborted) return;
-          this.#problems.set(namespace, (err instanceof Error ? err.message : String(err)).slice(0, 300));
+          this.#problems.set(namespace, wordsOf(err));
           logger.warn({ namespace, err }, 'isolation of sandboxes could not be verified; trying again');
         }
       }
@@ -143,21 +156,25 @@ export class IsolationVerifier {
     const set = await this.#options.client.find<V1StatefulSet>(path, this.#abort.signal);
     const annotations = set?.metadata?.annotations ?? {};
     const outcome = parseOutcome(annotations[probeAnnotations.result]);
-    const at = new Date(annotations[probeAnnotations.since] ?? '');
-    if (outcome !== null && !Number.isNaN(at.getTime())) this.#findings.set(namespace, { outcome, at });
+    const at = timeOf(annotations[attemptAnnotations.found]) ?? timeOf(annotations[probeAnnotations.since]);
+    if (outcome !== null && at !== null) this.#findings.set(namespace, { outcome, at });
+    const problem = annotations[attemptAnnotations.problem];
+    if (problem === undefined) this.#problems.delete(namespace);
+    else this.#problems.set(namespace, problem);
     return set;
   }
 
   /** Somebody has to try: nobody has of late, and nobody does right now. */
   async #isDue(namespace: string): Promise<boolean> {
     const set = await this.#read(namespace);
-    const since = Date.parse(set?.metadata?.annotations?.[probeAnnotations.since] ?? '');
-    if (Number.isNaN(since)) return true;
+    const since = timeOf(set?.metadata?.annotations?.[probeAnnotations.since]);
+    if (since === null) return true;
     // Clocks of replicas may differ by minutes, to both sides.
-    const ageMs = Math.abs(Date.now() - since);
+    const ageMs = Math.abs(Date.now() - since.getTime());
     if ((set?.spec?.replicas ?? 0) > 0) return ageMs > RUN_MS + ROUND_MS;
     const outcome = parseOutcome(set?.metadata?.annotations?.[probeAnnotations.result]);
-    return ageMs > (outcome !== null && isGood(outcome) ? GOOD_FOR_MS : BAD_FOR_MS);
+    const isSettled = outcome !== null && isGood(outcome) && !this.#problems.has(namespace);
+    return ageMs > (isSettled ? GOOD_FOR_MS : BAD_FOR_MS);
   }
 
   async #probe(namespace: string): Promise<void> {
@@ -174,16 +191,38 @@ export class IsolationVerifier {
     await client.apply(path, begun as ClusterObject, { signal });
     try {
       const outcome = await this.#waitForOutcome(namespace, run, signal);
-      const annotations = { [probeAnnotations.since]: since, [probeAnnotations.result]: JSON.stringify(outcome) };
-      await client.merge(path, { metadata: { annotations } }, signal);
-      this.#findings.set(namespace, { outcome, at: new Date(since) });
+      await this.#keep(namespace, outcome, { since, signal });
       logger.info({ namespace, ...outcome }, 'isolation of sandboxes was tried');
+    } catch (err) {
+      const annotations = { [attemptAnnotations.problem]: wordsOf(err) };
+      await client.merge(path, { metadata: { annotations } }).catch(() => undefined);
+      throw err;
     } finally {
       // Also when the server ends meanwhile, so with a deadline of its own; what stays is ended by the next attempt.
       await client.merge(path, { spec: { replicas: 0 } }).catch((err: unknown) => {
         logger.warn({ namespace, err }, 'the probe could not be ended');
       });
     }
+  }
+
+  /** @throws when nothing was found out: a good result before it counts on, and it is tried again soon */
+  async #keep(
+    namespace: string,
+    outcome: ProbeOutcome,
+    { since, signal }: { readonly since: string; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const before = this.#findings.get(namespace);
+    if (isInconclusive(outcome) && before !== undefined && isGood(before.outcome))
+      throw new Error(`a pod reached nothing at all, not even api-gateway at ${this.#options.internalUrl}`);
+    const annotations = {
+      [probeAnnotations.since]: since,
+      [probeAnnotations.result]: JSON.stringify(outcome),
+      [attemptAnnotations.found]: since,
+      [attemptAnnotations.problem]: null,
+    };
+    await this.#options.client.merge(this.#pathOf('statefulsets', namespace), { metadata: { annotations } }, signal);
+    this.#findings.set(namespace, { outcome, at: new Date(since) });
+    this.#problems.delete(namespace);
   }
 
   async #waitForOutcome(namespace: string, run: string, signal: AbortSignal): Promise<ProbeOutcome> {

@@ -1,5 +1,6 @@
 import { podFiles } from '@sac/contracts';
 import { describe, expect, it } from 'vitest';
+import { memoryBytes } from '../quantities.ts';
 import { exampleIdentity, exampleSpec, fullParts, plainParts } from '../testing/examples.ts';
 import { isOwnedBy } from './identity.ts';
 import { secretOf } from './secret.ts';
@@ -42,6 +43,20 @@ describe('objects of a sandbox', () => {
     };
     expect(keysSeenBy('sidecar')).toEqual([podFiles.configuration, podFiles.credential]);
     expect(keysSeenBy('agent')).not.toContain(podFiles.credential);
+  });
+
+  it('cannot fill the disk of a node, and have room for what they may put there', () => {
+    const pod = statefulSetOf(identity, plainParts).spec!.template.spec!;
+    const bytes = (amount = '') => memoryBytes('An amount', amount);
+    const limits = pod.containers.map(({ resources }) => bytes(resources?.limits?.['ephemeral-storage']));
+    const directories = pod.volumes!.flatMap(({ emptyDir }) =>
+      emptyDir === undefined ? [] : [bytes(emptyDir.sizeLimit)],
+    );
+    const sum = (amounts: readonly number[]) => amounts.reduce((total, each) => total + each, 0);
+    expect(directories).toHaveLength(3);
+    // Two logs that nodes cut at 50 MiB each unless they are told otherwise.
+    expect(sum(limits)).toBeGreaterThan(sum(directories) + 2 * 50 * 2 ** 20);
+    expect(pod.containers.map(({ resources }) => resources?.requests?.['ephemeral-storage'])).toEqual(['0', '0']);
   });
 
   it('belong to one agent of one installation', () => {

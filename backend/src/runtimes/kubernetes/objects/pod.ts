@@ -87,8 +87,20 @@ const common = ({ spec, settings }: PodParts) => ({
   }),
 });
 
+/**
+ * Of the node's disk: logs, and the directories below that end with the pod; together with these the pod's containers may take so
+ * much before the node ends it, and the root is read-only. Home and workspace are on the volume and do not count. Nothing is asked
+ * for: left out, Kubernetes would ask for all of the limit, and nodes that do not count their disk would not take the pod.
+ */
+const NODE_DISK = 'ephemeral-storage';
+const agentDisk = { request: { [NODE_DISK]: '0' }, limit: { [NODE_DISK]: '2Gi' } };
+const helperDisk = { request: { [NODE_DISK]: '0' }, limit: { [NODE_DISK]: '256Mi' } };
+
 /** Small amounts of their own, so that a namespace with a quota takes the pod. */
-const helperResources = { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '1', memory: '256Mi' } };
+const helperResources = {
+  requests: { cpu: '10m', memory: '64Mi', ...helperDisk.request },
+  limits: { cpu: '1', memory: '256Mi', ...helperDisk.limit },
+};
 
 const sidecarContainer = (parts: PodParts): V1Container => ({
   ...common(parts),
@@ -126,7 +138,10 @@ const agentContainer = (parts: PodParts): V1Container => ({
   name: AGENT_CONTAINER,
   image: parts.settings.image,
   command: program('pod-agent', '--max-semi-space-size=2'),
-  resources: { requests: { ...parts.settings.resources.requests }, limits: { ...parts.settings.resources.limits } },
+  resources: {
+    requests: { ...parts.settings.resources.requests, ...agentDisk.request },
+    limits: { ...parts.settings.resources.limits, ...agentDisk.limit },
+  },
   ports: [{ name: 'terminal', containerPort: TERMINAL_PORT, protocol: 'TCP' }],
   startupProbe: waitForTerminalServer,
   readinessProbe: { tcpSocket: { port: 'terminal' }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
