@@ -93,7 +93,10 @@ const FOREIGN_KIND = /^kind: (HTTPRoute|PodMonitor|PrometheusRule)$/m;
 
 /** What the chart makes of values that a test of the chart renders, as far as every cluster knows its kinds, in namespaces that are there. */
 export const renderedCase = async (name: string): Promise<string> => {
-  const text = await helm(['template'], chart, '--values', `${repositoryDir}helm/tests/cases/${name}.yaml`);
+  const values = `${repositoryDir}helm/tests/cases/${name}.yaml`;
+  // Of a release that is not there: what exists may not be changed in every way.
+  const place = ['--namespace', cluster.namespace, '--kube-version', '1.34.0', '--values', values];
+  const text = await run('helm', ['template', 'rendered', chart, ...place]);
   return text
     .split(/^---$/m)
     .filter((object) => !FOREIGN_KIND.test(object))
