@@ -109,7 +109,7 @@ export interface LeftObjects {
   /** With all files on it. Rejects when there is no such volume. */
   deleteVolume(volume: Pick<SandboxVolume, 'namespace' | 'name'>): Promise<void>;
   /**
-   * For an agent that nobody knows: deletes what was made for it, except its volume, once it has been called for it for
+   * For an agent that nobody knows: deletes what was made for it, its pod too but not its volume, once it has been called for it for
    * `afterMs`. That survives the server.
    */
   retire(agentUid: string, afterMs: number): Promise<'waiting' | 'removed' | 'nothing'>;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../test/agents.ts';
 import { createMemoryRuntime } from '../../../test/memory-runtime.ts';
 import type { LeftObjects } from '../../runtimes/runtime.ts';
+import { exampleSpec as spec } from '../../runtimes/kubernetes/testing/examples.ts';
 import { endOrphans } from './orphans.ts';
 
 let fixture: AgentsFixture;
@@ -11,18 +12,22 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-/** What is done about the agents that something is there for. */
+let outcome: Awaited<ReturnType<LeftObjects['retire']>> = 'waiting';
+
+/** What is done about the agents that something is there for and runs. */
 const doneAbout = async (...uids: string[]): Promise<string[]> => {
   const done: string[] = [];
   const left: Pick<LeftObjects, 'agentUids' | 'retire' | 'keep'> = {
     agentUids: () => uids,
     retire: async (agentUid) => {
       done.push(`retire ${agentUid}`);
-      return 'waiting';
+      return outcome;
     },
     keep: async (agentUid) => void done.push(`keep ${agentUid}`),
   };
   const runtime = Object.assign(createMemoryRuntime(), { left: left as LeftObjects });
+  for (const agentUid of uids) await runtime.ensure({ ...spec, agentUid });
+  runtime.stop = async (agentUid) => void done.push(`stop ${agentUid}`);
   await endOrphans({ db: fixture.database.db, runtime, logger: pino({ level: 'silent' }) });
   return done;
 };
@@ -33,6 +38,16 @@ it.each(['no-uid', 'b1e7f0de-9d5c-4c4e-8a51-0d6f7b1f2c33'])(
     expect(await doneAbout(uid)).toEqual([`retire ${uid}`]);
   },
 );
+
+it.each([
+  ['waiting', false],
+  ['removed', false],
+  ['nothing', true],
+] as const)('of an agent nobody knows: %s; what runs is stopped: %s', async (answer, isStopped) => {
+  outcome = answer;
+  expect(await doneAbout('no-uid')).toEqual(['retire no-uid', ...(isStopped ? ['stop no-uid'] : [])]);
+  outcome = 'waiting';
+});
 
 it('keeps what is there for an agent that it knows, also one that sleeps', async () => {
   const { uid } = await fixture.call('createAgent', await fixture.person('ada'), { body: agentBody() });

@@ -23,9 +23,9 @@ const unknownOf = async (db: Database, uids: readonly string[]): Promise<string[
 };
 
 /**
- * Sandboxes of agents that are not in the database: what runs is stopped at once; what else was made for them goes after
- * 24 hours. Their volumes stay, and are listed for administrators: a database restored from a backup has lost
- * agents whose files are still wanted.
+ * Sandboxes of agents that are not in the database, as after a restore from a backup: what was made for them, what runs
+ * included, goes after 24 hours. Their volumes stay, and are listed for administrators. Where there is no object to write
+ * the beginning at, what runs is stopped at once; its files stay as well.
  */
 export const endOrphans = async (deps: {
   readonly db: Database;
@@ -39,12 +39,13 @@ export const endOrphans = async (deps: {
   // A database that was restored, and knows them again.
   for (const agentUid of there) if (!unknown.has(agentUid)) await runtime.left?.keep(agentUid);
   for (const agentUid of unknown) {
+    const outcome = await runtime.left?.retire(agentUid, retiredAfterMs);
+    if (outcome === 'removed') logger.warn({ agentUid }, 'what was left of an agent that does not exist is removed');
+    if (outcome === 'waiting' || outcome === 'removed') continue;
     const state = runtime.observed().get(agentUid)?.state ?? 'gone';
     if (state !== 'gone' && state !== 'stopping') {
       logger.warn({ agentUid }, 'a sandbox runs for an agent that does not exist; it is stopped');
       await runtime.stop(agentUid, { graceMs: STOP_GRACE_MS });
     }
-    const outcome = await runtime.left?.retire(agentUid, retiredAfterMs);
-    if (outcome === 'removed') logger.warn({ agentUid }, 'what was left of an agent that does not exist is removed');
   }
 };

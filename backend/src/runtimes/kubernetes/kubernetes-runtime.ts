@@ -59,7 +59,13 @@ class KubernetesRuntime implements Runtime {
       sandboxes: () => this.#views.all.values(),
       isIsolated: () => this.isolation().isolated,
     });
-    this.left = createLeftObjects({ ...options, client: this.#client, watch: this.#watch, signal: this.#abort.signal });
+    this.left = createLeftObjects({
+      ...options,
+      client: this.#client,
+      watch: this.#watch,
+      forget: (agentUid) => this.#repairs.forget(agentUid),
+      signal: this.#abort.signal,
+    });
     this.#isolation =
       options.verifiesIsolation === false
         ? null

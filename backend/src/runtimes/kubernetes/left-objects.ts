@@ -8,6 +8,8 @@ export interface LeftObjectsOptions {
   readonly client: ClusterClient;
   readonly watch: SandboxWatch;
   readonly installId: string;
+  /** What is deleted of this agent from now on is not put right. */
+  readonly forget: (agentUid: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -43,7 +45,7 @@ const markable = (objects: SandboxObjects | undefined): Markable[] => {
     .map(({ object, path }) => ({ path, since: object?.metadata?.annotations?.[ORPHAN_SINCE] ?? null }));
 };
 
-export const createLeftObjects = ({ client, watch, installId, signal }: LeftObjectsOptions): LeftObjects => {
+export const createLeftObjects = ({ client, watch, installId, forget, signal }: LeftObjectsOptions): LeftObjects => {
   const claimOf = ({ namespace, name }: Pick<SandboxVolume, 'namespace' | 'name'>): V1PersistentVolumeClaim => {
     const found = watch.claims().find(({ metadata }) => metadata?.namespace === namespace && metadata.name === name);
     if (found === undefined) throw new Error(`There is no volume ${namespace}/${name}.`);
@@ -79,6 +81,7 @@ export const createLeftObjects = ({ client, watch, installId, signal }: LeftObje
         return 'waiting';
       }
       if (Date.now() - since < afterMs) return 'waiting';
+      forget(agentUid);
       for (const resource of ['statefulsets', 'services', 'secrets'] as const)
         await client.delete(pathOf(resource, namespace, name), { signal });
       return 'removed';

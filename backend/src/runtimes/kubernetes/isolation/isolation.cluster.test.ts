@@ -85,7 +85,7 @@ describe('whether agents are kept apart is tried', () => {
     runtime = await started();
     const isolation = await known(({ isolated }) => !isolated);
     expect(isolation.reason).toBe(
-      `NetworkPolicies are not enforced, or not there: from the namespace ${namespace.name} a pod without rights reached a pod of another agent and the API server.`,
+      `NetworkPolicies are not enforced, not there, or too wide: from the namespace ${namespace.name} a pod with the widest network of agents reached a pod of another agent and the API server.`,
     );
     expect(isolation.fix).toContain('networkPolicy.enabled');
     // After a while it is tried again, and what somebody has mended by then counts.

@@ -60,12 +60,12 @@ const timeOf = (text: string | undefined): Date | null => {
 };
 
 const POLICY_FIX =
-  'An administrator installs a network plugin that enforces NetworkPolicies and the policies of the chart (networkPolicy.enabled), or lets everybody run agents all the same (agents.allowUnisolated).';
+  'An administrator installs a network plugin that enforces NetworkPolicies and the policies of the chart (networkPolicy.enabled), names ranges of pods, Services and the API server that are not private ones (agents.egress.clusterCidrs), or lets everybody run agents all the same (agents.allowUnisolated).';
 
 const unisolated = (namespace: string, { neighbour, apiServer }: ProbeOutcome, internalUrl: string): Isolation => {
   if (neighbour || apiServer) {
     const reached = [...(neighbour ? ['a pod of another agent'] : []), ...(apiServer ? ['the API server'] : [])];
-    const reason = `NetworkPolicies are not enforced, or not there: from the namespace ${namespace} a pod without rights reached ${reached.join(' and ')}.`;
+    const reason = `NetworkPolicies are not enforced, not there, or too wide: from the namespace ${namespace} a pod with the widest network of agents reached ${reached.join(' and ')}.`;
     return { isolated: false, reason, fix: POLICY_FIX };
   }
   return {
@@ -125,7 +125,7 @@ export class IsolationVerifier {
   #detail(): string {
     const oldest = Math.min(...[...this.#findings.values()].map(({ at }) => at.getTime()));
     const late = [...this.#problems.values()][0];
-    const verified = `A pod without rights reached neither another one nor the API server, tried ${new Date(oldest).toISOString()}.`;
+    const verified = `A pod with the widest network of agents reached neither another one nor the API server, tried ${new Date(oldest).toISOString()}.`;
     return late === undefined ? verified : `${verified} It could not be tried again: ${late}.`;
   }
 
