@@ -8,6 +8,8 @@ import { openEventStream } from '../api/event-source.ts';
 import { useAgentsStore } from './agents.ts';
 import { useCapabilitiesStore } from './capabilities.ts';
 
+type Hello = Extract<ServerEvent, { type: 'hello' }>;
+
 /** Who is signed in, and the event stream that belongs to the account. */
 export const useAccountStore = defineStore('account', () => {
   const user = shallowRef<User | null>(null);
@@ -27,9 +29,8 @@ export const useAccountStore = defineStore('account', () => {
 
   const isAdmin = computed(() => user.value?.role === 'admin');
 
-  const onHello = (hello: Extract<ServerEvent, { type: 'hello' }>): void => {
-    const { version } = hello;
-    staleSince.value = hello.staleSince;
+  const onHello = ({ version, staleSince: since }: Hello): void => {
+    staleSince.value = since;
     if (serverVersion.value !== null && serverVersion.value !== version) updateAvailable.value = true;
     serverVersion.value ??= version;
   };
@@ -39,7 +40,6 @@ export const useAccountStore = defineStore('account', () => {
     hub = null;
     user.value = null;
     offlineSinceMs.value = null;
-    staleSince.value = null;
     agents.reset();
     capabilities.reset();
   };
