@@ -132,8 +132,12 @@ describe('what cannot become a sandbox is answered in words', () => {
     await vi.waitFor(() => namespace.tryPod({ requests: { memory: '160Mi' } }));
     const failures: unknown[] = [];
     const unsubscribe = runtime.onChange(({ generation, failure }) => generation === 2 && failures.push(failure));
-    await runtime.ensure({ ...spec, generation: 2 });
-    await running(runtime, spec.agentUid, 2);
+    // Again and again, as the reconciler does: the set's controller may just then make a pod of the template before.
+    const isRunning = async (): Promise<void> => {
+      await runtime.ensure({ ...spec, generation: 2 });
+      expect(runtime.observed().get(spec.agentUid)).toMatchObject({ generation: 2, state: 'running' });
+    };
+    await vi.waitFor(isRunning, { timeout: 60_000, interval: 500 });
     unsubscribe();
     // What was said of the first start is not said of the second.
     expect(failures.filter((failure) => failure !== null)).toEqual([]);
