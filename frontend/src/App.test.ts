@@ -6,7 +6,7 @@ import { credentials } from './api/client.ts';
 import { i18n } from './locales/index.ts';
 import { createAppRouter } from './router/index.ts';
 import { useAccountStore } from './stores/account.ts';
-import { stubServer } from './testing/mount-page.ts';
+import { answerRequests } from './testing/mount-page.ts';
 import { signedInFixture } from './testing/signed-in.ts';
 
 const signedIn = signedInFixture();
@@ -18,7 +18,7 @@ const path = () => router.currentRoute.value.path;
 
 beforeEach(async () => {
   localStorage.clear();
-  stubServer(
+  answerRequests(
     ({ path: asked }) =>
       asked === '/api/auth/state'
         ? { body: { version: '1', registration: 'closed', firstAdminNeeded: false, demo: false } }

@@ -18,7 +18,7 @@ export interface SeenRequest {
 export type Rule = (request: SeenRequest) => { status?: number; body?: unknown } | undefined;
 
 /** The server as the page sees it: rules in front of an empty installation. Returns what was asked. */
-export const stubServer = (...rules: Rule[]): SeenRequest[] => {
+export const answerRequests = (...rules: Rule[]): SeenRequest[] => {
   const seen: SeenRequest[] = [];
   const usual: Rule = ({ method, path }) => {
     if (path === '/api/agents' && method === 'GET') return { body: { agents: [], limit: 10 } };

@@ -4,7 +4,7 @@ import { NSelect } from 'naive-ui';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { defineComponent, h } from 'vue';
 import { capabilitiesFixture } from '../../testing/agent-fixture.ts';
-import { mountPage, refusal, stubServer } from '../../testing/mount-page.ts';
+import { mountPage, refusal, answerRequests } from '../../testing/mount-page.ts';
 import UserSettingsDialog from './UserSettingsDialog.vue';
 
 const settings: UserSettings = {
@@ -32,8 +32,8 @@ const pod: PodCapabilities = {
   runtimeClasses: [],
 };
 
-const open = async (runtime: 'kubernetes' | 'local', patch: Parameters<typeof stubServer>[0] = () => undefined) => {
-  const seen = stubServer((request) => {
+const open = async (runtime: 'kubernetes' | 'local', patch: Parameters<typeof answerRequests>[0] = () => undefined) => {
+  const seen = answerRequests((request) => {
     if (request.method !== 'GET') return patch(request);
     if (request.path === '/api/capabilities')
       return { body: { ...capabilitiesFixture, runtime, pod: runtime === 'kubernetes' ? pod : null } };

@@ -1,7 +1,7 @@
 import { flushPromises } from '@vue/test-utils';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { defineComponent, h } from 'vue';
-import { mountPage, stubServer } from '../../testing/mount-page.ts';
+import { mountPage, answerRequests } from '../../testing/mount-page.ts';
 import UserTable from './UserTable.vue';
 import type { UserRow } from './use-users.ts';
 
@@ -29,7 +29,7 @@ describe('admin rights', () => {
   });
 
   it.each(['Cancel', 'Make admin'])('are given only after the person was told what they are: %s', async (answer) => {
-    const seen = stubServer(({ method }) => (method === 'PATCH' ? { body: { ...row, role: 'admin' } } : undefined));
+    const seen = answerRequests(({ method }) => (method === 'PATCH' ? { body: { ...row, role: 'admin' } } : undefined));
     const Table = defineComponent(() => () => h(UserTable, { rows: [row], loading: false, search: '' }));
     const { page } = await mountPage(Table, {});
     await page.find('[aria-label="Actions for ben"]').trigger('click');

@@ -1,6 +1,6 @@
 import { flushPromises } from '@vue/test-utils';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { mountPage, stubServer } from '../../testing/mount-page.ts';
+import { mountPage, answerRequests } from '../../testing/mount-page.ts';
 import VolumesPage from './VolumesPage.vue';
 
 const volume = {
@@ -20,7 +20,7 @@ describe('volumes that belong to no agent', () => {
   });
 
   const shown = async () => {
-    const seen = stubServer(({ method, path: asked }) => {
+    const seen = answerRequests(({ method, path: asked }) => {
       if (method === 'POST') return { status: 204 };
       return asked === '/api/admin/volumes' ? { body: { volumes: [volume] } } : undefined;
     });

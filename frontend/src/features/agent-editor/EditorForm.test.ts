@@ -3,7 +3,7 @@ import { flushPromises } from '@vue/test-utils';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { credentials } from '../../api/client.ts';
 import { agentFixture, capabilitiesFixture } from '../../testing/agent-fixture.ts';
-import { mountPage, refusal, stubServer, type Rule } from '../../testing/mount-page.ts';
+import { mountPage, refusal, answerRequests, type Rule } from '../../testing/mount-page.ts';
 import EditorForm from './EditorForm.vue';
 
 const open = async (agent: Agent | null = null, props: Record<string, unknown> = {}) => {
@@ -26,7 +26,7 @@ const create =
   (answer: ReturnType<Rule>): Rule =>
   (request) =>
     request.method === 'POST' && request.path === '/api/agents' ? answer : undefined;
-const bodies = (seen: ReturnType<typeof stubServer>, method: string) =>
+const bodies = (seen: ReturnType<typeof answerRequests>, method: string) =>
   seen.filter((request) => request.method === method).map(({ body }) => body);
 
 describe('EditorForm', () => {
@@ -37,7 +37,7 @@ describe('EditorForm', () => {
   });
 
   it('says what is missing and sends nothing', async () => {
-    const seen = stubServer();
+    const seen = answerRequests();
     const { page, submit } = await open();
     await submit();
     expect(page.text()).toContain('Give the agent a name.');
@@ -46,7 +46,7 @@ describe('EditorForm', () => {
   });
 
   it('creates the agent, drops the draft and opens its page', async () => {
-    const seen = stubServer(create({ status: 201, body: agentFixture({}, { id: '9' }) }));
+    const seen = answerRequests(create({ status: 201, body: agentFixture({}, { id: '9' }) }));
     const { page, router, field, submit } = await open();
     await field('agent-name').setValue('  Nightly triage ');
     await field('api-key').setValue('sk-secret');
@@ -63,7 +63,7 @@ describe('EditorForm', () => {
 
   it('shows problems of the server at their field until it is changed, and keeps the input', async () => {
     const details = { fields: [{ path: '/provider/baseUrl', message: 'leads nowhere' }] };
-    stubServer(create(refusal(400, 'invalid_request', { details })));
+    answerRequests(create(refusal(400, 'invalid_request', { details })));
     const { page, field, submit } = await open();
     await field('agent-name').setValue('Nightly');
     await submit();
@@ -75,7 +75,7 @@ describe('EditorForm', () => {
   });
 
   it('explains a name that is taken at the name', async () => {
-    stubServer(create(refusal(409, 'name_taken')));
+    answerRequests(create(refusal(409, 'name_taken')));
     const { page, field, submit } = await open();
     await field('agent-name').setValue('Docs site');
     await submit();
@@ -85,7 +85,7 @@ describe('EditorForm', () => {
   });
 
   it('refuses reserved variables in words', async () => {
-    const seen = stubServer();
+    const seen = answerRequests();
     const { page, field, submit } = await open();
     await field('agent-name').setValue('Nightly');
     await field('add-variable').trigger('click');
@@ -97,7 +97,7 @@ describe('EditorForm', () => {
   });
 
   it('asks a shell for no provider', async () => {
-    stubServer();
+    answerRequests();
     const { page, field } = await open();
     expect(field('base-url').exists()).toBe(true);
     await field('agent-cli-shell').setValue(true);
@@ -106,7 +106,7 @@ describe('EditorForm', () => {
   });
 
   it('sends only what changed and says what waits for a restart', async () => {
-    const seen = stubServer(({ method }) => (method === 'PATCH' ? { body: agentFixture() } : undefined));
+    const seen = answerRequests(({ method }) => (method === 'PATCH' ? { body: agentFixture() } : undefined));
     const { page, field, submit } = await open(agentFixture());
     expect(field('api-key').exists()).toBe(false);
     expect(page.text()).toContain('can be replaced, never read back');
@@ -120,7 +120,7 @@ describe('EditorForm', () => {
   });
 
   it('says how much is recorded, and refuses a size nobody may have', async () => {
-    const seen = stubServer(({ method }) => (method === 'PATCH' ? { body: agentFixture() } : undefined));
+    const seen = answerRequests(({ method }) => (method === 'PATCH' ? { body: agentFixture() } : undefined));
     const { page, field, submit } = await open(agentFixture());
     expect(page.text()).toContain('16 MiB');
     await field('change-sandbox').trigger('click');
@@ -155,7 +155,7 @@ describe('EditorForm', () => {
   };
 
   it('says what the sandbox gets, who decided it, and refuses four terabytes in words', async () => {
-    const seen = stubServer(({ method }) => (method === 'PATCH' ? { body: agentFixture() } : undefined));
+    const seen = answerRequests(({ method }) => (method === 'PATCH' ? { body: agentFixture() } : undefined));
     const { page, field, submit } = await open(agentFixture(), inCluster);
     for (const fact of ['2 cores', '6 GiB', 'system', '8 GiB', 'limit', 'proxies only'])
       expect(page.text()).toContain(fact);
@@ -181,7 +181,7 @@ describe('EditorForm', () => {
 
   it('shows a refusal of the server at the field of the sandbox, which it opens', async () => {
     const details = { fields: [{ path: '/pod/image', message: 'The image is not allowed.' }] };
-    stubServer(create(refusal(400, 'invalid_request', { details })));
+    answerRequests(create(refusal(400, 'invalid_request', { details })));
     const { page, field, submit } = await open(null, inCluster);
     await field('agent-name').setValue('Nightly');
     await submit();
@@ -190,7 +190,7 @@ describe('EditorForm', () => {
   });
 
   it('has no fields of a cluster on one machine', async () => {
-    stubServer();
+    answerRequests();
     const { page, field } = await open();
     await field('change-sandbox').trigger('click');
     expect(field('idle-minutes').exists()).toBe(true);
@@ -199,7 +199,7 @@ describe('EditorForm', () => {
   });
 
   it('brings unsaved changes back and can discard them', async () => {
-    stubServer();
+    answerRequests();
     const first = await open();
     await first.field('agent-name').setValue('Half done');
     first.page.unmount();
@@ -211,7 +211,7 @@ describe('EditorForm', () => {
   });
 
   it('asks before unsaved changes are left, and keeps them when told so', async () => {
-    stubServer();
+    answerRequests();
     const { page, router, field } = await open();
     await field('agent-name').setValue('Half done');
     const leaving = router.push('/');
@@ -226,7 +226,7 @@ describe('EditorForm', () => {
   });
 
   it('lets someone who was signed out leave without a question, and keeps the draft', async () => {
-    stubServer();
+    answerRequests();
     const { page, router, field } = await open();
     await field('agent-name').setValue('Half done');
     credentials.clear();
@@ -237,7 +237,7 @@ describe('EditorForm', () => {
   });
 
   it('does not let someone create what could not run', async () => {
-    const seen = stubServer();
+    const seen = answerRequests();
     const { page, field, submit } = await open(null, { mayRun: false });
     await field('agent-name').setValue('Nightly');
     await submit();

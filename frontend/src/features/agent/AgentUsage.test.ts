@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { mountPage, stubServer } from '../../testing/mount-page.ts';
+import { mountPage, answerRequests } from '../../testing/mount-page.ts';
 import AgentUsage from './AgentUsage.vue';
 
 const GIB = 2 ** 30;
@@ -18,7 +18,7 @@ describe('what an agent takes', () => {
   });
 
   const shown = async (usage: unknown) => {
-    const seen = stubServer(({ path }) => (path === '/api/agents/7/usage' ? { body: { usage } } : undefined));
+    const seen = answerRequests(({ path }) => (path === '/api/agents/7/usage' ? { body: { usage } } : undefined));
     const { page } = await mountPage(AgentUsage, { agentId: '7' });
     await vi.waitFor(() => expect(seen.some(({ path }) => path === '/api/agents/7/usage')).toBe(true));
     return page;

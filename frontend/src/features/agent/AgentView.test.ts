@@ -4,12 +4,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { agentFixture } from '../../testing/agent-fixture.ts';
 import { initialStatus } from '../../terminal/status.ts';
-import { mountPage, refusal, stubServer, type Rule } from '../../testing/mount-page.ts';
+import { mountPage, refusal, answerRequests, type Rule } from '../../testing/mount-page.ts';
 import AgentPage from './AgentPage.vue';
 
 const session = { id: '3', agentId: '7', openedAt: '2026-11-21T12:00:00Z', lastActiveAt: '2026-11-21T12:00:00Z' };
 const server = (agent: Agent, ...rules: Rule[]) =>
-  stubServer(...rules, ({ method, path }) => {
+  answerRequests(...rules, ({ method, path }) => {
     if (path === '/api/agents' && method === 'GET') return { body: { agents: [agent], limit: 10 } };
     if (path === '/api/sessions') return { status: 201, body: { session, agent } };
     return undefined;
@@ -161,7 +161,7 @@ describe('agent page', () => {
   });
 
   it('says so when there is no such agent', async () => {
-    stubServer();
+    answerRequests();
     const { page, find } = await open();
     expect(find('agent-missing').exists()).toBe(true);
     page.unmount();

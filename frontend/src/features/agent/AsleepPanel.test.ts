@@ -2,7 +2,7 @@ import { flushPromises } from '@vue/test-utils';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { h, ref } from 'vue';
 import { agentFixture } from '../../testing/agent-fixture.ts';
-import { mountPage, stubServer } from '../../testing/mount-page.ts';
+import { mountPage, answerRequests } from '../../testing/mount-page.ts';
 import AsleepPanel from './AsleepPanel.vue';
 
 const asleep = ref(false);
@@ -19,7 +19,7 @@ const twoAgents = {
 };
 const focusedAfterFallingAsleep = async (typingIn: string): Promise<string | undefined> => {
   asleep.value = false;
-  stubServer();
+  answerRequests();
   const { page } = await mountPage(twoAgents, {});
   page.find<HTMLElement>(`#${typingIn}`).element.focus();
   asleep.value = true;

@@ -6,7 +6,7 @@ import { useRoute } from 'vue-router';
 import { useUiStore } from '../../stores/ui.ts';
 import { useBeside } from '../../stores/use-beside.ts';
 import { agentFixture } from '../../testing/agent-fixture.ts';
-import { mountPage, stubServer } from '../../testing/mount-page.ts';
+import { mountPage, answerRequests } from '../../testing/mount-page.ts';
 import AgentPage from './AgentPage.vue';
 
 const agents: readonly Agent[] = ['7', '8'].map((id) => agentFixture({ state: 'asleep' }, { id, name: `Agent ${id}` }));
@@ -16,7 +16,7 @@ const Routed = defineComponent(() => {
   return () => h(AgentPage, { agentId: String(route.params['agentId']) });
 });
 const open = async (address: string) => {
-  const seen = stubServer(({ method, path, body }) => {
+  const seen = answerRequests(({ method, path, body }) => {
     if (path === '/api/agents' && method === 'GET') return { body: { agents, limit: 10 } };
     if (path !== '/api/sessions') return undefined;
     const { agentId } = body as { agentId: string };

@@ -4,7 +4,7 @@ import { h } from 'vue';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { judgePaste } from '../../terminal/paste.ts';
 import { agentFixture } from '../../testing/agent-fixture.ts';
-import { mountPage, stubServer } from '../../testing/mount-page.ts';
+import { mountPage, answerRequests } from '../../testing/mount-page.ts';
 import { runsCli, useAgentTerminals } from './use-agent-terminals.ts';
 
 describe('what runs in a terminal', () => {
@@ -27,7 +27,7 @@ describe('the terminals of an agent', () => {
     const session: Session = { id: '5', agentId: '7', openedAt: '', lastActiveAt: '' };
     const terminal = (name: string): Terminal => ({ name, title: '', running: true, viewers: 0, exit: null });
     let there = [terminal('main')];
-    stubServer(({ method, path }) =>
+    answerRequests(({ method, path }) =>
       method === 'GET' && path === '/api/sessions/5/terminals' ? { body: { terminals: there } } : undefined,
     );
     const tabs = {

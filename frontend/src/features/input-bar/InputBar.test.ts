@@ -3,7 +3,7 @@ import { flushPromises } from '@vue/test-utils';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { agentFixture } from '../../testing/agent-fixture.ts';
-import { mountPage, refusal, stubServer, type Rule } from '../../testing/mount-page.ts';
+import { mountPage, refusal, answerRequests, type Rule } from '../../testing/mount-page.ts';
 import InputBar from './InputBar.vue';
 
 const prompt = (more: Partial<Prompt>): Prompt => ({
@@ -27,7 +27,7 @@ const open = async (agent: Agent = agentFixture()) => {
   const area = () => page.find<HTMLTextAreaElement>('[data-testid="prompt-input"]');
   return { page, area, type: (text: string) => area().setValue(text), bar: () => page.findComponent(InputBar) };
 };
-const sent = (seen: ReturnType<typeof stubServer>) =>
+const sent = (seen: ReturnType<typeof answerRequests>) =>
   seen.filter(({ method, path }) => method === 'POST' && path.endsWith('/prompts'));
 
 describe('InputBar', () => {
@@ -41,7 +41,7 @@ describe('InputBar', () => {
   });
 
   it('sends with Enter, keeps Shift+Enter for a new line and leaves keys of an input method alone', async () => {
-    const seen = stubServer(accept);
+    const seen = answerRequests(accept);
     const { area, type, page } = await open();
     await type('hello');
     await area().trigger('keydown', { key: 'Enter', shiftKey: true });
@@ -59,7 +59,7 @@ describe('InputBar', () => {
 
   it('shows a refused prompt with the reason and repeats it under the same id', async () => {
     let refuse = true;
-    const seen = stubServer((request) =>
+    const seen = answerRequests((request) =>
       refuse && request.method === 'POST' ? refusal(409, 'limit_reached') : accept(request),
     );
     const { area, type, page } = await open();
@@ -77,7 +77,7 @@ describe('InputBar', () => {
   });
 
   it('puts a refused prompt back into the box to edit it', async () => {
-    stubServer(({ method }) => (method === 'POST' ? refusal(409, 'conflict') : undefined));
+    answerRequests(({ method }) => (method === 'POST' ? refusal(409, 'conflict') : undefined));
     const { area, type, page } = await open();
     await type('do it');
     await area().trigger('keydown', { key: 'Enter' });
@@ -89,7 +89,7 @@ describe('InputBar', () => {
   });
 
   it('keeps the text under way for the next visit, for this agent only', async () => {
-    stubServer();
+    answerRequests();
     const first = await open();
     await first.type('half a thought');
     first.page.unmount();
@@ -102,7 +102,7 @@ describe('InputBar', () => {
   });
 
   it('refuses more than 64 KiB, says so and keeps the text', async () => {
-    const seen = stubServer(accept);
+    const seen = answerRequests(accept);
     const { area, type, page } = await open();
     await type('字'.repeat(21_846));
     await area().trigger('keydown', { key: 'Enter' });
@@ -114,7 +114,7 @@ describe('InputBar', () => {
   });
 
   it('keeps a text that is too long when there is no room for it as a file, and within reach when there is', async () => {
-    stubServer(accept);
+    answerRequests(accept);
     const { area, type, page, bar } = await open(agentFixture({ state: 'asleep' }));
     const text = '字'.repeat(21_846);
     const files = Array.from({ length: 20 }, (_, index) => new File(['x'], `${index}.txt`));
@@ -134,7 +134,7 @@ describe('InputBar', () => {
   });
 
   it('stops a working agent with Escape, and only then', async () => {
-    const seen = stubServer(({ path }) => (path.endsWith('/interrupt') ? { status: 202 } : undefined));
+    const seen = answerRequests(({ path }) => (path.endsWith('/interrupt') ? { status: 202 } : undefined));
     const idle = await open();
     await idle.area().trigger('keydown', { key: 'Escape' });
     expect(idle.page.find('[data-testid="prompt-stop"]').exists()).toBe(false);
@@ -147,7 +147,7 @@ describe('InputBar', () => {
   });
 
   it('asks the person about a prompt whose fate is unknown', async () => {
-    const seen = stubServer(accept);
+    const seen = answerRequests(accept);
     const { page } = await open();
     useAgentsStore().putPrompt(prompt({ state: 'unknown', text: 'maybe' }));
     await flushPromises();
@@ -161,7 +161,7 @@ describe('InputBar', () => {
   });
 
   it('keeps the text of a dropped prompt within reach of the arrow key', async () => {
-    stubServer(accept);
+    answerRequests(accept);
     const { area, page } = await open();
     useAgentsStore().putPrompt(prompt({ state: 'failed', text: 'x'.repeat(10_000), reason: 'The CLI ended.' }));
     await flushPromises();
@@ -174,7 +174,7 @@ describe('InputBar', () => {
 
   it('sends an undecided prompt again as the same prompt, naming the decision', async () => {
     const settledAt = '2026-11-21T12:01:00.000Z';
-    const seen = stubServer(({ path }) =>
+    const seen = answerRequests(({ path }) =>
       path.endsWith('/retry') ? { body: prompt({ state: 'queued', text: 'maybe' }) } : undefined,
     );
     const { page } = await open(agentFixture({ state: 'working' }));
@@ -190,7 +190,7 @@ describe('InputBar', () => {
 
   it('believes an event about a prompt that was sent again more than the answer that comes after it', async () => {
     const settledAt = '2026-11-21T12:01:00.000Z';
-    stubServer(({ path }) => {
+    answerRequests(({ path }) => {
       if (!path.endsWith('/retry')) return undefined;
       useAgentsStore().apply({ type: 'prompt', prompt: prompt({ state: 'delivered', text: 'maybe' }) });
       return { body: prompt({ state: 'queued', text: 'maybe' }) };
@@ -206,7 +206,7 @@ describe('InputBar', () => {
 
   it('changes the order by button and by dragging, and takes a refused change back', async () => {
     let refuse = false;
-    const seen = stubServer(({ path, body }) => {
+    const seen = answerRequests(({ path, body }) => {
       if (!path.endsWith('/order')) return undefined;
       if (refuse) return refusal(503, 'unavailable');
       const { promptIds } = body as { promptIds: string[] };
@@ -241,7 +241,7 @@ describe('InputBar', () => {
   });
 
   it('lists a long queue in short, what needs a decision always, and all of it when asked', async () => {
-    stubServer(accept);
+    answerRequests(accept);
     const { page } = await open(agentFixture({ state: 'working' }));
     for (const id of ['50', '51', '52', '53', '54']) {
       const state = id === '54' ? 'unknown' : 'queued';
@@ -256,7 +256,7 @@ describe('InputBar', () => {
   });
 
   it('asks for a sleeping agent to be woken when something is sent', async () => {
-    stubServer(accept);
+    answerRequests(accept);
     const { area, type, page, bar } = await open(agentFixture({ state: 'asleep' }));
     await type('wake up');
     await area().trigger('keydown', { key: 'Enter' });
