@@ -127,11 +127,17 @@ test('two browsers: the one that takes over sets the size, and gives it back', a
 test('the connection is lost: the screen stays, a countdown runs, and the button brings it back', async () => {
   const { sac, page } = journey;
   const before = await settledConversation(page);
-  await page.route('**/terminals/*/ticket', (route) => route.abort());
+  // A server that asks for a minute's patience: the page must not be back by itself before the button is pressed.
+  await page.route('**/terminals/*/ticket', (route) =>
+    route.fulfill({
+      status: 503,
+      json: { code: 'unavailable', message: 'Busy.', requestId: 'journey', details: { retryAfterSeconds: 60 } },
+    }),
+  );
   process.kill(await pidOf(sac, 'ws'), 'SIGKILL');
   const overlay = terminal(page).getByTestId('terminal-overlay');
   await expect(overlay).toHaveAttribute('data-kind', 'reconnecting');
-  await expect(overlay).toContainText(/in \d+ s/);
+  await expect(overlay).toContainText(/in [3-6]\d s/);
   expect(await settledConversation(page)).toBe(before);
   await page.unrouteAll();
   await overlay.getByTestId('terminal-reconnect').click();
