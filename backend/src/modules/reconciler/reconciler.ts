@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { readClock } from '../../db/clock.ts';
@@ -41,6 +42,8 @@ const CONCURRENCY = 4;
 const END_CONCURRENCY = 32;
 const PUBLISH_CONCURRENCY = 2;
 const RESYNC_MS = 30_000;
+/** Of the rounds that only make sure: with thousands of agents each takes minutes, and costs little at any time. */
+const RESYNC_PER_SECOND = 10;
 const PAGE_SIZE = 500;
 
 const isEnd = ({ action }: Decision): boolean => action === 'stop' || action === 'remove';
@@ -74,10 +77,18 @@ const carryOut = async (
   }
 };
 
-const forEachAgent = async (db: Database, visit: (agentId: string) => void): Promise<void> => {
+/** Pages through all agents; `pause` after each. */
+const forEachAgent = async (
+  db: Database,
+  visit: (agentId: string) => void,
+  pause?: () => Promise<unknown>,
+): Promise<void> => {
   for (let afterId: string | undefined = '0'; afterId !== undefined;) {
     const ids: string[] = await listAgentIds(db, afterId, PAGE_SIZE);
-    ids.forEach(visit);
+    for (const id of ids) {
+      visit(id);
+      await pause?.();
+    }
     afterId = ids.at(-1);
   }
 };
@@ -165,15 +176,19 @@ const createQueues = (deps: ReconcilerDeps, parts: QueueParts): Queues => {
     concurrency: PUBLISH_CONCURRENCY,
   });
   const resync = createWorkQueue({
-    work: ifLeader(async () => {
-      await forEachAgent(db, (agentId) => {
+    work: async (round, signal) => {
+      if (!isLeader()) return;
+      if (round === 'orphans') return endOrphans(deps);
+      const visit = (agentId: string): void => {
         publish.add(agentId);
         agents.add(agentId);
-      });
-      await endOrphans(deps);
-    }),
+      };
+      const pause = () => delay(1_000 / RESYNC_PER_SECOND, undefined, { signal, ref: false });
+      await forEachAgent(db, visit, round === 'slow' ? pause : undefined);
+      resync.add('orphans');
+    },
     onError: onError('agents could not be listed; trying again'),
-    concurrency: 1,
+    concurrency: 3,
   });
   return { agents, ends, publish, resync };
 };
@@ -189,7 +204,7 @@ export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
   const metrics = createReconcilerMetrics(deps.registry ?? new Registry());
   const queues = createQueues(deps, { actions, metrics, isLeader });
   metrics.show({ agents: queues.agents, ends: queues.ends, publish: queues.publish }, isLeader);
-  const resync = (): void => queues.resync.add('all');
+  const resync = (round: 'now' | 'slow' = 'now'): void => queues.resync.add(round);
   const wake = (agentId: string): void => {
     queues.publish.add(agentId);
     queues.agents.add(agentId);
@@ -217,7 +232,7 @@ export const createReconciler = (deps: ReconcilerDeps): Reconciler => {
       },
     );
   });
-  const timer = setInterval(resync, deps.resyncMs ?? RESYNC_MS);
+  const timer = setInterval(() => resync('slow'), deps.resyncMs ?? RESYNC_MS);
   timer.unref();
 
   return {
