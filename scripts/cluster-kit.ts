@@ -125,6 +125,17 @@ const nodeAddress = (): string =>
 /** Ports of nodes that the cluster does not give away first: the upper half of the usual range. */
 const anyNodePort = (): number => 31_500 + Math.floor(Math.random() * 1_200);
 
+/** `host:port` that stand for the internet and for a proxy. With a kit the tests listen there themselves: it has no internet. */
+const setOutside = (kit: string | null): void => {
+  env['SAC_TEST_OUTSIDE'] ??= kit === null ? '1.1.1.1:443' : '192.0.2.1:443';
+  env['SAC_TEST_PROXY'] ??= kit === null ? '1.0.0.1:443' : '192.0.2.2:3128';
+};
+
+const proxyEndpoint = (): { cidr: string; ports: number[] } => {
+  const [host = '', port = ''] = (env['SAC_TEST_PROXY'] ?? '').split(':');
+  return { cidr: `${host}/32`, ports: [Number(port)] };
+};
+
 const writeValues = (folder: string, kit: string | null, images: Images): { origin: string; files: string[] } => {
   const nodePort = anyNodePort();
   const origin = `http://${nodeAddress()}:${nodePort}`;
@@ -134,6 +145,7 @@ const writeValues = (folder: string, kit: string | null, images: Images): { orig
     trustedProxies: ['10.0.0.0/8'],
     image: { registry: images.registry, tag: images.tag },
     frontend: { service: { type: 'NodePort', nodePort } },
+    agents: { egress: { proxies: [proxyEndpoint()] } },
     trial: ofKit ? { postgresql: { image: 'localhost/timescaledb:pg17' }, minio: { image: 'localhost/minio:1' } } : {},
   };
   const file = join(folder, 'values.yaml');
@@ -174,6 +186,7 @@ export const prepareCluster = (
   if (kit !== null && (ownCluster || (env['KUBECONFIG'] ?? '') === '')) startKit(kit);
   requireTools();
   const images = imagesFor(kit);
+  setOutside(kit);
   const { origin, files } = writeValues(folder, kit, images);
   env['SAC_TEST_AGENT_IMAGE'] ??= imageRef(images, 'sac-agent');
   env['SAC_TEST_RELEASE'] ??= 'sac';

@@ -1,6 +1,15 @@
 import { expect, test } from '@playwright/test';
 import type { ApiUser } from '../support/api.ts';
-import { admin, agentOnDemoModel, invited, openNewAgent, viewer, type OpenAgent } from '../support/cluster-people.ts';
+import {
+  admin,
+  agentOnDemoModel,
+  invited,
+  openNewAgent,
+  podOf,
+  reachesFrom,
+  viewer,
+  type OpenAgent,
+} from '../support/cluster-people.ts';
 import { cluster, kubectlAgents, kubectlHere } from '../support/cluster.ts';
 import { showsTerminal } from '../support/viewer.ts';
 
@@ -10,17 +19,6 @@ let stranger: ApiUser;
 let theirs: OpenAgent;
 let own: OpenAgent;
 
-const podOf = async ({ agentId }: OpenAgent): Promise<string> =>
-  (
-    await kubectlAgents(
-      'get',
-      'pods',
-      '--selector',
-      `sac.dev/agent-id=${agentId}`,
-      '--output',
-      'jsonpath={.items[0].metadata.name}',
-    )
-  ).trim();
 const addressOf = async (namespace: 'agents' | 'release', pod: string): Promise<string> =>
   (
     await (namespace === 'agents' ? kubectlAgents : kubectlHere)(
@@ -31,21 +29,6 @@ const addressOf = async (namespace: 'agents' | 'release', pod: string): Promise<
       'jsonpath={.status.podIP}',
     )
   ).trim();
-
-/** From the agent's own container: what its programs can reach. */
-const reaches = async (host: string, port: number): Promise<boolean> => {
-  const said = await kubectlAgents(
-    'exec',
-    await podOf(own),
-    '-c',
-    'agent',
-    '--',
-    'bash',
-    '-c',
-    `timeout 3 bash -c 'exec 3<>/dev/tcp/${host}/${port}' 2>/dev/null && echo open || echo closed`,
-  );
-  return said.trim() === 'open';
-};
 
 test.describe.configure({ mode: 'serial' });
 
@@ -96,8 +79,9 @@ test('the network lets no sandbox reach another one, the stores, the site or the
     ['the API server', 'kubernetes.default.svc', 443],
     ['the metadata of the node', '169.254.169.254', 80],
   ];
+  const pod = await podOf(own);
   const reached = await Promise.all(
-    places.map(async ([what, host, port]) => ((await reaches(host, port)) ? [what] : [])),
+    places.map(async ([what, host, port]) => ((await reachesFrom(pod, host, port)) ? [what] : [])),
   );
   expect(reached.flat()).toEqual(['the internal API', 'the model', 'its own terminal server']);
 });

@@ -1,6 +1,6 @@
 import type { CreateAgentBody } from '@sac/contracts';
 import { redeemAdminLink, redeemInvite, type ApiUser } from './api.ts';
-import { adminLink, cluster, eventually } from './cluster.ts';
+import { adminLink, cluster, eventually, kubectlAgents } from './cluster.ts';
 import { Viewer } from './viewer.ts';
 
 /** On the scripted model in the cluster. */
@@ -52,6 +52,18 @@ export const openNewAgent = async (user: ApiUser, body: CreateAgentBody): Promis
   const { session } = await user.call('openSession', { body: { agentId } });
   await waitForState(user, agentId, /ready|waiting/);
   return { agentId, sessionId: session.id };
+};
+
+/** Name of the agent's pod. */
+export const podOf = async ({ agentId }: OpenAgent): Promise<string> => {
+  const name = 'jsonpath={.items[0].metadata.name}';
+  return (await kubectlAgents('get', 'pods', '--selector', `sac.dev/agent-id=${agentId}`, '--output', name)).trim();
+};
+
+/** From the agent's own container in a pod: what its programs can connect to. */
+export const reachesFrom = async (pod: string, host: string, port: number): Promise<boolean> => {
+  const script = `timeout 3 bash -c 'exec 3<>/dev/tcp/${host}/${port}' 2>/dev/null && echo open || echo closed`;
+  return (await kubectlAgents('exec', pod, '-c', 'agent', '--', 'bash', '-c', script)).trim() === 'open';
 };
 
 /** Somebody who looks at a terminal of the agent, connected. */
