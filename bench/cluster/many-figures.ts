@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { findKit } from '../../scripts/cluster-kit.ts';
 import { admin, agentOnDemoModel, invited } from '../../e2e/support/cluster-people.ts';
 import {
+  attempt,
   cluster,
   eventually,
   install,
@@ -10,6 +11,7 @@ import {
   kubectlAgents,
   kubectlHere,
   podsOf,
+  run,
 } from '../../e2e/support/cluster.ts';
 import type { ApiUser } from '../../e2e/support/api.ts';
 import { percentile, type Figure } from '../figures.ts';
@@ -41,13 +43,45 @@ const haveFakeNodes = async (count: number): Promise<void> => {
     throw new Error(`${AGENTS} agents need ${count} nodes labelled sac.dev/fake-node=true; there are ${found}`);
 };
 
+const VOLUME_CLASS = 'sac-bench-ready';
+const volumeLabel = `sac.dev/bench=${VOLUME_CLASS}`;
+
+/** Volumes that are there before somebody asks: how fast a provisioner makes them is its own affair, and nothing mounts these. */
+const haveVolumes = async (count: number): Promise<void> => {
+  const metadata = (name: string) => ({ name, labels: { 'sac.dev/bench': VOLUME_CLASS } });
+  const volumeClass = {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: metadata(VOLUME_CLASS),
+    provisioner: 'kubernetes.io/no-provisioner',
+    volumeBindingMode: 'Immediate',
+  };
+  const volumes = Array.from({ length: count }, (_, index) => ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: metadata(`${VOLUME_CLASS}-${index}`),
+    spec: {
+      storageClassName: VOLUME_CLASS,
+      capacity: { storage: '1Gi' },
+      accessModes: ['ReadWriteOnce'],
+      persistentVolumeReclaimPolicy: 'Retain',
+      hostPath: { path: `/nowhere/${index}` },
+    },
+  }));
+  const list = { apiVersion: 'v1', kind: 'List', items: [volumeClass, ...volumes] };
+  await run('kubectl', ['create', '--filename', '-'], JSON.stringify(list));
+};
+
+const removeVolumes = (): Promise<unknown> =>
+  attempt('kubectl', ['delete', 'storageclass,persistentvolume', '--selector', volumeLabel, '--wait=false']);
+
 const onFakeNodes = [
   '--set-json',
   'agents.nodeSelector={"sac.dev/fake-node":"true"}',
   '--set-json',
   'agents.tolerations=[{"key":"sac.dev/fake-node","operator":"Exists","effect":"NoSchedule"}]',
   '--set',
-  'agents.resources.requests.cpu=1m,agents.resources.requests.memory=1Mi',
+  `agents.resources.requests.cpu=1m,agents.resources.requests.memory=1Mi,agents.storage.className=${VOLUME_CLASS}`,
 ];
 
 /** As many at once as `callers`, in the order of the list. */
@@ -181,6 +215,16 @@ const steady = async () => {
 /** Many agents on nodes that run nothing: what the control plane makes of them. */
 export const manyFigures = async (): Promise<Figure[]> => {
   await haveFakeNodes(Math.ceil(AGENTS / AGENTS_PER_NODE) + 2);
+  await removeVolumes();
+  await haveVolumes(AGENTS);
+  try {
+    return await figuresOfMany();
+  } finally {
+    await removeVolumes();
+  }
+};
+
+const figuresOfMany = async (): Promise<Figure[]> => {
   await install(...onFakeNodes);
   const root = await admin('many');
   await root.call('updateSettings', { body: { agentsPerUser: 1_000 } });
