@@ -24,6 +24,8 @@ const LOOK_IDLE_MS = 1_000;
 /** The turn is about to end, and a prompt may wait for that. */
 const LOOK_ENDING_MS = 100;
 const MAX_OUTPUT_CHARACTERS = 8_192;
+/** Shortest and longest wait between two looks at the terminal server's socket: it is beside us, and every start waits for it. */
+const CONTROL_AWAY_MS = [20, 60] as const;
 
 export interface SidecarParts {
   readonly cli: CliName;
@@ -125,7 +127,7 @@ export class Sidecar {
   }
 
   async #watchControl(signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(50, 1_000);
+    const backoff = new Backoff(...CONTROL_AWAY_MS);
     while (!signal.aborted) {
       try {
         for await (const state of this.#control.changes(signal)) {
