@@ -24,6 +24,8 @@ const CALLERS = 10;
 const CALLS = 1_000;
 const STEADY_MS = 60_000;
 const ALL_START_TIMEOUT_MS = 20 * 60_000;
+/** Every look lists all pods, which is work for the cluster too. */
+const LOOK_EVERY_MS = 4_000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -129,6 +131,9 @@ const namespaceLists = async (): Promise<number> => {
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 };
 
+const untilReady = (what: string, isEnough: (pods: number) => boolean): Promise<void> =>
+  eventually(what, async () => isEnough(await readyPods()), ALL_START_TIMEOUT_MS, LOOK_EVERY_MS);
+
 const createAll = async (users: readonly ApiUser[]): Promise<{ all: Owned[]; errors: string[]; seconds: number }> => {
   const all: Owned[] = [];
   const errors: string[] = [];
@@ -145,7 +150,7 @@ const createAll = async (users: readonly ApiUser[]): Promise<{ all: Owned[]; err
       errors.push(error instanceof Error ? error.message : String(error));
     }
   });
-  await eventually(`${AGENTS} pods are ready`, async () => (await readyPods()) >= all.length, ALL_START_TIMEOUT_MS);
+  await untilReady(`${AGENTS} pods are ready`, (pods) => pods >= all.length);
   return { all, errors, seconds: (performance.now() - beganMs) / 1_000 };
 };
 
@@ -175,7 +180,7 @@ const callTimes = async (all: readonly Owned[]): Promise<number[]> => {
 const wakeMany = async (all: readonly Owned[]): Promise<{ seconds: number; errors: number }> => {
   const chosen = all.slice(0, WOKEN);
   await spread(chosen, CALLERS, ({ user, agentId }) => user.call('sleepAgent', { params: { agentId }, body: {} }));
-  await eventually('they sleep', async () => (await readyPods()) <= all.length - chosen.length, ALL_START_TIMEOUT_MS);
+  await untilReady('they sleep', (pods) => pods <= all.length - chosen.length);
   let errors = 0;
   const beganMs = performance.now();
   await Promise.all(
@@ -185,7 +190,7 @@ const wakeMany = async (all: readonly Owned[]): Promise<{ seconds: number; error
       }),
     ),
   );
-  await eventually('they are awake', async () => (await readyPods()) >= all.length - errors, ALL_START_TIMEOUT_MS);
+  await untilReady('they are awake', (pods) => pods >= all.length - errors);
   return { seconds: (performance.now() - beganMs) / 1_000, errors };
 };
 
@@ -280,7 +285,7 @@ const figuresOfMany = async (): Promise<Figure[]> => {
       unit: 's',
       atMost: 60,
       digits: 1,
-      conditions: `paced at 20 a second; ${woken.errors} refused`,
+      conditions: `paced at 20 a second; ${woken.errors} refused; looked at every ${LOOK_EVERY_MS / 1_000} s`,
     },
     {
       name: `every api-gateway killed beside ${AGENTS} agents, until one is ready again`,

@@ -20,55 +20,69 @@ interface Start {
 
 const totalOf = ({ podMs, readyMs, toldMs, terminalMs }: Start): number => podMs + readyMs + toldMs + terminalMs;
 
-/** A pod of the same image with a volume of its own that does nothing. */
-const barePod = (name: string, image: string, claim: string): string =>
-  JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'List',
-    items: [
-      {
-        apiVersion: 'v1',
-        kind: 'PersistentVolumeClaim',
-        metadata: { name: claim, namespace: cluster.agents },
-        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
-      },
-      {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: { name, namespace: cluster.agents },
-        spec: {
-          automountServiceAccountToken: false,
-          securityContext: {
-            runAsNonRoot: true,
-            runAsUser: 1000,
-            fsGroup: 1000,
-            seccompProfile: { type: 'RuntimeDefault' },
-          },
-          terminationGracePeriodSeconds: 0,
-          containers: [
-            {
-              name: 'bare',
-              image,
-              command: ['sleep', '3600'],
-              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-              volumeMounts: [{ name: 'home', mountPath: '/home/agent' }],
-            },
-          ],
-          volumes: [{ name: 'home', persistentVolumeClaim: { claimName: claim } }],
-        },
-      },
-    ],
-  });
+type PodSpec = Readonly<Record<string, unknown>>;
 
-const startBare = async (pods: PodWatch, index: number, image: string): Promise<number> => {
-  const name = `bare-${index}`;
+/** A pod of the same image that does nothing; its volume comes in addition. */
+const idlePod = (image: string): PodSpec => ({
+  automountServiceAccountToken: false,
+  securityContext: {
+    runAsNonRoot: true,
+    runAsUser: 1000,
+    fsGroup: 1000,
+    seccompProfile: { type: 'RuntimeDefault' },
+  },
+  terminationGracePeriodSeconds: 0,
+  containers: [
+    {
+      name: 'agent',
+      image,
+      command: ['sleep', '3600'],
+      securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      volumeMounts: [{ name: 'home', mountPath: '/home/agent' }],
+    },
+  ],
+  volumes: [],
+});
+
+interface Volume {
+  readonly name: string;
+}
+
+/** What an agent's pod consists of, to be made again without SAC. */
+const podLike = async (pod: string): Promise<PodSpec> => {
+  const { spec } = JSON.parse(await kubectlAgents('get', 'pod', pod, '--output', 'json')) as { spec: PodSpec };
+  const { nodeName: _node, hostname: _host, ...kept } = spec;
+  const volumes = (spec['volumes'] as readonly Volume[]).filter(({ name }) => name !== 'home');
+  return { ...kept, volumes, terminationGracePeriodSeconds: 0 };
+};
+
+/** Makes a pod and a new volume by hand. @returns milliseconds from its creation until it has started */
+const startByHand = async (pods: PodWatch, name: string, spec: PodSpec): Promise<number> => {
+  const metadata = { name, namespace: cluster.agents };
+  const claim = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata,
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  const volumes = [
+    ...(spec['volumes'] as readonly Volume[]),
+    { name: 'home', persistentVolumeClaim: { claimName: name } },
+  ];
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: { ...spec, volumes } };
   const since = performance.now();
-  await run('kubectl', ['create', '--filename', '-'], barePod(name, image, name));
+  await run(
+    'kubectl',
+    ['create', '--filename', '-'],
+    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [claim, pod] }),
+  );
   const { createdMs, readyMs } = await pods.ready(name, since);
   await kubectlAgents('delete', `pod/${name}`, `pvc/${name}`, '--grace-period=0', '--force');
   pods.forget(name);
   return readyMs - createdMs;
 };
+
+const podNameOf = (user: ApiUser, agentId: string): string => `claude-code-${user.signedIn.user.id}-${agentId}-0`;
 
 interface Opened {
   readonly start: Start;
@@ -77,7 +91,7 @@ interface Opened {
 
 /** Opens a sleeping agent as a page does: asks for it, hears that it is ready, connects. */
 const open = async (user: ApiUser, agentId: string, pods: PodWatch, events: EventClient): Promise<Opened> => {
-  const pod = `claude-code-${user.signedIn.user.id}-${agentId}-0`;
+  const pod = podNameOf(user, agentId);
   const seen = events.received.length;
   const beganMs = performance.now();
   const { session } = await user.call('openSession', { body: { agentId } });
@@ -110,7 +124,7 @@ const open = async (user: ApiUser, agentId: string, pods: PodWatch, events: Even
 };
 
 const putToSleep = async (user: ApiUser, agentId: string, pods: PodWatch): Promise<void> => {
-  const pod = `claude-code-${user.signedIn.user.id}-${agentId}-0`;
+  const pod = podNameOf(user, agentId);
   await user.call('sleepAgent', { params: { agentId }, body: {} });
   await waitForState(user, agentId, /asleep/);
   await eventually(
@@ -130,16 +144,29 @@ const medianOf = (starts: readonly Start[], part: keyof Start): string =>
 const partsOf = (starts: readonly Start[]): string =>
   `medians: until the pod exists ${medianOf(starts, 'podMs')} ms, until it is ready ${medianOf(starts, 'readyMs')} ms, until the browser hears ${medianOf(starts, 'toldMs')} ms, until the terminal shows ${medianOf(starts, 'terminalMs')} ms`;
 
-const figuresOf = (bare: readonly number[], created: readonly Start[], woken: readonly Start[]): Figure[] => {
-  const above = created.map((start, index) => totalOf(start) - (bare[index] ?? 0));
+interface Rounds {
+  readonly bare: readonly number[];
+  readonly alike: readonly number[];
+  readonly created: readonly Start[];
+  readonly woken: readonly Start[];
+}
+
+const figuresOf = ({ bare, alike, created, woken }: Rounds): Figure[] => {
+  const above = (others: readonly number[]) => created.map((start, index) => totalOf(start) - (others[index] ?? 0));
   const told = [...created, ...woken].map(({ toldMs }) => toldMs);
   return [
     {
       name: 'opening a new agent to its terminal, above the start of a bare pod, p95',
-      value: percentile(above, 95),
+      value: percentile(above(bare), 95),
       unit: 'ms',
       atMost: 300,
       conditions: `${created.length} shell agents in turns with as many bare pods (same image and node, a new volume each; p50 ${percentile(bare, 50).toFixed(0)} ms, p95 ${percentile(bare, 95).toFixed(0)} ms); whole p50 ${percentile(created.map(totalOf), 50).toFixed(0)} ms, p95 ${percentile(created.map(totalOf), 95).toFixed(0)} ms; ${partsOf(created)}`,
+    },
+    {
+      name: 'the same, above a pod of the same containers that is made by hand, p95',
+      value: percentile(above(alike), 95),
+      unit: 'ms',
+      conditions: `what SAC, its set and the connection add; p50 ${percentile(above(alike), 50).toFixed(0)} ms; those pods p50 ${percentile(alike, 50).toFixed(0)} ms, p95 ${percentile(alike, 95).toFixed(0)} ms`,
     },
     {
       name: 'waking an agent to its terminal, p95',
@@ -158,7 +185,7 @@ const figuresOf = (bare: readonly number[], created: readonly Start[], woken: re
   ];
 };
 
-/** How long a start takes, by part, in turns with a pod that does nothing. */
+/** How long a start takes, by part, in turns with pods that are made by hand. */
 export const startFigures = async (image: string, count: number): Promise<Figure[]> => {
   const user = await admin('starter');
   const pods = new PodWatch(cluster.agents);
@@ -167,15 +194,18 @@ export const startFigures = async (image: string, count: number): Promise<Figure
     origin: cluster.origin,
   });
   const bare: number[] = [];
+  const alike: number[] = [];
   const created: Start[] = [];
   const woken: Start[] = [];
   try {
     for (let index = 0; index < count; index += 1) {
-      bare.push(await startBare(pods, index, image));
+      bare.push(await startByHand(pods, `bare-${index}`, idlePod(image)));
       const body = agentOnDemoModel(`Start ${index}`, { cli: 'shell', provider: null });
       const { id: agentId } = await user.call('createAgent', { body });
       created.push((await open(user, agentId, pods, events)).start);
+      const spec = await podLike(podNameOf(user, agentId));
       await putToSleep(user, agentId, pods);
+      alike.push(await startByHand(pods, `alike-${index}`, spec));
       woken.push((await open(user, agentId, pods, events)).start);
       await user.call('deleteAgent', { params: { agentId } });
     }
@@ -183,5 +213,5 @@ export const startFigures = async (image: string, count: number): Promise<Figure
     events.close();
     pods.end();
   }
-  return figuresOf(bare, created, woken);
+  return figuresOf({ bare, alike, created, woken });
 };

@@ -126,7 +126,12 @@ export const adminLink = async (): Promise<string> => {
 };
 
 /** Waits until `what` is true; what it throws meanwhile does not count. */
-export const eventually = async (what: string, check: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> => {
+export const eventually = async (
+  what: string,
+  check: () => Promise<boolean>,
+  timeoutMs = 60_000,
+  everyMs = 250,
+): Promise<void> => {
   const deadlineMs = performance.now() + timeoutMs;
   const tried = (): Promise<string | null> =>
     check().then(
@@ -135,6 +140,6 @@ export const eventually = async (what: string, check: () => Promise<boolean>, ti
     );
   for (let problem = await tried(); problem !== null; problem = await tried()) {
     if (performance.now() > deadlineMs) throw new Error(`Not within ${timeoutMs / 1000} s: ${what} (${problem})`);
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 };
