@@ -8,7 +8,6 @@ import {
   eventually,
   install,
   kubectl,
-  kubectlAgents,
   kubectlHere,
   podsOf,
   run,
@@ -24,8 +23,9 @@ const CALLERS = 10;
 const CALLS = 1_000;
 const STEADY_MS = 60_000;
 const ALL_START_TIMEOUT_MS = 20 * 60_000;
-/** Every look lists all pods, which is work for the cluster too. */
-const LOOK_EVERY_MS = 4_000;
+const LOOK_EVERY_MS = 2_000;
+/** The fake nodes of a small machine lose their leases when it has too much to do at once. */
+const BATCH = 250;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -96,26 +96,24 @@ const spread = async <T>(items: readonly T[], callers: number, work: (item: T) =
   );
 };
 
-const readyPods = async (): Promise<number> => {
-  const conditions = await kubectlAgents(
-    'get',
-    'pods',
-    '--output',
-    'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}',
-  );
-  return conditions.split('\n').filter((line) => line === 'True').length;
+/** A metric of one pod of api-gateway; lines that match are added up. */
+const metricOf = async (pod: string, pattern: RegExp): Promise<number> => {
+  const script = 'fetch("http://127.0.0.1:9464/metrics").then(async (r) => console.log(await r.text()))';
+  const text = await kubectlHere('exec', pod, '-c', 'api-gateway', '--', 'node', '-e', script);
+  const lines = text.split('\n').filter((line) => pattern.test(line));
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 };
 
 /** Sums of a metric over the replicas of api-gateway. */
 const gatewayMetric = async (pattern: RegExp): Promise<number> => {
   let sum = 0;
-  for (const pod of await podsOf('api-gateway')) {
-    const script = 'fetch("http://127.0.0.1:9464/metrics").then(async (r) => console.log(await r.text()))';
-    const text = await kubectlHere('exec', pod, '-c', 'api-gateway', '--', 'node', '-e', script);
-    for (const line of text.split('\n')) if (pattern.test(line)) sum += Number(line.split(' ').at(-1));
-  }
+  for (const pod of await podsOf('api-gateway')) sum += await metricOf(pod, pattern);
   return sum;
 };
+
+/** As api-gateway sees them: to list two thousand pods takes kubectl seconds of CPU. */
+const runningSandboxes = async (): Promise<number> =>
+  metricOf((await podsOf('api-gateway'))[0] ?? '', /^sac_sandboxes\{state="running"\} /);
 
 /** Lists of one namespace that anybody asked the API server for: controllers of the cluster list over all namespaces. */
 const namespaceLists = async (): Promise<number> => {
@@ -131,26 +129,28 @@ const namespaceLists = async (): Promise<number> => {
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 };
 
-const untilReady = (what: string, isEnough: (pods: number) => boolean): Promise<void> =>
-  eventually(what, async () => isEnough(await readyPods()), ALL_START_TIMEOUT_MS, LOOK_EVERY_MS);
+const untilRunning = (what: string, isEnough: (sandboxes: number) => boolean): Promise<void> =>
+  eventually(what, async () => isEnough(await runningSandboxes()), ALL_START_TIMEOUT_MS, LOOK_EVERY_MS);
 
 const createAll = async (users: readonly ApiUser[]): Promise<{ all: Owned[]; errors: string[]; seconds: number }> => {
   const all: Owned[] = [];
   const errors: string[] = [];
   const beganMs = performance.now();
   const wanted = Array.from({ length: AGENTS }, (_, index) => ({ user: users[index % users.length], index }));
-  await spread(wanted, CALLERS, async ({ user, index }) => {
-    if (user === undefined) return;
-    try {
-      const body = agentOnDemoModel(`Many ${index}`, { cli: 'shell', provider: null });
-      const { id: agentId } = await user.call('createAgent', { body });
-      await user.call('openSession', { body: { agentId } });
-      all.push({ user, agentId });
-    } catch (error) {
-      errors.push(error instanceof Error ? error.message : String(error));
-    }
-  });
-  await untilReady(`${AGENTS} pods are ready`, (pods) => pods >= all.length);
+  for (let from = 0; from < AGENTS; from += BATCH) {
+    await spread(wanted.slice(from, from + BATCH), CALLERS, async ({ user, index }) => {
+      if (user === undefined) return;
+      try {
+        const body = agentOnDemoModel(`Many ${index}`, { cli: 'shell', provider: null });
+        const { id: agentId } = await user.call('createAgent', { body });
+        await user.call('openSession', { body: { agentId } });
+        all.push({ user, agentId });
+      } catch (error) {
+        errors.push(error instanceof Error ? error.message : String(error));
+      }
+    });
+    await untilRunning(`${all.length} sandboxes run`, (sandboxes) => sandboxes >= all.length);
+  }
   return { all, errors, seconds: (performance.now() - beganMs) / 1_000 };
 };
 
@@ -180,7 +180,7 @@ const callTimes = async (all: readonly Owned[]): Promise<number[]> => {
 const wakeMany = async (all: readonly Owned[]): Promise<{ seconds: number; errors: number }> => {
   const chosen = all.slice(0, WOKEN);
   await spread(chosen, CALLERS, ({ user, agentId }) => user.call('sleepAgent', { params: { agentId }, body: {} }));
-  await untilReady('they sleep', (pods) => pods <= all.length - chosen.length);
+  await untilRunning('they sleep', (sandboxes) => sandboxes <= all.length - chosen.length);
   let errors = 0;
   const beganMs = performance.now();
   await Promise.all(
@@ -190,7 +190,7 @@ const wakeMany = async (all: readonly Owned[]): Promise<{ seconds: number; error
       }),
     ),
   );
-  await untilReady('they are awake', (pods) => pods >= all.length - errors);
+  await untilRunning('they are awake', (sandboxes) => sandboxes >= all.length - errors);
   return { seconds: (performance.now() - beganMs) / 1_000, errors };
 };
 
@@ -251,7 +251,7 @@ const figuresOfMany = async (): Promise<Figure[]> => {
       value: errors.length + failed,
       unit: '',
       atMost: 0,
-      conditions: `${users.length} people, ${(AGENTS / seconds).toFixed(1)} a second (at most 20), ${seconds.toFixed(0)} s until all pods are ready; ${errors[0]?.slice(0, 200) ?? 'no error'}`,
+      conditions: `${users.length} people, in parts of ${BATCH} that are waited for, each at up to 20 a second; ${seconds.toFixed(0)} s until all pods are ready; ${errors[0]?.slice(0, 200) ?? 'no error'}`,
     },
     {
       name: `API with ${AGENTS} active agents, p95`,
@@ -280,7 +280,7 @@ const figuresOfMany = async (): Promise<Figure[]> => {
       conditions: `${replicas} replicas together, ${(calm.bytes / 2 ** 20).toFixed(0)} MiB in all; garbage not collected on purpose`,
     },
     {
-      name: `${WOKEN} agents woken at once, until the last pod is ready`,
+      name: `${WOKEN} agents woken at once, until the last one runs`,
       value: woken.seconds,
       unit: 's',
       atMost: 60,
