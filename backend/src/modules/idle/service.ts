@@ -27,7 +27,7 @@ interface Deps extends StateDeps {
   readonly idleMinutes: (db: DatabaseOrTransaction) => Promise<number>;
 }
 
-/** Looked at in one run; the rest follows in the next one. */
+/** Looked at in one run; the others have their chance in the next ones. */
 const BATCH = 500;
 
 /** Nobody was there for its time and nobody keeps it awake; what it does is asked afterwards. */
@@ -44,7 +44,8 @@ const findUnattended = async (trx: DatabaseOrTransaction, systemMinutes: number)
     .where(sql<boolean>`${minutes} > 0`)
     .where(sql<boolean>`present_at < now() - make_interval(mins => ${minutes})`)
     .where(sql<boolean>`coalesce(keep_awake_until, 'epoch') < now()`)
-    .orderBy('present_at')
+    // Not the longest unattended first: many of those may be at work for days, and the others would never be looked at.
+    .orderBy(sql`random()`)
     .limit(BATCH)
     .execute();
   return rows.map(({ id }) => id);
