@@ -141,8 +141,12 @@ const medianOf = (starts: readonly Start[], part: keyof Start): string =>
     50,
   ).toFixed(0);
 
-const partsOf = (starts: readonly Start[]): string =>
-  `medians: until the pod exists ${medianOf(starts, 'podMs')} ms, until it is ready ${medianOf(starts, 'readyMs')} ms, until the browser hears ${medianOf(starts, 'toldMs')} ms, until the terminal shows ${medianOf(starts, 'terminalMs')} ms`;
+const partsOf = (starts: readonly Start[]): string => {
+  const slowest = starts.toSorted((left, right) => totalOf(right) - totalOf(left))[0];
+  const parts = (of: (part: keyof Start) => string): string =>
+    `until the pod exists ${of('podMs')} ms, until it is ready ${of('readyMs')} ms, until the browser hears ${of('toldMs')} ms, until the terminal shows ${of('terminalMs')} ms`;
+  return `medians: ${parts((part) => medianOf(starts, part))}; slowest: ${parts((part) => (slowest?.[part] ?? 0).toFixed(0))}`;
+};
 
 interface Rounds {
   readonly bare: readonly number[];
