@@ -4,10 +4,11 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { recordedOutput } from '../../sandbox/src/terminal-server/testing/recorded-output.ts';
 
-/** What each terminal shows, and the script that shows it slowly once two bytes were typed. */
+/** What each terminal shows, and a script that shows it slowly once two bytes were typed. */
 export interface Playback {
   readonly output: Buffer;
-  readonly script: string;
+  /** Writes every `pauseSeconds`. */
+  readonly script: (pauseSeconds: number) => string;
   readonly directory: string;
 }
 
@@ -26,8 +27,13 @@ export const makePlayback = (
   const directory = mkdtempSync(join(tmpdir(), 'sac-bench-'));
   const path = join(directory, 'output');
   writeFileSync(path, output);
-  const perl =
-    `open F, "<", "${path}"; while (sysread F, $b, 1 + int rand ${bytesPerSecond / 5}) ` +
-    `{ for ($o = 0; $o < length $b;) { $o += syswrite STDOUT, $b, length($b) - $o, $o } select undef, undef, undef, 0.1 } sleep 10000`;
-  return { output, directory, script: `stty raw -echo; printf READY; head -c 2 > /dev/null; exec perl -e '${perl}'` };
+  const perl = (pauseSeconds: number): string =>
+    `open F, "<", "${path}"; while (sysread F, $b, 1 + int rand ${2 * bytesPerSecond * pauseSeconds}) ` +
+    `{ for ($o = 0; $o < length $b;) { $o += syswrite STDOUT, $b, length($b) - $o, $o } select undef, undef, undef, ${pauseSeconds} } sleep 10000`;
+  return {
+    output,
+    directory,
+    script: (pauseSeconds) =>
+      `stty raw -echo; printf READY; head -c 2 > /dev/null; exec perl -e '${perl(pauseSeconds)}'`,
+  };
 };

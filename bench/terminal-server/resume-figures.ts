@@ -10,6 +10,8 @@ import { settings } from './settings.ts';
 
 const TERMINALS = 16;
 const VIEWERS_PER_TERMINAL = 8;
+/** Between two writes of the program. */
+const PAUSE_SECONDS = 0.1;
 const BYTES_PER_SECOND = 20_000;
 /** A viewer whose cuts are made watches the rest, which may be nearly all of it. */
 const END_MARGIN_MS = 120_000;
@@ -119,7 +121,7 @@ export const resumeFigures = async (): Promise<Figure[]> => {
   const perViewer = Math.ceil(settings.cuts / (TERMINALS * VIEWERS_PER_TERMINAL));
   const seconds = Math.ceil(perViewer * (settings.awaySeconds / 2 + 2) + settings.awaySeconds + 15);
   const playback = makePlayback(random, { seconds, bytesPerSecond: BYTES_PER_SECOND });
-  const server = await TerminalServer.start(playback.script);
+  const server = await TerminalServer.start(playback.script(PAUSE_SECONDS));
   try {
     const { cuts, lostOrWrong, firstByteMs } = await measure(server, playback, random);
     const conditions =
