@@ -12,7 +12,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { context, type Plugin } from 'esbuild';
-import { root, serverOptions } from './bundles.ts';
+import { lazyHttp, root, serverOptions } from './bundles.ts';
 import { prepareDevCluster, WS_PORT, type DevCluster } from './dev-cluster.ts';
 
 const VITE_PORT = 5173;
@@ -129,7 +129,7 @@ const restartAfterBuild: Plugin = {
 const sandbox = await context(serverOptions('sandbox'));
 await sandbox.rebuild();
 await sandbox.watch();
-const backend = await context({ ...serverOptions('backend'), plugins: [restartAfterBuild] });
+const backend = await context({ ...serverOptions('backend'), plugins: [lazyHttp, restartAfterBuild] });
 await backend.watch();
 
 const vite = spawn(process.execPath, [join(root, 'node_modules/vite/bin/vite.js'), 'frontend'], {
