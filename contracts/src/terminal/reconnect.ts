@@ -1,5 +1,5 @@
-/** Longest wait before each attempt, in ms. They grow late, so that what is back after two seconds is not missed for four. */
-const LONGEST_WAITS_MS = [250, 500, 750, 1_000, 1_000, 1_000, 2_000, 4_000, 8_000] as const;
+/** Longest wait before each attempt, in ms. They grow late: a proxy that is started again is back within a second or two. */
+const LONGEST_WAITS_MS = [250, 500, 500, 500, 750, 1_000, 1_000, 2_000, 4_000, 8_000] as const;
 const LONGEST_WAIT_MS = 15_000;
 
 /**

@@ -10,11 +10,11 @@ const run = (state: MachineState, event: MachineEvent, now = 1_000, random = 0.5
 
 describe('retry delay', () => {
   it('grows from 250 ms to 15 s, slowly while a restart may still be over in a moment, with full jitter', () => {
-    expect([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100].map((attempt) => reconnectDelayMs(attempt, 1))).toEqual([
-      250, 500, 750, 1_000, 1_000, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000,
+    expect([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 100].map((attempt) => reconnectDelayMs(attempt, 1))).toEqual([
+      250, 500, 500, 500, 750, 1_000, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000,
     ]);
-    expect(reconnectDelayMs(7, 0)).toBe(0);
-    expect(reconnectDelayMs(7, 0.5)).toBe(1_000);
+    expect(reconnectDelayMs(8, 0)).toBe(0);
+    expect(reconnectDelayMs(8, 0.5)).toBe(1_000);
   });
 });
 
