@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
-import { findKit } from '../../scripts/cluster-kit.ts';
 import { admin, agentOnDemoModel, invited } from '../../e2e/support/cluster-people.ts';
-import { attempt, cluster, eventually, install, kubectl, kubectlHere, podsOf, run } from '../../e2e/support/cluster.ts';
+import { cluster, eventually, install, kubectl, kubectlHere, podsOf } from '../../e2e/support/cluster.ts';
 import type { ApiUser } from '../../e2e/support/api.ts';
 import { percentile, type Figure } from '../figures.ts';
+import { haveFakeNodes, haveVolumes, keepNodes, onFakeNodes, removeVolumes } from './fake-nodes.ts';
 
 const AGENTS = Number(process.env['SAC_BENCH_AGENTS'] ?? 2_000);
 const AGENTS_PER_USER = 100;
@@ -24,78 +22,6 @@ interface Owned {
   readonly user: ApiUser;
   readonly agentId: string;
 }
-
-/** Nodes whose pods are ready at once and run nothing: the kit's, or those that the cluster has already. */
-const haveFakeNodes = async (count: number): Promise<void> => {
-  const kit = findKit();
-  if (kit !== null)
-    spawnSync(join(kit, 'up'), ['--fake-nodes', String(count)], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const there = await kubectl('get', 'nodes', '--selector', 'sac.dev/fake-node=true', '--output', 'name');
-  const found = there.split('\n').filter((name) => name !== '').length;
-  if (found < count)
-    throw new Error(`${AGENTS} agents need ${count} nodes labelled sac.dev/fake-node=true; there are ${found}`);
-};
-
-const RENEW_EVERY_MS = 8_000;
-
-/** What plays the nodes fails to renew their leases now and then, and pods of a node that was away for a moment stay not ready. */
-const keepNodes = async (): Promise<() => void> => {
-  const found = await kubectl('get', 'nodes', '--selector', 'sac.dev/fake-node=true', '--output', 'name');
-  const names = found.split('\n').flatMap((name) => (name === '' ? [] : [name.replace('node/', '')]));
-  const renew = (): Promise<unknown> => {
-    const items = names.map((name) => ({
-      apiVersion: 'coordination.k8s.io/v1',
-      kind: 'Lease',
-      metadata: { name, namespace: 'kube-node-lease' },
-      spec: { renewTime: new Date().toISOString().replace('Z', '000Z') },
-    }));
-    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
-    return attempt('kubectl', ['apply', '--server-side', '--force-conflicts', '--filename', '-'], list);
-  };
-  const timer = setInterval(() => void renew(), RENEW_EVERY_MS);
-  return () => clearInterval(timer);
-};
-
-const VOLUME_CLASS = 'sac-bench-ready';
-const volumeLabel = `sac.dev/bench=${VOLUME_CLASS}`;
-
-/** Volumes that are there before somebody asks: how fast a provisioner makes them is its own affair, and nothing mounts these. */
-const haveVolumes = async (count: number): Promise<void> => {
-  const metadata = (name: string) => ({ name, labels: { 'sac.dev/bench': VOLUME_CLASS } });
-  const volumeClass = {
-    apiVersion: 'storage.k8s.io/v1',
-    kind: 'StorageClass',
-    metadata: metadata(VOLUME_CLASS),
-    provisioner: 'kubernetes.io/no-provisioner',
-    volumeBindingMode: 'Immediate',
-  };
-  const volumes = Array.from({ length: count }, (_, index) => ({
-    apiVersion: 'v1',
-    kind: 'PersistentVolume',
-    metadata: metadata(`${VOLUME_CLASS}-${index}`),
-    spec: {
-      storageClassName: VOLUME_CLASS,
-      capacity: { storage: '1Gi' },
-      accessModes: ['ReadWriteOnce'],
-      persistentVolumeReclaimPolicy: 'Retain',
-      hostPath: { path: `/nowhere/${index}` },
-    },
-  }));
-  const list = { apiVersion: 'v1', kind: 'List', items: [volumeClass, ...volumes] };
-  await run('kubectl', ['create', '--filename', '-'], JSON.stringify(list));
-};
-
-const removeVolumes = (): Promise<unknown> =>
-  attempt('kubectl', ['delete', 'storageclass,persistentvolume', '--selector', volumeLabel, '--wait=false']);
-
-const onFakeNodes = [
-  '--set-json',
-  'agents.nodeSelector={"sac.dev/fake-node":"true"}',
-  '--set-json',
-  'agents.tolerations=[{"key":"sac.dev/fake-node","operator":"Exists","effect":"NoSchedule"}]',
-  '--set',
-  `agents.resources.requests.cpu=1m,agents.resources.requests.memory=1Mi,agents.storage.className=${VOLUME_CLASS}`,
-];
 
 /** As many at once as `callers`, in the order of the list. */
 const spread = async <T>(items: readonly T[], callers: number, work: (item: T) => Promise<unknown>): Promise<void> => {

@@ -38,6 +38,8 @@ const until = async (what: string, isTrue: () => boolean, timeoutMs = WAIT_MS): 
 interface Terminals {
   /** Behind the proxy, one for each terminal. */
   readonly viewers: readonly PersistentViewer[];
+  /** How many of them stream. */
+  readonly streaming: number;
   /** Of the first terminal, directly: all show the same, and this one is never cut. */
   readonly uncut: EmulatorClient;
 }
@@ -45,13 +47,16 @@ interface Terminals {
 const openTerminals = async (stack: Stack, script: Playback['script'], proxy: WsProxyProcess): Promise<Terminals> => {
   const viewers: PersistentViewer[] = [];
   const uncut = new EmulatorClient();
+  let streaming = 0;
   for (let servers = 0; viewers.length < settings.killedTerminals; servers += 1) {
-    const pauseSeconds = servers % STREAMING_EVERY === 0 ? STREAM_PAUSE_SECONDS : CALM_PAUSE_SECONDS;
+    const streams = servers % STREAMING_EVERY === 0;
+    const pauseSeconds = streams ? STREAM_PAUSE_SECONDS : CALM_PAUSE_SECONDS;
     const server = stack.add(await TerminalServer.start(script(pauseSeconds)));
     if (viewers.length === 0) uncut.follow(server.connect('main'));
     const names = ['main'];
     while (names.length < PER_SERVER && viewers.length + names.length < settings.killedTerminals)
       names.push(await server.openShell());
+    if (streams) streaming += names.length;
     for (const name of names) {
       const user = `user-${viewers.length % 20}`;
       const route = () => proxy.route(server.process.port, server.token(name), user);
@@ -60,7 +65,7 @@ const openTerminals = async (stack: Stack, script: Playback['script'], proxy: Ws
       viewers.push(viewer);
     }
   }
-  return { viewers, uncut };
+  return { viewers, streaming, uncut };
 };
 
 /**
@@ -84,7 +89,7 @@ export const proxyKilledFigures = async (): Promise<Figure[]> => {
   try {
     const proxy = await WsProxyProcess.start(bundle);
     stack.defer(() => proxy.end());
-    const { viewers, uncut } = await openTerminals(stack, playback.script, proxy);
+    const { viewers, streaming, uncut } = await openTerminals(stack, playback.script, proxy);
     for (const viewer of viewers) {
       await until('a viewer behind the proxy', () => viewer.isLive);
       await viewer.client.untilText('READY');
@@ -109,7 +114,7 @@ export const proxyKilledFigures = async (): Promise<Figure[]> => {
     }
     const withSnapshot = viewers.filter(({ screen }) => screen.snapshots > 1).length;
     const awayMs = viewers.flatMap((viewer) => viewer.awayMs);
-    const conditions = `${viewers.length} terminals of ${BYTES_PER_SECOND / 1_000} KB/s of recorded output each, a sixth of them in ten writes a second and the others in one, ${settings.kills} times SIGKILL, proxy started again at once, seed ${settings.seed}; ${withSnapshot} were moved to a snapshot; ${[...new Set(wrong)].join(', ') || 'nothing'} differs`;
+    const conditions = `${viewers.length} terminals of ${BYTES_PER_SECOND / 1_000} KB/s of recorded output each, ${streaming} of them in ten writes a second and the others in one, ${settings.kills} times SIGKILL, proxy started again at once, seed ${settings.seed}; ${withSnapshot} were moved to a snapshot; ${[...new Set(wrong)].join(', ') || 'nothing'} differs`;
     return [
       {
         name: 'terminals that are not exact after SIGKILL of ws-proxy',
