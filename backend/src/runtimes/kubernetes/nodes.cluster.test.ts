@@ -180,10 +180,11 @@ describe('nodes and volumes that do not do what they should', () => {
       query: { labelSelector: '!sac.dev/fake-node' },
     });
     await volumeOn(nodes.items[0]?.metadata.name ?? '', storageClass);
-    const other = namespace.runtime({ pod: { ...pod, storageClass, storageSize: '64Mi' }, patienceMs: 8_000 });
-    await other.start();
-    await other.ensure(spec);
-    const unmounted = await seen(other, spec.agentUid, (sandbox) => /cannot be attached/.test(told(sandbox)));
+    const settings = { pod: { ...pod, storageClass, storageSize: '64Mi' } };
+    const patient = namespace.runtime(settings);
+    await patient.start();
+    await patient.ensure(spec);
+    const unmounted = await seen(patient, spec.agentUid, (sandbox) => /cannot be attached/.test(told(sandbox)));
     expect(unmounted.state).toBe('starting');
     expect(told(unmounted)).toContain(`/no-such-path/${storageClass}`);
     const { metadata } = await podOf(spec);
@@ -201,6 +202,10 @@ describe('nodes and volumes that do not do what they should', () => {
       lastTimestamp: new Date(Date.now() + 60_000).toISOString(),
       source: { component: 'attachdetach-controller' },
     });
+    await patient.close();
+    const other = namespace.runtime({ ...settings, patienceMs: 1_000 });
+    await other.start();
+    await other.ensure(spec);
     const failed = await seen(other, spec.agentUid, ({ state }) => state === 'failed');
     expect(failed.failure).toMatchObject({ code: 'volume_unavailable' });
     expect(failed.failure?.reason).toBe('The volume is still attached to another node.');
