@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,7 +95,11 @@ export const createAgentsFixture = async (
   const logger = pino({ level: 'silent' });
   const notifications = createNotificationHub({ url: database.url, logger });
   const runtime = createMemoryRuntime();
-  const keys: Keys = { master: randomBytes(48), accessToken: signingKey('a'), terminalTicket: signingKey('t') };
+  const keys: Keys = {
+    master: createSecretKey(randomBytes(48)),
+    accessToken: signingKey('a'),
+    terminalTicket: signingKey('t'),
+  };
   const uploadDir = await mkdtemp(join(tmpdir(), 'sac-uploads-'));
   const settings: AgentsFixture['settings'] = {
     agentsPerUser: 10,

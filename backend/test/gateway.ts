@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -158,7 +158,11 @@ export const createTestGateway = async (options: TestGatewayOptions = {}): Promi
   const db = own?.db ?? createDatabase({ url: databaseUrl, logger });
   const notifications = createNotificationHub({ url: databaseUrl, logger });
   const runtime = createMemoryRuntime();
-  const keys: Keys = { master: randomBytes(48), accessToken: signingKey('a'), terminalTicket: signingKey('t') };
+  const keys: Keys = {
+    master: createSecretKey(randomBytes(48)),
+    accessToken: signingKey('a'),
+    terminalTicket: signingKey('t'),
+  };
   const uploadDir = await mkdtemp(join(tmpdir(), 'sac-uploads-'));
   const gateway = await createGateway({
     config: config(options.config ?? {}),

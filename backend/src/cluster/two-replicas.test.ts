@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { agentBody, sandboxReport } from '../../test/agents.ts';
 import { connectSidecar, done } from '../../test/sidecar.ts';
 import { call, createReplicas, type Replicas } from '../../test/replicas.ts';
+import { parseMasterKey } from '../config/keys.ts';
 import { internalCredential } from '../lib/agent-keys.ts';
 import type { GatewayProcess } from './gateway-process.ts';
 
@@ -29,7 +30,9 @@ const runningAgent = async (name: string) => {
     if (observed?.state !== 'running') throw new Error(`the sandbox is ${observed?.state ?? 'not there'}`);
     return observed;
   });
-  const headers = { authorization: `Bearer ${internalCredential(Buffer.from(replicas.masterKey), uid, generation)}` };
+  const headers = {
+    authorization: `Bearer ${internalCredential(parseMasterKey(replicas.masterKey), uid, generation)}`,
+  };
   const report = async (): Promise<void> => {
     const body = JSON.stringify(sandboxReport());
     const type = { 'content-type': 'application/json' };

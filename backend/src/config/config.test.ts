@@ -166,7 +166,7 @@ describe('loadConfig in a cluster', () => {
 
   it('reads secrets from files, and from one place only', () => {
     const env = { ...cluster, SAC_MASTER_KEY: '', SAC_MASTER_KEY_FILE: fileOf(`${key}fromfile\n`) };
-    expect(loadConfig(env, gateway).keys?.master.toString()).toBe(`${key}fromfile`);
+    expect(loadConfig(env, gateway).keys?.master.export().toString()).toBe(`${key}fromfile`);
     expect(problemsOf({ ...env, SAC_MASTER_KEY: key }, 'api-gateway')).toEqual({
       SAC_MASTER_KEY: 'is given, and so is SAC_MASTER_KEY_FILE; keep one',
     });

@@ -21,7 +21,7 @@ import {
   secretVariables,
   type VariableName,
 } from './environment.ts';
-import { type Keys, parseKey, parseSigningKeys, type SigningKeys } from './keys.ts';
+import { type Keys, parseMasterKey, parseSigningKeys, type SigningKeys } from './keys.ts';
 import {
   type Address,
   list,
@@ -201,7 +201,7 @@ const readKeys = (
       collector.problems.push({ variable: name, problem: 'is missing while the other keys are given' });
   }
   const master = collector.attempt('SAC_MASTER_KEY', null, () =>
-    environment.SAC_MASTER_KEY === '' ? null : parseKey(environment.SAC_MASTER_KEY),
+    environment.SAC_MASTER_KEY === '' ? null : parseMasterKey(environment.SAC_MASTER_KEY),
   );
   const accessToken = readSigningKeys(environment, 'SAC_ACCESS_TOKEN_KEYS', collector);
   return master && accessToken && terminalTicket ? { master, accessToken, terminalTicket } : null;

@@ -1,8 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson, internalCredential, keyedDigest, terminalKey, verifyInternalCredential } from './agent-keys.ts';
 
-const master = randomBytes(32);
+const master = createSecretKey(randomBytes(32));
 const uid = randomUUID();
 
 describe('internal credential', () => {
@@ -16,7 +16,7 @@ describe('internal credential', () => {
   it.each([
     ['another generation', internalCredential(master, uid, 7).replace('.7.', '.8.')],
     ['another agent', internalCredential(master, uid, 7).replace(uid, randomUUID())],
-    ['another server', internalCredential(randomBytes(32), uid, 7)],
+    ['another server', internalCredential(createSecretKey(randomBytes(32)), uid, 7)],
     ['the terminal key instead of the mac', `${uid}.7.${terminalKey(master, uid, 7)}`],
     ['nothing', ''],
     ['a long string', 'x'.repeat(100_000)],
@@ -40,7 +40,7 @@ describe('keyed digest', () => {
       keyedDigest(master, 'spec', { b: { d: null, c: [1, 2] }, a: 1 }),
     );
     expect(keyedDigest(master, 'spec', { a: [1, 2] })).not.toBe(keyedDigest(master, 'spec', { a: [2, 1] }));
-    expect(keyedDigest(randomBytes(32), 'spec', {})).not.toBe(keyedDigest(master, 'spec', {}));
+    expect(keyedDigest(createSecretKey(randomBytes(32)), 'spec', {})).not.toBe(keyedDigest(master, 'spec', {}));
     expect(canonicalJson({ b: 1, a: undefined })).toBe('{"b":1}');
   });
 });

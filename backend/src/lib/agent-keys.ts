@@ -1,18 +1,18 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto';
 
 /**
  * Keys of one sandbox, derived from the master secret, the agent's uid and its generation: nothing to store,
  * and a replaced sandbox's keys are worthless by themselves.
  */
-const mac = (master: Buffer, purpose: 'terminal' | 'internal', agentUid: string, generation: number): string =>
+const mac = (master: KeyObject, purpose: 'terminal' | 'internal', agentUid: string, generation: number): string =>
   createHmac('sha256', master).update(`${purpose}:${agentUid}:${generation}`).digest('base64url');
 
 /** Signs the inner terminal tokens of one generation. */
-export const terminalKey = (master: Buffer, agentUid: string, generation: number): string =>
+export const terminalKey = (master: KeyObject, agentUid: string, generation: number): string =>
   mac(master, 'terminal', agentUid, generation);
 
 /** Bearer credential of one generation's sidecar for the internal listener. */
-export const internalCredential = (master: Buffer, agentUid: string, generation: number): string =>
+export const internalCredential = (master: KeyObject, agentUid: string, generation: number): string =>
   `${agentUid}.${generation}.${mac(master, 'internal', agentUid, generation)}`;
 
 export interface CredentialClaims {
@@ -23,7 +23,7 @@ export interface CredentialClaims {
 const CREDENTIAL = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([1-9][0-9]{0,8})\.([A-Za-z0-9_-]{43})$/;
 
 /** Who a credential speaks for, or null when it is not one of ours. Says nothing about the generation being current. */
-export const verifyInternalCredential = (master: Buffer, credential: string): CredentialClaims | null => {
+export const verifyInternalCredential = (master: KeyObject, credential: string): CredentialClaims | null => {
   const [, agentUid, generationText, given] = CREDENTIAL.exec(credential) ?? [];
   if (agentUid === undefined || generationText === undefined || given === undefined) return null;
   const generation = Number(generationText);
@@ -33,7 +33,7 @@ export const verifyInternalCredential = (master: Buffer, credential: string): Cr
 };
 
 /** Keyed digest of a configuration: equal configurations have equal digests, and secrets in it cannot be guessed from it. */
-export const keyedDigest = (master: Buffer, purpose: string, value: unknown): string =>
+export const keyedDigest = (master: KeyObject, purpose: string, value: unknown): string =>
   createHmac('sha256', master).update(`${purpose}:`).update(canonicalJson(value)).digest('base64url');
 
 /** JSON with sorted keys: jsonb does not keep the order of keys. */

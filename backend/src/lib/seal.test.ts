@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { seal, sealKeyFromMaster, unseal } from './seal.ts';
 
-const key = sealKeyFromMaster(randomBytes(32));
+const key = sealKeyFromMaster(createSecretKey(randomBytes(32)));
 const place = ['agent-uid', 'provider-token'];
 
 describe('seal', () => {
@@ -34,11 +34,11 @@ describe('seal', () => {
   it('does not open when cut, with a foreign key of the same id, or with an unknown key id', () => {
     const value = seal(key, place, 'secret');
     expect(() => unseal([key], place, { ...value, sealed: value.sealed.subarray(0, 20) })).toThrow(/shorter/);
-    expect(() => unseal([sealKeyFromMaster(randomBytes(32))], place, value)).toThrow();
+    expect(() => unseal([sealKeyFromMaster(createSecretKey(randomBytes(32)))], place, value)).toThrow();
     expect(() => unseal([key], place, { ...value, keyId: 'gone' })).toThrow(/"gone"/);
   });
 
   it('refuses a short master secret', () => {
-    expect(() => sealKeyFromMaster(randomBytes(16))).toThrow(/16 bytes/);
+    expect(() => sealKeyFromMaster(createSecretKey(randomBytes(16)))).toThrow(/16 bytes/);
   });
 });

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 
 /**
  * Secrets at rest: AES-256-GCM with a random 96-bit nonce. The additional data binds a sealed value to its
@@ -20,9 +20,10 @@ const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 
 /** The sealing key is derived, so the master secret itself never encrypts anything. */
-export const sealKeyFromMaster = (master: Buffer, keyId = 'm1'): SealKey => {
-  if (master.length < KEY_BYTES)
-    throw new Error(`The master secret has ${master.length} bytes; at least ${KEY_BYTES} are needed.`);
+export const sealKeyFromMaster = (master: KeyObject, keyId = 'm1'): SealKey => {
+  const { symmetricKeySize = 0 } = master;
+  if (symmetricKeySize < KEY_BYTES)
+    throw new Error(`The master secret has ${symmetricKeySize} bytes; at least ${KEY_BYTES} are needed.`);
   return { keyId, key: Buffer.from(hkdfSync('sha256', master, 'sac-seal', keyId, KEY_BYTES)) };
 };
 

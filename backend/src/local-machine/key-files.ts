@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Keys, parseKey, parseSigningKeys } from '../config/keys.ts';
+import { type Keys, parseMasterKey, parseSigningKeys } from '../config/keys.ts';
 import { explainFileError, MachineFault } from './fault.ts';
 import { createPrivateFile } from './private-file.ts';
 
@@ -42,7 +42,7 @@ export const loadKeys = (secretsDir: string, dataExists: boolean): Keys => {
   const ticketPath = join(secretsDir, 'terminal-ticket.keys');
   const signing = (): string => `${randomBytes(4).toString('hex')}:${newKey()}`;
   return {
-    master: parseFile(masterPath, loadOrCreate(masterPath, newKey), parseKey),
+    master: parseFile(masterPath, loadOrCreate(masterPath, newKey), parseMasterKey),
     accessToken: parseFile(accessPath, loadOrCreate(accessPath, signing), parseSigningKeys),
     terminalTicket: parseFile(ticketPath, loadOrCreate(ticketPath, signing), parseSigningKeys),
   };

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import { verifyInternalCredential } from '../../lib/agent-keys.ts';
 import { AppError } from '../../lib/app-error.ts';
@@ -18,7 +19,7 @@ const bearer = (header: string | undefined): string => /^Bearer ([\x21-\x7e]{1,2
  */
 export const authenticateSidecar = async (
   db: Database,
-  master: Buffer,
+  master: KeyObject,
   authorization: string | undefined,
 ): Promise<SidecarIdentity> => {
   const claims = verifyInternalCredential(master, bearer(authorization));

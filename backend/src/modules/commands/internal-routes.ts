@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { CommandResult, internalPaths, SandboxReport } from '@sac/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
@@ -17,7 +18,7 @@ import { openRemoteUpload, RELAYED_HEADER } from './upload-relay.ts';
 
 export interface InternalDeps {
   readonly db: Database;
-  readonly master: Buffer;
+  readonly master: KeyObject;
   readonly streams: CommandStreams;
   readonly uploads: UploadStore;
   /** Where other replicas reach this one; null: there are none. */
