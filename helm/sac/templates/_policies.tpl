@@ -100,12 +100,12 @@
 {{- end }}
 {{- end -}}
 
-{{/* Head of a policy for one component of the release: dict root, component, name. */}}
+{{/* Head of a policy for one component of the release: dict root, component, name; hook and weight for one that hooks need. */}}
 {{- define "sac.policyHead" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  {{- include "sac.metadata" . | nindent 2 }}
+  {{- include (empty .hook | ternary "sac.metadata" "sac.hookMetadata") . | nindent 2 }}
 spec:
   podSelector:
     matchLabels:
