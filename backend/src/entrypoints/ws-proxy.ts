@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../app/logging.ts';
+import { createMetrics } from '../app/metrics.ts';
 import { loadConfig } from '../config/config.ts';
 import { findInstallation } from '../config/installation.ts';
 import { serveParent } from '../terminal-relay/child.ts';
@@ -68,12 +69,13 @@ const runStandalone = async (): Promise<void> => {
     credential: config.proxyCredentials[0] ?? '',
     logger,
   });
+  const metrics = createMetrics([async () => `${relay.metricsText}${feed.metricsText}`]);
   let stopping = false;
   const server = createListener({
     relay,
     clientAddress: clientAddressBehind(config.trustedProxies),
     isReady: () => !stopping,
-    metricsText: () => `${relay.metricsText}${feed.metricsText}`,
+    metricsText: () => metrics.text(),
   });
   server.listen({ port: config.wsListen.port, host: config.wsListen.host, backlog: LISTEN_BACKLOG });
   await once(server, 'listening');

@@ -53,7 +53,7 @@ export interface Listened {
   readonly clientAddress: ClientAddress;
   /** False before the relay itself refuses anything: whoever sends clients here is to stop first. */
   readonly isReady: () => boolean;
-  readonly metricsText: () => string;
+  readonly metricsText: () => Promise<string>;
 }
 
 const serveRequest = (listened: Listened, request: IncomingMessage, response: ServerResponse): void => {
@@ -62,7 +62,11 @@ const serveRequest = (listened: Listened, request: IncomingMessage, response: Se
   if (path === '/health/live') answer(response, 200, 'application/json', '{"status":"ok"}');
   else if (path === '/health/ready')
     answer(response, isReady ? 200 : 503, 'application/json', `{"status":"${isReady ? 'ok' : 'unavailable'}"}`);
-  else if (path === '/metrics') answer(response, 200, 'text/plain; version=0.0.4', listened.metricsText());
+  else if (path === '/metrics')
+    listened.metricsText().then(
+      (text) => answer(response, 200, 'text/plain; version=0.0.4', text),
+      () => answer(response, 500, 'text/plain', ''),
+    );
   else refuse(request.socket, notHere);
 };
 

@@ -123,7 +123,7 @@ export const startProxy = async (
     logger,
   );
   const server = createListener(
-    { relay, clientAddress: clientAddressBehind([]), isReady: () => true, metricsText: () => relay.metricsText },
+    { relay, clientAddress: clientAddressBehind([]), isReady: () => true, metricsText: async () => relay.metricsText },
     handshakeTimeoutMs,
   );
   server.listen({ port: 0, host: '127.0.0.1', backlog: LISTEN_BACKLOG });
