@@ -11,6 +11,7 @@ import type { Database } from '../db/database.ts';
 import { AppError } from '../lib/app-error.ts';
 import { refuse, type Refusal } from '../lib/refusal.ts';
 import { registerAuthHook, type Authenticate } from './auth-hook.ts';
+import type { HealthPart } from '../modules/system/health-check.ts';
 import { sendError } from './error-mapper.ts';
 import type { GatewayDeps } from './gateway-deps.ts';
 import { registerHealth } from './health.ts';
@@ -42,6 +43,7 @@ export interface ServerDeps {
   readonly handUpgrade: GatewayDeps['handUpgrade'];
   readonly frontendDir: string | null;
   readonly isDraining: () => boolean;
+  readonly healthParts: () => Promise<HealthPart[]>;
 }
 
 const BAD_REQUEST: Refusal = { code: 'invalid_request', message: 'This is not a valid HTTP request.' };
@@ -141,7 +143,7 @@ export const buildServer = async (deps: ServerDeps): Promise<FastifyInstance> =>
   await app.register(cookie);
   registerAuthHook(app, { authenticate: deps.authenticate, checkOrigin: createOriginCheck(deps.config.publicOrigins) });
   logRequests(app);
-  registerHealth(app, deps);
+  registerHealth(app, { ...deps, parts: deps.healthParts });
   registerMetrics(app, deps.metrics);
   await registerApiPage(app, deps.config.version, (scope) => registerRoutes(scope, deps.routes, deps.handlers));
   await registerSite(app, deps.frontendDir);

@@ -110,6 +110,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     handlers,
     authenticate: people.sessions.authenticate,
     isDraining: () => isDraining,
+    healthParts: () => system.health(),
   });
   const revocations = createRevocationStreams({
     ...deps,

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { FastifyInstance } from 'fastify';
 import type { Database } from '../db/database.ts';
+import type { HealthPart } from '../modules/system/health-check.ts';
 
 const CHECK_TIMEOUT_MS = 2_000;
 
@@ -19,10 +20,17 @@ export const isDatabaseReachable = async (db: Database): Promise<boolean> => {
   }
 };
 
-/** `/health/live`: the process answers. `/health/ready`: it can serve, and is not about to end. */
+/**
+ * `/health/live`: the process answers. `/health/ready`: it can serve, and is not about to end. `/health/parts`: what
+ * admins are told, also for whoever operates this machine or pod, and while no database can say who is an admin.
+ */
 export const registerHealth = (
   app: FastifyInstance,
-  options: { readonly db: Database; readonly isDraining: () => boolean },
+  options: {
+    readonly db: Database;
+    readonly isDraining: () => boolean;
+    readonly parts: () => Promise<HealthPart[]>;
+  },
 ): void => {
   const route = { config: { access: 'probe' as const }, schema: { hide: true } };
   app.get('/health/live', route, async () => ({ status: 'ok' }));
@@ -31,4 +39,6 @@ export const registerHealth = (
     if (await isDatabaseReachable(options.db)) return { status: 'ok' };
     return reply.code(503).send({ status: 'unavailable', reason: 'database' });
   });
+  const local = { config: { access: 'loopback-or-admin' as const }, schema: { hide: true } };
+  app.get('/health/parts', local, async () => ({ parts: await options.parts() }));
 };

@@ -260,6 +260,17 @@ describe('health and metrics', () => {
     );
   });
 
+  it('tells whoever operates this machine how each part is, and nobody else but admins', async () => {
+    const url = '/health/parts';
+    const shown = await send({ url, remoteAddress: '127.0.0.1', headers: local });
+    expect(shown.json<{ parts: { name: string }[] }>().parts.map(({ name }) => name)).toContain('database');
+    expect((await send({ url, remoteAddress: '10.1.1.1' })).statusCode).toBe(401);
+    const forwarded = { ...local, 'x-forwarded-for': '1.2.3.4' };
+    expect((await send({ url, remoteAddress: '127.0.0.1', headers: forwarded })).statusCode).toBe(401);
+    const person = await test.person('curious');
+    expect((await send({ url, remoteAddress: '10.1.1.1', headers: person.headers() })).statusCode).toBe(403);
+  });
+
   it('tells an admin how each part is', async () => {
     const { parts } = (await (await test.admin()).call('adminHealth')).body;
     expect(parts.find((part) => part.name === 'database')).toMatchObject({

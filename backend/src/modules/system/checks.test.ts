@@ -152,7 +152,7 @@ describe('sandboxes', () => {
     const uid = await newAgent('broken', null);
     expect(await check(observed(uid, 'failed', 0))).toMatchObject({
       state: 'warning',
-      detail: `1 there, 0 running, 1 failed (${uid}).`,
+      detail: `1 there, 0 running, 1 failed (${uid}: spawn_failed).`,
       fix: 'do that',
     });
   });

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { GatewayConfig } from '../../config/config.ts';
 import type { Database } from '../../db/database.ts';
 import type { NotificationHub } from '../../db/listen.ts';
-import type { Runtime } from '../../runtimes/runtime.ts';
+import type { ObservedSandbox, Runtime } from '../../runtimes/runtime.ts';
 import type { HealthCheck } from './health-check.ts';
 
 const SECOND_MS = 1_000;
@@ -134,8 +134,9 @@ const silentSandboxes = async (db: Database, uids: readonly string[]): Promise<s
 };
 
 const NAMED_AT_MOST = 3;
-const some = (uids: readonly string[]): string =>
-  uids.slice(0, NAMED_AT_MOST).join(', ') + (uids.length > NAMED_AT_MOST ? ', …' : '');
+const some = (names: readonly string[]): string =>
+  names.slice(0, NAMED_AT_MOST).join(', ') + (names.length > NAMED_AT_MOST ? ', …' : '');
+const nameAndCode = ({ agentUid, failure }: ObservedSandbox): string => `${agentUid}: ${failure?.code ?? 'unknown'}`;
 
 /** What the runtime sees of the sandboxes, and whether those that run say anything. */
 export const sandboxesCheck = (db: Database, runtime: Pick<Runtime, 'kind' | 'observed'>): HealthCheck => ({
@@ -152,7 +153,7 @@ export const sandboxesCheck = (db: Database, runtime: Pick<Runtime, 'kind' | 'ob
     const counted = `${all.length} there, ${all.filter(({ state }) => state === 'running').length} running`;
     if (failed.length === 0 && silent.length === 0) return { state: 'ok', detail: `${counted}.`, fix: null };
     const findings = [
-      ...(failed.length === 0 ? [] : [`${failed.length} failed (${some(failed.map(({ agentUid }) => agentUid))})`]),
+      ...(failed.length === 0 ? [] : [`${failed.length} failed (${some(failed.map(nameAndCode))})`]),
       ...(silent.length === 0
         ? []
         : [`${silent.length} silent for over ${SILENT_MS / MINUTE_MS} min (${some(silent)})`]),
