@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { V1Pod } from '@kubernetes/client-node';
 import type { SandboxUsage } from '@sac/contracts';
 import { AgentQueues } from '../agent-queues.ts';
 import type { Isolation, LeftObjects, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
@@ -15,7 +16,7 @@ import type { PodParts } from './objects/pod.ts';
 import { PodUsage } from './pod-usage.ts';
 import { Pacer } from './pacer.ts';
 import { Repairs } from './repairs.ts';
-import { SandboxWatch, type SandboxObjects } from './sandbox-objects.ts';
+import { SandboxWatch } from './sandbox-objects.ts';
 import { checkOptions, podSettingsOf, type KubernetesRuntimeOptions } from './settings.ts';
 import { isSame, SandboxViews, type Starting } from './sandbox-views.ts';
 
@@ -23,6 +24,8 @@ const START_DEADLINE_MS = 60_000;
 const CREATES_PER_SECOND = 20;
 const PATIENCE_MS = 60_000;
 const REPLACE_GRACE_SECONDS = 5;
+/** Far longer than a watch needs to tell what was written. */
+const SEEN_TIMEOUT_MS = 30_000;
 const RETRY_FIRST_MS = 250;
 const RETRY_MAX_MS = 15_000;
 const SILENT_CLUSTER = 'The cluster does not answer; trying again';
@@ -48,7 +51,13 @@ class KubernetesRuntime implements Runtime {
     this.#client = new ClusterClient(options.kubeConfig);
     this.#queues = new AgentQueues(options.logger);
     const { clusterDomain, patienceMs = PATIENCE_MS } = options;
-    this.#views = new SandboxViews({ find: (agentUid) => this.#watch.find(agentUid), clusterDomain, patienceMs });
+    this.#views = new SandboxViews({
+      find: (agentUid) => this.#watch.find(agentUid),
+      clusterDomain,
+      patienceMs,
+      onFailed: ({ agentUid, generation, failure }) =>
+        options.logger.warn({ agentUid, generation, code: failure?.code, reason: failure?.reason }, 'sandbox failed'),
+    });
     this.#watch = new SandboxWatch({
       ...options,
       client: this.#client,
@@ -225,7 +234,7 @@ class KubernetesRuntime implements Runtime {
         await this.#pacer.turn(signal);
         this.#watch.forgetEvents(agentUid);
         this.#repairs.made(identity, parts, await applySandbox(this.#applyOptions(signal), identity, parts));
-        await this.#watch.until(agentUid, signal, (objects) => setGenerationOf(objects?.set) === generation);
+        await this.#untilSeen(starting);
         this.#watch.forgetEvents(agentUid);
         await this.#replacePod(starting);
         starting.isApplied = true;
@@ -242,6 +251,23 @@ class KubernetesRuntime implements Runtime {
     }
   }
 
+  /**
+   * Until the watch shows what was applied, or what another server applied after it. It may also have been deleted at
+   * once, or the watch hears nothing: then everything is applied again.
+   * @throws SupersededError, ClusterError
+   */
+  async #untilSeen({ spec: { agentUid, generation }, abort: { signal } }: Starting): Promise<void> {
+    const seen = (): number => setGenerationOf(this.#watch.find(agentUid)?.set) ?? 0;
+    const bound = AbortSignal.any([signal, AbortSignal.timeout(SEEN_TIMEOUT_MS)]);
+    try {
+      await this.#watch.until(agentUid, bound, () => seen() >= generation);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw ClusterError.unanswered({ method: 'WATCH', path: 'statefulsets' }, error);
+    }
+    if (seen() > generation) throw new SupersededError(generation, seen());
+  }
+
   #giveWay(starting: Starting, error: SupersededError): void {
     const { agentUid } = starting.spec;
     this.#options.logger.warn({ agentUid, reason: error.message }, 'start given up');
@@ -252,7 +278,7 @@ class KubernetesRuntime implements Runtime {
   #failed(starting: Starting, error: unknown): void {
     const { agentUid, generation } = starting.spec;
     starting.failure = failureOfError(error);
-    this.#options.logger.warn({ agentUid, generation, code: starting.failure.code, err: error }, 'sandbox failed');
+    this.#options.logger.warn({ agentUid, generation, code: starting.failure.code, err: error }, 'a start was refused');
     this.#views.refresh(agentUid);
   }
 
@@ -264,14 +290,14 @@ class KubernetesRuntime implements Runtime {
 
   /** The set never replaces its pod by itself. One made from the template before, a moment too early, goes as well. */
   async #replacePod({ spec, abort: { signal } }: Starting): Promise<void> {
-    const isOther = (objects: SandboxObjects | undefined): boolean =>
-      objects?.pod !== undefined && generationOf(objects.pod) !== spec.generation;
+    const isOlder = (pod: V1Pod | undefined): boolean =>
+      pod !== undefined && (generationOf(pod) ?? 0) < spec.generation;
     for (
       let pod = this.#watch.find(spec.agentUid)?.pod;
       pod !== undefined;
       pod = this.#watch.find(spec.agentUid)?.pod
     ) {
-      if (generationOf(pod) === spec.generation) return;
+      if (!isOlder(pod)) return;
       const { namespace = '', name = '', uid } = pod.metadata ?? {};
       await this.#client.delete(pathOf('pods', namespace, name), {
         graceSeconds: REPLACE_GRACE_SECONDS,
@@ -281,7 +307,7 @@ class KubernetesRuntime implements Runtime {
       await this.#watch.until(
         spec.agentUid,
         signal,
-        (objects) => objects?.pod?.metadata?.uid !== uid || !isOther(objects),
+        (objects) => objects?.pod?.metadata?.uid !== uid || !isOlder(objects?.pod),
       );
     }
   }

@@ -118,6 +118,20 @@ describe('a sandbox as its objects show it', () => {
     expect(look(objects(ending))?.sandbox).toMatchObject({ state: 'starting', generation: 7, upstream: null });
   });
 
+  it('says that the node is lost also when the cluster has given up its pod', () => {
+    const conditions = (running.status?.conditions ?? []).map((each) =>
+      each.type === 'Ready' ? { ...each, status: 'False' } : each,
+    );
+    const ending = { ...running.metadata, deletionTimestamp: at(990) };
+    const lost = podWith({ ...running.status, conditions }, ending);
+    expect(look(objects(lost), NOW_MS, 3_600_000)?.sandbox).toMatchObject({
+      state: 'failed',
+      failure: { code: 'node_unavailable' },
+    });
+    const ended = { ...lost.status, containerStatuses: [container('agent', { terminated: { exitCode: 0 } })] };
+    expect(look(objects(podWith(ended, ending)))?.sandbox).toMatchObject({ state: 'starting', failure: null });
+  });
+
   it('shows the start of the pod, not of the set, while a newer one has not taken its place', () => {
     const older = podWith(running.status!, { annotations: { 'sac.dev/generation': '6', 'sac.dev/spec-hash': 'old' } });
     expect(look(objects(older))?.sandbox).toMatchObject({ state: 'running', generation: 6, specHash: 'old' });

@@ -62,13 +62,12 @@ export const observe = (objects: SandboxObjects, options: ObserveOptions): Obser
   };
   const final = (sandbox: ObservedSandbox): Observation => ({ sandbox, recheckAfterMs: null });
   if (isAsleep) return final({ ...base, state: 'stopping', since: new Date(pod === undefined ? 0 : createdMs(pod)) });
-  if (pod === undefined || isEnding) {
-    const found = pod === undefined ? problemOf(objects, options.waitedMs, options.patienceMs) : null;
-    return final(found === null ? base : troubled(base, found, options.nowMs));
-  }
-  const readyMs = readySinceMs(pod);
-  const started = { ...base, since: new Date(createdMs(pod)), phases: phasesOfPod(pod, detailOf(objects)) };
-  if (readyMs !== null)
+  const hasPod = pod !== undefined && !isEnding;
+  const started = hasPod
+    ? { ...base, since: new Date(createdMs(pod)), phases: phasesOfPod(pod, detailOf(objects)) }
+    : base;
+  const readyMs = hasPod ? readySinceMs(pod) : null;
+  if (hasPod && readyMs !== null)
     return final({
       ...started,
       state: 'running',

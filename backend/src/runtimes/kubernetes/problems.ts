@@ -220,6 +220,21 @@ const containerProblem = (status: V1ContainerStatus): Problem | null => {
   return null;
 };
 
+/** A node that says nothing more leaves its containers ready and the pod not, also while the pod is to end. */
+const nodeProblem = (pod: V1Pod): Problem | null => {
+  const { containerStatuses } = pod.status ?? {};
+  const isLost = containerStatuses?.every(({ ready }) => ready) === true && readySinceMs(pod) === null;
+  if (!isLost) return null;
+  return problem(
+    failure(
+      'node_unavailable',
+      `The node ${pod.spec?.nodeName ?? ''} does not answer.`,
+      'It goes on by itself when the node is back. When it is dead for good, an administrator marks it as out of service.',
+    ),
+    false,
+  );
+};
+
 const podProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): Problem | null => {
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status === 'False') {
@@ -238,17 +253,7 @@ const podProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): Prob
   const mount = mountProblem(objects, pod, waitedMs);
   const hasStarted = statusesOf(pod).some(({ state }) => state?.running ?? state?.terminated);
   if (mount !== null && !hasStarted) return problem(mount, false);
-  const allReady = (pod.status?.containerStatuses ?? []).every(({ ready }) => ready);
-  if (allReady && pod.status?.containerStatuses !== undefined && readySinceMs(pod) === null)
-    return problem(
-      failure(
-        'node_unavailable',
-        `The node ${pod.spec?.nodeName ?? ''} does not answer.`,
-        'It goes on by itself when the node is back. When it is dead for good, an administrator marks it as out of service.',
-      ),
-      false,
-    );
-  return null;
+  return nodeProblem(pod);
 };
 
 const setProblem = (objects: SandboxObjects): Problem | null => {
@@ -282,7 +287,9 @@ const setProblem = (objects: SandboxObjects): Problem | null => {
 /** What keeps a sandbox from running, if anything does; what may pass by itself is a failure after `patienceMs`. */
 export const problemOf = (objects: SandboxObjects, waitedMs: number, patienceMs: number): Problem | null => {
   const { pod } = objects;
-  const found = pod === undefined ? setProblem(objects) : podProblem(objects, pod, waitedMs);
+  const isEnding = pod?.metadata?.deletionTimestamp !== undefined;
+  const found =
+    pod === undefined ? setProblem(objects) : isEnding ? nodeProblem(pod) : podProblem(objects, pod, waitedMs);
   if (found === null || found.isFinal || pod === undefined) return found;
   return { ...found, isFinal: waitedMs >= patienceMs };
 };

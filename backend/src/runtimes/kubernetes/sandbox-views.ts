@@ -25,6 +25,8 @@ export interface SandboxViewsOptions {
   readonly clusterDomain: string;
   /** How long what may pass by itself is no failure. */
   readonly patienceMs: number;
+  /** Once for each start that failed. */
+  readonly onFailed: (sandbox: ObservedSandbox) => void;
 }
 
 /** What is seen of each sandbox: what the cluster shows, and before that what this process is about to do. */
@@ -69,6 +71,7 @@ export class SandboxViews {
     if (now === undefined) this.#views.delete(agentUid);
     else this.#views.set(agentUid, now);
     if (isDeepStrictEqual(before, now)) return;
+    if (now?.state === 'failed' && before?.state !== 'failed') this.#options.onFailed(now);
     const told: ObservedSandbox | undefined =
       now ?? (before && { ...before, state: 'gone', since: new Date(), upstream: null });
     if (told !== undefined) for (const listener of this.#listeners) listener(told);
@@ -82,7 +85,7 @@ export class SandboxViews {
       return last && { ...last, state: 'stopping', since: new Date(pending.sinceMs), failure: null, upstream: null };
     }
     if (pending !== undefined) {
-      if (!pending.isApplied || seen?.generation !== pending.spec.generation) return this.#startingView(pending);
+      if (!pending.isApplied || seen?.generation !== pending.spec.generation) return this.#startingView(pending, seen);
       this.pending.delete(agentUid);
     }
     // What failed stays so until it runs or something else is wanted: the cluster's own tries say the same in turns.
@@ -114,8 +117,13 @@ export class SandboxViews {
     return 0;
   }
 
-  #startingView({ spec, sinceMs, detail, failure }: Starting): ObservedSandbox {
-    const phases = phasesBeforePod(sinceMs, detail);
+  /** `seen`: of the start before; its pod has to go first, which one on a node that is lost does not. */
+  #startingView(
+    { spec, sinceMs, detail, failure }: Starting,
+    seen: Pick<ObservedSandbox, 'failure'> | undefined,
+  ): ObservedSandbox {
+    const inTheWay = seen?.failure?.code === 'node_unavailable' ? seen.failure.reason : null;
+    const phases = phasesBeforePod(sinceMs, detail ?? inTheWay);
     return {
       agentUid: spec.agentUid,
       generation: spec.generation,
