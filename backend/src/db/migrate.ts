@@ -28,6 +28,11 @@ export class MigrationError extends Error {
   }
 }
 
+/** The database is ahead of this version of the program. */
+export class NewerSchemaError extends MigrationError {
+  override readonly name = 'NewerSchemaError';
+}
+
 /** Any constant: it names "the migrations of this product" among the advisory locks of one database. */
 const LOCK_ID = 726_473_001;
 /** Another process may be running a long migration; waiting for ever would hide that it hangs. */
@@ -76,7 +81,7 @@ const checkHistory = (applied: readonly AppliedRow[], migrations: readonly Migra
   for (const [index, row] of applied.entries()) {
     const migration = migrations[index];
     if (migration === undefined) {
-      throw new MigrationError(
+      throw new NewerSchemaError(
         `The database was last used by a newer version of this program (it has ${row.name}, this version ends at ` +
           `${migrations.at(-1)?.name ?? 'nothing'}). Start that version or a later one; there is no way back.`,
       );

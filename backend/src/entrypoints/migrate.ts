@@ -4,11 +4,12 @@ import { createLogger } from '../app/logging.ts';
 import { DatabaseNotReady, waitForDatabase } from '../cluster/schema-wait.ts';
 import { ConfigError, loadConfig } from '../config/config.ts';
 import { findInstallation } from '../config/installation.ts';
-import { migrate, MigrationError } from '../db/migrate.ts';
+import { migrate, MigrationError, NewerSchemaError } from '../db/migrate.ts';
 
 /**
  * Brings the database of SAC_DATABASE_URL to the newest schema, waiting for it when it is just being started. Exit code 1
- * when the schema is not there afterwards.
+ * when the schema is not there afterwards. One that is ahead lacks nothing: a release that was rolled back runs on it, and
+ * has to take changed values.
  */
 const main = async (): Promise<void> => {
   const installation = findInstallation();
@@ -28,6 +29,10 @@ const main = async (): Promise<void> => {
 try {
   await main();
 } catch (error) {
+  if (error instanceof NewerSchemaError) {
+    process.stdout.write(`Nothing to do. ${error.message}\n`);
+    process.exit(0);
+  }
   const known = error instanceof ConfigError || error instanceof MigrationError || error instanceof DatabaseNotReady;
   process.stderr.write(`${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
   process.exitCode = 1;
