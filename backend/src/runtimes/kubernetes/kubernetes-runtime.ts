@@ -218,7 +218,8 @@ class KubernetesRuntime implements Runtime {
   }
 
   #endOptions() {
-    return { client: this.#client, watch: this.#watch, signal: this.#abort.signal };
+    const { installId } = this.#options;
+    return { client: this.#client, watch: this.#watch, installId, signal: this.#abort.signal };
   }
 
   #applyOptions(signal: AbortSignal) {

@@ -31,24 +31,28 @@ const lastingLabels = [
 const pick = (from: Readonly<Record<string, string>> = {}, names: readonly string[]): Record<string, string> =>
   Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
 
+/** What an agent has one of each. */
+export type Slot = 'set' | 'pod' | 'claim' | 'service';
+
 /** What says whose an object is, and never changes on it. A pod's also says which start it is and what it may reach. */
-const marksOf = ({ metadata }: ClusterObject, isPod: boolean): Marks => ({
-  labels: pick(metadata?.labels, isPod ? [...lastingLabels, labelNames.egress] : lastingLabels),
-  annotations: pick(metadata?.annotations, isPod ? Object.values(annotationNames) : []),
+const marksOf = ({ metadata }: ClusterObject, slot: Slot): Marks => ({
+  labels: pick(metadata?.labels, slot === 'pod' ? [...lastingLabels, labelNames.egress] : lastingLabels),
+  annotations: pick(metadata?.annotations, slot === 'pod' ? Object.values(annotationNames) : []),
 });
 
 const has = (there: Readonly<Record<string, string>> = {}, wanted: Readonly<Record<string, string>>): boolean =>
   Object.entries(wanted).every(([name, value]) => there[name] === value);
 
-const isAdopted = ({ metadata }: ClusterObject): boolean => {
+/** Only volumes are ever given to another agent. */
+const isAdopted = ({ metadata }: ClusterObject, slot: Slot): boolean => {
   const to = metadata?.annotations?.[ADOPTED_BY];
-  return to !== undefined && to === metadata?.labels?.[labelNames.agentUid];
+  return slot === 'claim' && to !== undefined && to === metadata?.labels?.[labelNames.agentUid];
 };
 
 /** Whether one version of an object still says whose it is as an earlier one did. */
-export const keepsMarks = (now: ClusterObject, before: ClusterObject, isPod: boolean): boolean => {
-  const { labels, annotations } = marksOf(before, isPod);
-  return isAdopted(now) || (has(now.metadata?.labels, labels) && has(now.metadata?.annotations, annotations));
+export const keepsMarks = (now: ClusterObject, before: ClusterObject, slot: Slot): boolean => {
+  const { labels, annotations } = marksOf(before, slot);
+  return isAdopted(now, slot) || (has(now.metadata?.labels, labels) && has(now.metadata?.annotations, annotations));
 };
 
 /**
@@ -66,16 +70,12 @@ export class LabelKeeper {
   }
 
   /** `before` is as it was last seen with our labels. False: it is gone, ends, or cannot be kept. Never rejects. */
-  async restore(
-    path: string,
-    before: ClusterObject,
-    options: { isPod: boolean; signal: AbortSignal },
-  ): Promise<boolean> {
+  async restore(path: string, before: ClusterObject, options: { slot: Slot; signal: AbortSignal }): Promise<boolean> {
     const uid = before.metadata?.uid;
     if (uid === undefined) return false;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#restoreOnce(path, uid, marksOf(before, options.isPod), options.signal);
+        return await this.#restoreOnce(path, uid, before, options);
       } catch (err) {
         const mayPass = err instanceof ClusterError && err.isTransient && tries < TRIES;
         if (options.signal.aborted) return false;
@@ -88,10 +88,16 @@ export class LabelKeeper {
     }
   }
 
-  async #restoreOnce(path: string, uid: string, marks: Marks, signal: AbortSignal): Promise<boolean> {
+  async #restoreOnce(
+    path: string,
+    uid: string,
+    before: ClusterObject,
+    { slot, signal }: { slot: Slot; signal: AbortSignal },
+  ): Promise<boolean> {
+    const marks = marksOf(before, slot);
     const now = await this.#client.findMetadata(path, signal);
     if (now?.metadata?.uid !== uid || now.metadata.deletionTimestamp !== undefined) return false;
-    if (isAdopted(now) && now.metadata.labels?.[labelNames.agentUid] !== marks.labels[labelNames.agentUid])
+    if (isAdopted(now, slot) && now.metadata.labels?.[labelNames.agentUid] !== marks.labels[labelNames.agentUid])
       return false;
     if (has(now.metadata.labels, marks.labels) && has(now.metadata.annotations, marks.annotations)) return true;
     if (!this.#mayRestore(uid)) {

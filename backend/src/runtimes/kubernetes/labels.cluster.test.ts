@@ -41,7 +41,8 @@ describe('objects that somebody edits or takes away', () => {
       contentType: 'application/merge-patch+json',
       query: { fieldManager: 'kubectl-edit' },
     });
-  const eventually = <T>(check: () => Promise<T | undefined>) => waitFor(check, 20_000, () => 'not put right');
+  const eventually = <T>(check: () => Promise<T | undefined>, timeoutMs = 20_000) =>
+    waitFor(check, timeoutMs, () => 'not put right');
   /** Nothing that runs has noticed. */
   const undisturbed = async (work: () => Promise<void>): Promise<void> => {
     const pod = await namespace.pod(spec.agentUid);
@@ -172,7 +173,7 @@ describe('objects that somebody edits or takes away', () => {
       const isReady =
         pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
       return pod?.metadata?.uid !== before?.metadata?.uid && isReady ? true : undefined;
-    });
+    }, 60_000);
     expect(await running(slow, other.agentUid)).toMatchObject({ generation: 1, failure: null });
     expect(failures).toEqual([]);
     await slow.stop(other.agentUid, { graceMs: 0 });

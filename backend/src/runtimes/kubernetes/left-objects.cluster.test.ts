@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { running, seen, TestNamespace } from '../../../test/cluster.ts';
 import { waitFor } from '../../../test/sandbox-gateway.ts';
 import type { LeftObjects, Runtime, SandboxSpec, SandboxVolume } from '../runtime.ts';
+import { pathOf, type ClusterObject } from './cluster-client.ts';
 import { labelNames, ORPHAN_SINCE } from './objects/identity.ts';
 
 describe('what is left of agents', () => {
@@ -52,6 +53,41 @@ describe('what is left of agents', () => {
     await eventually(async () => ((await left.retire(spec.agentUid, 0)) === 'nothing' ? true : undefined));
     expect(volumeOf(spec.agentUid)).toMatchObject({ isOwn: true, agentId: spec.agentId, size: '64Mi' });
     expect((await claim(spec))?.metadata?.deletionTimestamp).toBeUndefined();
+  });
+
+  it('an object with the labels of another agent, or a name like one of ours, takes nothing of this one along', async () => {
+    const spec = await asleep();
+    const name = namespace.nameOf(spec.agentUid);
+    const stranger = randomUUID();
+    const forged = (labels: Record<string, string>) => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: {
+        labels: {
+          [labelNames.component]: 'sandbox',
+          [labelNames.managedBy]: 'sac',
+          [labelNames.installId]: namespace.installId,
+          ...labels,
+        },
+        annotations: { [ORPHAN_SINCE]: '2020-01-01T00:00:00Z' },
+      },
+      spec: { clusterIP: 'None', selector: { none: 'none' } },
+    });
+    await namespace.put(pathOf('services', namespace.name), `${name}-0`, forged({ [labelNames.agentUid]: stranger }));
+    const own = namespace.pathOf('services', spec.agentUid);
+    await namespace.client.delete(own);
+    await eventually(async () => ((await namespace.client.find(own)) === null ? true : undefined));
+    await namespace.put(pathOf('services', namespace.name), name, forged({ [labelNames.agentUid]: stranger }));
+    await eventually(() => (left.agentUids().includes(stranger) ? true : undefined));
+    await left.retire(stranger, 0);
+    await runtime.remove(stranger);
+    await eventually(async () => ((await namespace.client.find(own)) === null ? true : undefined));
+    for (const resource of ['statefulsets', 'secrets', 'persistentvolumeclaims'] as const) {
+      const object = await namespace.client.find<ClusterObject>(namespace.pathOf(resource, spec.agentUid));
+      expect(object?.metadata?.deletionTimestamp, resource).toBeUndefined();
+      expect(object?.metadata?.labels?.[labelNames.agentUid], resource).toBe(spec.agentUid);
+    }
+    expect(left.agentUids()).toContain(spec.agentUid);
   });
 
   it('an agent that is known again, awake or not, is counted anew when it is unknown once more', async () => {

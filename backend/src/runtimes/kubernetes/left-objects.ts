@@ -1,6 +1,7 @@
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node';
 import type { LeftObjects, SandboxVolume } from '../runtime.ts';
 import { pathOf, type ClusterClient } from './cluster-client.ts';
+import { deleteOwn } from './ending.ts';
 import { ADOPTED_BY, agentUidOf, installIdOf, labelNames, ORPHAN_SINCE } from './objects/identity.ts';
 import type { SandboxObjects, SandboxWatch } from './sandbox-objects.ts';
 
@@ -83,7 +84,7 @@ export const createLeftObjects = ({ client, watch, installId, forget, signal }: 
       if (Date.now() - since < afterMs) return 'waiting';
       forget(agentUid);
       for (const resource of ['statefulsets', 'services', 'secrets'] as const)
-        await client.delete(pathOf(resource, namespace, name), { signal });
+        await deleteOwn(client, pathOf(resource, namespace, name), { agentUid, installId }, signal);
       return 'removed';
     },
   };

@@ -1,7 +1,7 @@
 import type { CoreV1Event, V1PersistentVolumeClaim, V1Pod, V1Service, V1StatefulSet } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
 import { pathOf, type ClusterClient, type ClusterObject, type ResourceName } from './cluster-client.ts';
-import { keepsMarks, LabelKeeper } from './label-keeper.ts';
+import { keepsMarks, LabelKeeper, type Slot } from './label-keeper.ts';
 import { agentUidOf, installIdOf, SANDBOX_SELECTOR } from './objects/identity.ts';
 import { Reflector, type Staleness } from './reflector.ts';
 
@@ -26,24 +26,35 @@ export interface SandboxObjects {
   events: readonly ClusterEvent[];
 }
 
-type Slot = 'set' | 'pod' | 'claim' | 'service';
-
 /** Only what says why something does not go on. */
 const INTERESTING =
   /^(Failed|BackOff|InvalidImageName|ErrImageNeverPull|Unhealthy|NodeNotReady|ProvisioningFailed|Pulling|Pulled|SuccessfulCreate)/;
 const KEPT_EVENTS = 8;
 /** Events of objects that nobody has told of yet, or no longer; the oldest go. */
 const KEPT_UNOWNED = 2_000;
-const OBJECT_NAME = /^(?:home-)?(claude-code-[0-9]+-[0-9]+)(?:-0)?$/;
 
-const resources: readonly { readonly resource: ResourceName; readonly slot: Slot }[] = [
-  { resource: 'statefulsets', slot: 'set' },
-  { resource: 'pods', slot: 'pod' },
-  { resource: 'persistentvolumeclaims', slot: 'claim' },
-  { resource: 'services', slot: 'service' },
+interface Watched {
+  readonly resource: ResourceName;
+  readonly slot: Slot;
+  readonly kind: string;
+  /** With the name of the agent's objects in it: any other object is none of them, whatever its labels say. */
+  readonly named: RegExp;
+}
+
+const resources: readonly Watched[] = [
+  { resource: 'statefulsets', slot: 'set', kind: 'StatefulSet', named: /^(claude-code-[0-9]+-[0-9]+)$/ },
+  { resource: 'pods', slot: 'pod', kind: 'Pod', named: /^(claude-code-[0-9]+-[0-9]+)-0$/ },
+  {
+    resource: 'persistentvolumeclaims',
+    slot: 'claim',
+    kind: 'PersistentVolumeClaim',
+    named: /^home-(claude-code-[0-9]+-[0-9]+)-0$/,
+  },
+  { resource: 'services', slot: 'service', kind: 'Service', named: /^(claude-code-[0-9]+-[0-9]+)$/ },
 ];
 
-const baseNameOf = (name: string | undefined): string | null => OBJECT_NAME.exec(name ?? '')?.[1] ?? null;
+const baseNameOf = (isIt: (watched: Watched) => boolean, name: string | undefined): string | null =>
+  resources.find(isIt)?.named.exec(name ?? '')?.[1] ?? null;
 const placeOf = (namespace: string | undefined, name: string): string => `${namespace}/${name}`;
 
 const eventOf = (event: CoreV1Event): ClusterEvent => ({
@@ -69,7 +80,10 @@ export class SandboxWatch {
   readonly #options: SandboxWatchOptions;
   readonly #reflectors: readonly Reflector<ClusterObject>[];
   readonly #byAgent = new Map<string, SandboxObjects>();
+  /** For events alone, which name their object. */
   readonly #agentAt = new Map<string, string>();
+  /** By the uid of each object: a name can be had again, and labels be changed. */
+  readonly #agentOf = new Map<string, string>();
   readonly #events = new Map<string, readonly ClusterEvent[]>();
   readonly #waiters = new Map<string, Set<() => void>>();
   readonly #claims = new Map<string, V1PersistentVolumeClaim>();
@@ -187,9 +201,9 @@ export class SandboxWatch {
   }
 
   /** Objects of another installation are none of our business; those with a name of ours are met when it is needed. */
-  #ownerOf(object: ClusterObject): { agentUid: string; namespace: string; name: string } | null {
+  #ownerOf(slot: Slot, object: ClusterObject): { agentUid: string; namespace: string; name: string } | null {
     const agentUid = agentUidOf(object as V1Pod);
-    const name = baseNameOf(object.metadata?.name);
+    const name = baseNameOf((watched) => watched.slot === slot, object.metadata?.name);
     const namespace = object.metadata?.namespace;
     if (agentUid === null || name === null || namespace === undefined) return null;
     return installIdOf(object as V1Pod) === this.#options.installId ? { agentUid, namespace, name } : null;
@@ -197,8 +211,7 @@ export class SandboxWatch {
 
   /** What this agent's slot holds, when it is the very object that is told of. */
   #sameAt(slot: Slot, { metadata }: ClusterObject): ClusterObject | undefined {
-    const name = baseNameOf(metadata?.name);
-    const agentUid = name === null ? undefined : this.#agentAt.get(placeOf(metadata?.namespace, name));
+    const agentUid = this.#agentOf.get(metadata?.uid ?? '');
     const before = agentUid === undefined ? undefined : this.#byAgent.get(agentUid)?.[slot];
     return before?.metadata?.uid === metadata?.uid ? before : undefined;
   }
@@ -216,7 +229,7 @@ export class SandboxWatch {
     const { namespace = '', name = '', uid = '' } = before.metadata ?? {};
     const resource = resources.find((each) => each.slot === slot)?.resource;
     if (this.#restoring.has(uid) || resource === undefined) return;
-    const options = { isPod: slot === 'pod', signal: this.#abort.signal };
+    const options = { slot, signal: this.#abort.signal };
     const restored = this.#keeper.restore(pathOf(resource, namespace, name), before, options).then((isThere) => {
       this.#restoring.delete(uid);
       if (!isThere && !this.#abort.signal.aborted) this.#delete(slot, before);
@@ -229,38 +242,40 @@ export class SandboxWatch {
       this.#claims.set(`${object.metadata?.namespace}/${object.metadata?.name}`, object as V1PersistentVolumeClaim);
     const before = this.#sameAt(slot, object);
     const isEnding = object.metadata?.deletionTimestamp !== undefined;
-    if (before !== undefined && !isEnding && !keepsMarks(object, before, slot === 'pod'))
-      return this.#restore(slot, before);
-    const owner = this.#ownerOf(object);
+    if (before !== undefined && !isEnding && !keepsMarks(object, before, slot)) return this.#restore(slot, before);
+    const owner = this.#ownerOf(slot, object);
     if (before !== undefined && agentUidOf(before as V1Pod) !== owner?.agentUid) this.#delete(slot, before);
     if (owner === null) return this.#delete(slot, object);
     const place = placeOf(owner.namespace, owner.name);
     const known = this.#byAgent.get(owner.agentUid) ?? { ...owner, events: this.#events.get(place) ?? [] };
     this.#events.delete(place);
+    this.#agentOf.delete(known[slot]?.metadata?.uid ?? '');
+    this.#agentOf.set(object.metadata?.uid ?? '', owner.agentUid);
     this.#byAgent.set(owner.agentUid, { ...known, [slot]: object });
     this.#agentAt.set(place, owner.agentUid);
     this.#changed(owner.agentUid);
   }
 
   #delete(slot: Slot, object: ClusterObject): void {
-    const name = baseNameOf(object.metadata?.name);
-    if (name === null) return;
-    const place = placeOf(object.metadata?.namespace, name);
-    const agentUid = this.#agentAt.get(place);
+    const uid = object.metadata?.uid ?? '';
+    const agentUid = this.#agentOf.get(uid);
     const known = agentUid === undefined ? undefined : this.#byAgent.get(agentUid);
-    if (agentUid === undefined || known === undefined || known[slot]?.metadata?.uid !== object.metadata?.uid) return;
+    if (agentUid === undefined || known === undefined || known[slot]?.metadata?.uid !== uid) return;
+    this.#agentOf.delete(uid);
     const rest: SandboxObjects = { ...known };
     delete rest[slot];
     if (resources.some((each) => rest[each.slot] !== undefined)) this.#byAgent.set(agentUid, rest);
     else {
       this.#byAgent.delete(agentUid);
-      this.#agentAt.delete(place);
+      const place = placeOf(known.namespace, known.name);
+      if (this.#agentAt.get(place) === agentUid) this.#agentAt.delete(place);
     }
     this.#changed(agentUid);
   }
 
   #putEvent(event: CoreV1Event): void {
-    const name = baseNameOf(event.involvedObject.name);
+    const { kind } = event.involvedObject;
+    const name = baseNameOf((watched) => watched.kind === kind, event.involvedObject.name);
     if (name === null || !INTERESTING.test(event.reason ?? '')) return;
     const place = placeOf(event.involvedObject.namespace, name);
     const agentUid = this.#agentAt.get(place);

@@ -81,7 +81,7 @@ describe('whether agents are kept apart is tried', () => {
     expect((await probeSet())?.metadata?.generation).toBe(before.metadata?.generation);
   });
 
-  it('without policies it is not, in words, until somebody mends it', async () => {
+  it('without policies it is not, in words, until somebody mends it', { timeout: 240_000 }, async () => {
     runtime = await started();
     const isolation = await known(({ isolated }) => !isolated);
     expect(isolation.reason).toBe(
