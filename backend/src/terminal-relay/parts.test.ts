@@ -3,7 +3,7 @@ import { clientAddressBehind } from './client-address.ts';
 import { ConnectionCounts } from './connection-counts.ts';
 import { EchoTimer } from './echo-timer.ts';
 import { Histogram } from './histogram.ts';
-import { ReadBuffer } from './read-buffer.ts';
+import { MAX_FLOODING, ReadBuffer } from './read-buffer.ts';
 import { ResponseHeadReader } from './response-head.ts';
 import { SeenTickets } from './seen-tickets.ts';
 
@@ -141,5 +141,21 @@ describe('read buffer', () => {
     const next = new ReadBuffer();
     next.adapt(true);
     expect(next.current).toBe(large);
+    for (const buffer of [other, next]) buffer.adapt(false);
+  });
+
+  it('is large for so many at a time, and for another one when one of them has ended', () => {
+    const all = Array.from({ length: MAX_FLOODING + 1 }, () => new ReadBuffer());
+    for (const buffer of all) buffer.adapt(true);
+    const [first, last] = [all[0], all.at(-1)];
+    expect(last?.current.length).toBe(new ReadBuffer().current.length);
+    first?.adapt(false);
+    last?.adapt(true);
+    expect(last?.current.length).toBeGreaterThan(new ReadBuffer().current.length);
+    for (const buffer of all) buffer.adapt(false);
+    for (const buffer of all) buffer.adapt(false); // says nothing twice
+    first?.adapt(true);
+    expect(first?.current.length).toBeGreaterThan(new ReadBuffer().current.length);
+    first?.adapt(false);
   });
 });

@@ -4,8 +4,11 @@ const QUIET_BYTES = 8 * 1024;
 const FLOOD_BYTES = 512 * 1024;
 /** Kept for the next flood; more than these are left to the garbage collector. */
 const MAX_SPARE = 8;
+/** Large ones in use, 32 MiB in all: who floods and does not read keeps one for minutes. Others flood with small ones. */
+export const MAX_FLOODING = 64;
 
 const spare: Buffer[] = [];
+let flooding = 0;
 
 /**
  * The buffer one connection reads into, reused for every read: a large one while it floods, so that ten thousand
@@ -23,8 +26,12 @@ export class ReadBuffer {
   /** Takes effect with the read after the next chunk. Only while nothing of the last chunk waits to be written. */
   adapt(floods: boolean): void {
     if (floods === (this.#current !== this.#quiet)) return;
-    if (floods) this.#current = spare.pop() ?? Buffer.allocUnsafeSlow(FLOOD_BYTES);
-    else {
+    if (floods) {
+      if (flooding >= MAX_FLOODING) return;
+      flooding += 1;
+      this.#current = spare.pop() ?? Buffer.allocUnsafeSlow(FLOOD_BYTES);
+    } else {
+      flooding -= 1;
       if (spare.length < MAX_SPARE) spare.push(this.#current);
       this.#current = this.#quiet;
     }

@@ -77,7 +77,7 @@ describe('a proxy that follows sign-outs', () => {
   });
 
   it('fails closed when nobody vouches for the list any more, and opens again', async () => {
-    const { proxy, gateway, open, refused } = await start({ graceMs: 400 });
+    const { proxy, gateway, open, refused } = await start({ graceMs: 2_000 });
     gateway.say({ kind: 'current' });
     await waitFor(() => expect(proxy.relay.accepting).toBe(true));
     const client = await open('11');

@@ -156,6 +156,7 @@ export class Splice {
   }
 
   #closed(): void {
+    this.#options.upstream.source.buffer.adapt(false);
     if (this.#linger !== null) clearTimeout(this.#linger);
     this.#options.onClosed();
   }

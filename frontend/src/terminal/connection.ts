@@ -151,6 +151,7 @@ export class TerminalConnection {
       onOpen: () => this.#sayHello(),
       onMessage: (message) => {
         this.#establish();
+        this.#heartbeat.heard();
         if (message.type === 'echoReply') this.#heartbeat.onReply(message.payload);
         else this.#onServerMessage(message);
       },

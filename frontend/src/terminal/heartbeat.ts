@@ -2,7 +2,7 @@
 export interface HeartbeatOptions {
   readonly send: (payload: Uint8Array) => void;
   readonly onRoundTrip: (milliseconds: number) => void;
-  /** An echo stayed away: the connection is dead. */
+  /** An echo stayed away, and so did everything else: the connection is dead. */
   readonly onSilent: () => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -21,6 +21,7 @@ export class Heartbeat {
   #deadline: ReturnType<typeof setTimeout> | null = null;
   #sequence = 0;
   #sentAt: number | null = null;
+  #heardAt = -Infinity;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
@@ -46,6 +47,11 @@ export class Heartbeat {
     this.#ask(PROBE_DEADLINE_MS);
   }
 
+  /** Something arrived, whatever it is: a reply queues behind output, on a slow line for longer than a probe waits. */
+  heard(): void {
+    this.#heardAt = this.#options.now();
+  }
+
   onReply(payload: Uint8Array): void {
     if (this.#sentAt === null || payload.length !== PAYLOAD_BYTES) return;
     if (new DataView(payload.buffer, payload.byteOffset).getUint32(0) !== this.#sequence) return;
@@ -60,11 +66,18 @@ export class Heartbeat {
     const payload = new Uint8Array(PAYLOAD_BYTES);
     new DataView(payload.buffer).setUint32(0, this.#sequence);
     this.#sentAt = this.#options.now();
+    this.#wait(deadlineMs);
+    this.#options.send(payload);
+  }
+
+  #wait(deadlineMs: number): void {
     this.#deadline = setTimeout(() => {
+      const quietMs = this.#options.now() - this.#heardAt;
+      if (this.#heardAt > (this.#sentAt ?? 0) && quietMs < ECHO_DEADLINE_MS)
+        return this.#wait(ECHO_DEADLINE_MS - quietMs);
       this.#settle();
       this.#options.onSilent();
     }, deadlineMs);
-    this.#options.send(payload);
   }
 
   #settle(): void {
