@@ -9,6 +9,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: integrationTimeoutMs,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 20_000 } },
     setupFiles: [`${import.meta.dirname}/scripts/vitest-setup.ts`],
     projects: [
       { extends: true, test: { name: 'contracts', root: './contracts', include: ['src/**/*.test.ts'] } },

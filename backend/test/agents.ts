@@ -117,6 +117,7 @@ export const createAgentsFixture = async (
     pods: options.pods ?? null,
     allowUnisolated: false,
     uploadDir,
+    uploadsMaxBytes: null,
     replicaUrl: null,
     outbound: { deny: [], allow: [] },
     agentsPerUser: () => Promise.resolve(settings.agentsPerUser),

@@ -136,6 +136,7 @@ const config = (changes: Partial<GatewayConfig>): GatewayConfig => ({
   allowUnisolated: false,
   demo: false,
   databasePoolSize: 10,
+  uploadsMaxBytes: null,
   proxyCredentials: [],
   outbound: { deny: [], allow: [] },
   cluster: null,

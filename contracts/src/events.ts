@@ -19,6 +19,12 @@ export const ServerEvent = Type.Union([
   strict({ type: Type.Literal('agent-deleted'), agentId: Id }),
   strict({ type: Type.Literal('terminals'), agentId: Id, terminals: Type.Array(Terminal) }),
   strict({ type: Type.Literal('prompt'), prompt: Prompt }),
+  /** Of those that were moved; their texts are not sent again. */
+  strict({
+    type: Type.Literal('prompt-places'),
+    agentId: Id,
+    places: Type.Array(Type.Pick(Prompt, ['id', 'position'])),
+  }),
   strict({ type: Type.Literal('account'), user: User }),
   strict({ type: Type.Literal('signed-out') }),
 ]);

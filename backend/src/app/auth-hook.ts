@@ -11,6 +11,8 @@ const MINUTE_MS = 60_000;
 /** Far above what people and their pages do; a script gone wild is slowed before it costs more than a lookup. */
 const REQUESTS_PER_ADDRESS = 6_000;
 const REQUESTS_PER_ACCOUNT = 3_000;
+/** Of those, what changes something: each leaves rows and events in the database of all. */
+const WRITES_PER_ACCOUNT = 1_200;
 
 const bearerOf = (request: FastifyRequest): string => {
   const match = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i.exec(request.headers.authorization ?? '');
@@ -46,10 +48,12 @@ interface Options {
 export const registerAuthHook = (app: FastifyInstance, { authenticate, checkOrigin }: Options): void => {
   const perAddress = createRateLimiter({ limit: REQUESTS_PER_ADDRESS, windowMs: MINUTE_MS });
   const perAccount = createRateLimiter({ limit: REQUESTS_PER_ACCOUNT, windowMs: MINUTE_MS });
+  const writesPerAccount = createRateLimiter({ limit: WRITES_PER_ACCOUNT, windowMs: MINUTE_MS });
 
   const signedIn = async (request: FastifyRequest): Promise<AuthenticatedUser> => {
     const user = await authenticate(bearerOf(request));
     perAccount.take(user.id);
+    if (request.method !== 'GET') writesPerAccount.take(user.id);
     setUser(request, user);
     return user;
   };

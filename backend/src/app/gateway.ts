@@ -66,6 +66,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     demo: deps.demo,
     ticketClock: deps.ticketClock,
     uploadDir: deps.uploadDir,
+    uploadsMaxBytes: deps.config.uploadsMaxBytes,
     replicaUrl: deps.replicaUrl,
     outbound: deps.config.outbound,
     pods: deps.config.cluster,

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +8,7 @@ import { Writable } from 'node:stream';
 import pg from 'pg';
 import { routes, type RouteDefinition } from '@sac/contracts';
 import Fastify from 'fastify';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { agentBody } from '../../test/agents.ts';
 import { createTestGateway, PASSWORD, TEST_HOST } from '../../test/gateway.ts';
 import { startTestPostgres } from '../../test/postgres.ts';
@@ -169,8 +170,7 @@ describe('ending', () => {
     await begun.promise;
     expect(await liveStatus()).toBe(200);
     const closing = test.close();
-    await sleep(500);
-    expect(await liveStatus()).toBe(0);
+    await vi.waitFor(async () => expect(await liveStatus()).toBe(0));
     slow.resolve();
     await closing;
   });
@@ -199,8 +199,9 @@ describe('ending', () => {
         outgoing.on('error', () => resolve(0));
         outgoing.end(JSON.stringify({ login: 'root', password: PASSWORD }));
       });
+    const arrived = once(test.app.server, 'request');
     const running = post();
-    await sleep(100);
+    await arrived;
     const closing = test.close();
     await sleep(50);
     expect(await post()).not.toBe(200);

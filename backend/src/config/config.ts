@@ -32,6 +32,7 @@ import {
   parsePodIp,
   parsePort,
   parseRange,
+  parseSize,
   parseTrustedProxy,
 } from './parsers.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -48,6 +49,8 @@ export interface GatewayConfig {
   readonly allowUnisolated: boolean;
   readonly demo: boolean;
   readonly databasePoolSize: number;
+  /** Of all uploads on their way at one time; null: as much as the disk has. */
+  readonly uploadsMaxBytes: number | null;
   /** A stand-alone ws-proxy shows the first, api-gateway accepts all. Empty on one machine. */
   readonly proxyCredentials: readonly string[];
   /** CIDR ranges, for connections to addresses that people choose. */
@@ -279,6 +282,7 @@ export const loadConfig = (env: RawEnvironment, context: ConfigContext): Config 
     allowUnisolated: values.SAC_ALLOW_UNISOLATED === '1',
     demo: values.SAC_DEMO === '1',
     databasePoolSize: Math.max(1, Number(values.SAC_DATABASE_POOL)),
+    uploadsMaxBytes: collector.optional('SAC_UPLOADS_SIZE', values.SAC_UPLOADS_SIZE, parseSize),
     databaseWaitMs: Number(values.SAC_DATABASE_WAIT_SECONDS) * 1000,
     dataDir,
     databaseUrl: collector.optional('SAC_DATABASE_URL', values.SAC_DATABASE_URL, parseDatabaseUrl),

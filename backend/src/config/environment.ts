@@ -25,6 +25,10 @@ export const environmentSchema = Type.Object({
   }),
   SAC_PORT: number('8080', 'TCP port of the site; 0 takes any free one'),
   SAC_DATA_DIR: text({ default: '', description: 'Everything this installation keeps; default ~/.sac' }),
+  SAC_UPLOADS_SIZE: text({
+    default: '',
+    description: 'Most that uploads on their way take together, such as 2Gi; default: as much as the disk has',
+  }),
   SAC_PUBLIC_URL: text({
     default: '',
     description:

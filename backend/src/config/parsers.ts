@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseQuantity } from '@sac/contracts';
 import { parseKey } from './keys.ts';
 
 /** Each throws an Error whose message completes "<VARIABLE> …" and never holds the value of a secret. */
@@ -69,4 +70,14 @@ export const parseCredentials = (value: string): string[] =>
 export const parsePodIp = (value: string): string => {
   if (isIP(value) === 0) throw new Error('must be an IP address');
   return value;
+};
+
+/** Whoever counts for the cluster does so now and then, and counts folders too. */
+const USABLE_SHARE = 0.9;
+
+/** Bytes that may be used of a volume of that size. */
+export const parseSize = (value: string): number => {
+  const bytes = parseQuantity(value);
+  if (bytes === null || bytes < 1) throw new Error('must be a size such as 512Mi or 2Gi');
+  return Math.floor(bytes * USABLE_SHARE);
 };

@@ -95,7 +95,7 @@ describe('a sign-out', () => {
       .toBe(401);
   });
 
-  it('ends a proxy that does not take it', { timeout: 20_000 }, async () => {
+  it('ends a proxy that does not take it', async () => {
     const { runDir, sac, ticket } = await start();
     const client = await openClient(cleanup, sac.port, { ticket: ticket('11') });
     const pid = sac.proxy.child.process?.pid ?? 0;
@@ -113,8 +113,10 @@ describe('metrics', () => {
     const { sac, ticket } = await start();
     await openClient(cleanup, sac.port, { ticket: ticket('11') });
     expect(await sac.proxy.metrics()).toContain('sac_ws_connections 1');
-    const both = await Promise.all([sac.proxy.metrics(), sac.proxy.metrics()]);
-    expect(both).not.toContain(null);
+    await waitUntil(async () => {
+      const both = await Promise.all([sac.proxy.metrics(), sac.proxy.metrics()]);
+      return !both.includes(null); // a busy child is given up on after a second
+    });
     const pid = sac.proxy.child.process?.pid ?? 0;
     process.kill(pid, 'SIGSTOP');
     expect(await sac.proxy.metrics()).toBeNull();

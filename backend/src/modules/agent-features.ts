@@ -42,6 +42,8 @@ export interface AgentFeaturesDeps {
   readonly outbound: OutboundRules;
   /** Directory for files on their way into a sandbox; made when it is missing. */
   readonly uploadDir: string;
+  /** Of all uploads on their way at one time; null: no limit but the disk. */
+  readonly uploadsMaxBytes: number | null;
   /** Where other replicas reach this one; null: there are none. */
   readonly replicaUrl: string | null;
   readonly agentsPerUser: (db: DatabaseOrTransaction, ownerId: string) => Promise<number>;
@@ -93,7 +95,7 @@ export const createAgentFeatures = (deps: AgentFeaturesDeps): AgentFeatures => {
   const { db, notifications, logger, keys } = deps;
   const bus = createCommandBus({ db, notifications, logger });
   const streams = createCommandStreams({ db, notifications, logger });
-  const uploads = createUploadStore(deps.uploadDir);
+  const uploads = createUploadStore(deps.uploadDir, deps.uploadsMaxBytes);
   const agents = createAgentService(deps);
   const idle = createIdleService({ ...deps, agents });
   const sessions = createSessionService({ db, agents });

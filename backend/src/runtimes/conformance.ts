@@ -22,6 +22,8 @@ export interface ConformanceSubject {
 }
 
 const START_MS = 60_000;
+/** Of one test: it waits for more than one start, and each wait is to say what it waited for. */
+const TEST_MS = 3 * START_MS;
 const LOOK_EVERY_MS = 20;
 
 const until = async (
@@ -87,7 +89,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         }
         await runtime.stop(spec.agentUid, { graceMs: 0 });
       },
-      START_MS,
+      TEST_MS,
     );
 
     it(
@@ -104,7 +106,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         for (const each of seen) expect(each).toEqual(same);
         await runtime.stop(spec.agentUid, { graceMs: 0 });
       },
-      START_MS,
+      TEST_MS,
     );
 
     it(
@@ -120,7 +122,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         expect(await subject.marked(spec.agentUid)).toBe(true);
         await runtime.stop(spec.agentUid, { graceMs: 0 });
       },
-      2 * START_MS,
+      TEST_MS,
     );
 
     it(
@@ -137,7 +139,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         await runtime.stop(spec.agentUid, { graceMs: 0 });
         await runtime.stop(subject.spec().agentUid, { graceMs: 0 });
       },
-      START_MS,
+      TEST_MS,
     );
 
     it(
@@ -148,7 +150,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         await runtime.stop(spec.agentUid, { graceMs: 0 });
         expect(runtime.observed().has(spec.agentUid)).toBe(false);
       },
-      START_MS,
+      TEST_MS,
     );
 
     it(
@@ -162,7 +164,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         expect(await subject.marked(spec.agentUid)).toBe(false);
         await runtime.remove(spec.agentUid);
       },
-      START_MS,
+      TEST_MS,
     );
 
     it(
@@ -180,7 +182,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         await runtime.stop(spec.agentUid, { graceMs: 0 });
         expect(await subject.answers(before)).toBe(false);
       },
-      START_MS,
+      TEST_MS,
     );
 
     it(
@@ -197,7 +199,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         expect(await subject.answers(await running({ ...spec, generation: 2 }))).toBe(true);
         await runtime.stop(spec.agentUid, { graceMs: 0 });
       },
-      2 * START_MS,
+      TEST_MS,
     );
 
     it(
@@ -218,7 +220,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         ).toMatchObject({ failure: null });
         await runtime.stop(broken.agentUid, { graceMs: 0 });
       },
-      2 * START_MS,
+      TEST_MS,
     );
 
     it('refuses an agent uid that could name something else', async () => {
@@ -236,7 +238,7 @@ export const describeRuntime = (name: string, makeSubject: () => Promise<Conform
         expect(seen).toEqual([]);
         await runtime.stop(spec.agentUid, { graceMs: 0 });
       },
-      START_MS,
+      TEST_MS,
     );
   });
 };

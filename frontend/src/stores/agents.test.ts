@@ -151,6 +151,20 @@ describe('agents store', () => {
     expect(store.promptsOf('1')).toHaveLength(1);
   });
 
+  it('moves prompts without being told their texts again', () => {
+    const store = useAgentsStore();
+    for (const id of ['9', '10', '11']) store.apply({ type: 'prompt', prompt: prompt(id, 'queued') });
+    const before = store.promptsOf('1').map(({ id, position, text }) => [id, position, text] as const);
+    const places = [
+      { id: '9', position: 11 },
+      { id: '11', position: 9 },
+      { id: '77', position: 1 },
+    ];
+    store.apply({ type: 'prompt-places', agentId: '1', places });
+    const known = store.promptsOf('1').map(({ id, position, text }) => [id, position, text]);
+    expect(known).toEqual(before.map(([id, position, text]) => [id, { 9: 11, 11: 9 }[Number(id)] ?? position, text]));
+  });
+
   it('a list of prompts that was asked for before an event neither undoes it nor brings back what went', async () => {
     const store = useAgentsStore();
     let answer: (value: unknown) => void = () => undefined;

@@ -78,6 +78,7 @@ export const useAgentsStore = defineStore('agents', () => {
     else if (event.type === 'agent-deleted') remove(event.agentId);
     else if (event.type === 'terminals') setTerminals(event.agentId, event.terminals);
     else if (event.type === 'prompt') prompts.put(event.prompt);
+    else if (event.type === 'prompt-places') prompts.place(event.agentId, event.places);
     else if (event.type === 'resync') void resync();
   };
 

@@ -19,6 +19,13 @@ export const usePromptLists = () => {
     changedAt.set(prompt.id, ++newsCount);
     set(prompt.agentId, insertPrompt(of(prompt.agentId), prompt));
   };
+  /** Those that are not in the list come with it, when it is loaded. */
+  const place = (agentId: string, places: readonly Pick<Prompt, 'id' | 'position'>[]): void => {
+    for (const { id, position } of places) {
+      const known = of(agentId).find((prompt) => prompt.id === id);
+      if (known !== undefined) put({ ...known, position });
+    }
+  };
   /** The answer to a request about a prompt that stood here as `asked`; an event that came in between knows more. */
   const putAnswer = (asked: Prompt | undefined, answer: Prompt): void => {
     if (asked !== undefined && of(answer.agentId).includes(asked)) put(answer);
@@ -56,5 +63,5 @@ export const usePromptLists = () => {
     await Promise.allSettled([...lists.value.keys()].map(load));
   };
 
-  return { of, put, putAnswer, load, reload, reset };
+  return { of, put, place, putAnswer, load, reload, reset };
 };

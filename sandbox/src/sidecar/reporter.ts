@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SandboxReport } from '@sac/contracts';
 import { Backoff } from './backoff.ts';
 
 /** Changes within this time become one report. */
 const COALESCE_MS = 40;
+/** Reports in a burst, and in a second over time: a program that flaps must not keep the server busy. */
+const BURST = 10;
+const PER_SECOND = 4;
 /** The whole state is repeated now and then, in case a report was taken and then lost. */
 const REPEAT_MS = 60_000;
 
@@ -16,6 +20,8 @@ export class Reporter {
   readonly #content: () => ReportContent;
   #sequence = 0;
   #sent = '';
+  #credit = BURST;
+  #creditAtMs = performance.now();
   #wake: (() => void) | null = null;
 
   constructor(content: () => ReportContent, send: (report: SandboxReport, signal: AbortSignal) => Promise<void>) {
@@ -44,6 +50,7 @@ export class Reporter {
         await this.#changedWithin(COALESCE_MS, signal);
         continue;
       }
+      if (!(await this.#turn(signal))) continue;
       try {
         this.#sequence += 1;
         await this.#send({ sidecarId: this.#sidecarId, sequence: this.#sequence, ...content }, signal);
@@ -53,6 +60,19 @@ export class Reporter {
         await backoff.wait(signal);
       }
     }
+  }
+
+  /** False when it had to wait: what is sent is the newest. */
+  async #turn(signal: AbortSignal): Promise<boolean> {
+    const nowMs = performance.now();
+    this.#credit = Math.min(BURST, this.#credit + ((nowMs - this.#creditAtMs) / 1_000) * PER_SECOND);
+    this.#creditAtMs = nowMs;
+    if (this.#credit >= 1) {
+      this.#credit -= 1;
+      return true;
+    }
+    await delay(1_000 / PER_SECOND, undefined, { signal }).catch(() => undefined);
+    return false;
   }
 
   async #changedWithin(ms: number, signal: AbortSignal): Promise<boolean> {

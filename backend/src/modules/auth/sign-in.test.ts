@@ -166,7 +166,7 @@ describe('signing in', () => {
     // The queue is bounded: what is refused was never hashed.
     expect((await hashes()) - before).toBe(statuses.filter((status) => status === 401).length);
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(100);
-    expect(slowest.ms).toBeLessThan(1_000);
+    expect(slowest.ms).toBeLessThan(5_000);
   });
 });
 

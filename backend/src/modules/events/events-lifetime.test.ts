@@ -49,8 +49,8 @@ describe('lifetime of the event stream', () => {
   it('ends with the access token', async () => {
     const page = await test.admin();
     const { userId, sid, tv } = claimsOf(page.accessToken);
-    // Two seconds before its end.
-    const issued = new Date(Date.now() - 15 * 60_000 + 2_000);
+    // A few seconds before its end.
+    const issued = new Date(Date.now() - 15 * 60_000 + 5_000);
     const { token } = signAccessToken(test.keys.accessToken, { userId, authSessionId: sid, tokenVersion: tv }, issued);
     const client = new EventClient(test.app, { ...page.headers(), authorization: `Bearer ${token}` });
     await client.until('hello', (stream) => stream.types.includes('hello'));
@@ -58,14 +58,15 @@ describe('lifetime of the event stream', () => {
     expect(client.types).not.toContain('signed-out');
   });
 
-  it('keeps no connection of a reader that takes nothing', async () => {
+  it('keeps one page of events for a reader that takes nothing, and no connection for long', async () => {
     const { accessToken } = await test.admin();
+    const { userId } = claimsOf(accessToken);
     const response = new Writable({ write: () => undefined });
     const stream = new EventStream({
       db: test.db,
       logger: pino({ level: 'silent' }),
       response: response as ServerResponse,
-      userId: claimsOf(accessToken).userId,
+      userId,
       lastEventId: null,
       version: '1',
       staleSince: () => null,
@@ -73,6 +74,14 @@ describe('lifetime of the event stream', () => {
       expiresAt: new Date(Date.now() + 60_000),
     });
     await stream.start();
+    const text = 'x'.repeat(20_000);
+    await sql`insert into outbox (user_id, event) select ${userId}::bigint, jsonb_build_object('type', 'agent-deleted', 'agentId', ${text}::text)
+      from generate_series(1, 400)`.execute(test.db);
+    stream.wake();
+    await vi.waitFor(() => expect(response.writableLength).toBeGreaterThan(1_000_000));
+    await sleep(500);
+    // Of 8 MB: a hundred events and what was there before.
+    expect(response.writableLength).toBeLessThan(2_500_000);
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     stream.end();

@@ -229,11 +229,18 @@ describe('the order of the queue', () => {
     await send('four');
     expect((await list()).map(({ text }) => text)).toEqual(['three', 'one', 'two', 'four']);
     expect(await reorder(two)).toEqual(['two', 'three', 'one', 'four']);
-    const events = (await fixture.events(ada)).flatMap((event) =>
+    const events = await fixture.events(ada);
+    const prompts = events.flatMap((event) =>
       event.type === 'prompt' && event.prompt.agentId === agent.id ? [event.prompt] : [],
     );
-    const places = new Map(events.map(({ text, position }) => [text, position]));
+    const texts = new Map(prompts.map(({ id, text }) => [id, text]));
+    const moves = events.flatMap((event) =>
+      event.type === 'prompt-places' && event.agentId === agent.id ? event.places : [],
+    );
+    const places = new Map([...prompts, ...moves].map(({ id, position }) => [texts.get(id), position]));
     expect([...places].sort(([, a], [, b]) => a - b).map(([text]) => text)).toEqual(['two', 'three', 'one', 'four']);
+    // Each text was sent when it was new, and not again.
+    expect(prompts).toHaveLength(4);
     await run();
     const sidecar = await connect();
     await report('ready');

@@ -12,6 +12,7 @@ import type { AgentService } from '../agents/service.ts';
 import type { CommandBus } from '../commands/command-bus.ts';
 import { abandonPromptCommand } from '../commands/command-queue.ts';
 import { requireRunning } from '../terminals/require-running.ts';
+import { publishEvent } from '../events/publish.ts';
 import { publishPrompt } from './dispatcher.ts';
 import {
   countPrompts,
@@ -91,6 +92,21 @@ const lockAgent = async (trx: Transaction<Tables>, owner: Owner, agentId: string
     .execute();
 };
 
+/** Puts those that can be moved into the wanted order, in the places they have among them. Returns what was moved where. */
+const moveWithin = async (trx: Transaction<Tables>, agentId: string, promptIds: readonly string[]) => {
+  const movable = await lockMovablePrompts(trx, agentId);
+  const wanted = new Map(promptIds.map((id, index) => [id, index]));
+  const rank = ({ id }: PromptRow): number => wanted.get(id) ?? promptIds.length;
+  const places: Pick<Prompt, 'id' | 'position'>[] = [];
+  for (const [index, row] of movable.toSorted((a, b) => rank(a) - rank(b)).entries()) {
+    const place = movable[index]?.position ?? movable[index]?.id;
+    if (place === undefined || place === (row.position ?? row.id)) continue;
+    const { id, position } = presentPrompt(await setPosition(trx, row.id, place));
+    places.push({ id, position });
+  }
+  return places;
+};
+
 export const createPromptService = (deps: {
   readonly db: Database;
   readonly agents: AgentService;
@@ -146,16 +162,8 @@ export const createPromptService = (deps: {
       await lockAgent(trx, owner, agentId);
       await agents.own(owner, agentId, trx);
       if ((await countPrompts(trx, agentId, promptIds)) < promptIds.length) throw notFound('One of these prompts');
-      const movable = await lockMovablePrompts(trx, agentId);
-      const wanted = new Map(promptIds.map((id, index) => [id, index]));
-      const rank = ({ id }: PromptRow): number => wanted.get(id) ?? promptIds.length;
-      // What is on its way meanwhile is not moved; those that are share the places they had among them.
-      const sorted = movable.toSorted((a, b) => rank(a) - rank(b));
-      for (const [index, row] of sorted.entries()) {
-        const place = movable[index]?.position ?? movable[index]?.id;
-        if (place === undefined || place === (row.position ?? row.id)) continue;
-        await publishPrompt(trx, owner.id, await setPosition(trx, row.id, place));
-      }
+      const places = await moveWithin(trx, agentId, promptIds);
+      if (places.length > 0) await publishEvent(trx, { userId: owner.id }, { type: 'prompt-places', agentId, places });
       return { prompts: (await listPrompts(trx, agentId, DEFAULT_LIST_LIMIT)).map(presentPrompt) };
     });
 

@@ -40,27 +40,39 @@ const tooLarge = (): AppError =>
 const isDiskFull = (error: unknown): boolean =>
   ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 
+const noRoom = (): AppError =>
+  new AppError('storage_full', 'Too many files are on their way to sandboxes. Try again in a moment.');
+
 /** Counts what passes and stops at the limit, whatever the request's length header says. */
-const countingLimit = (count: (bytes: number) => number): Transform =>
+const countingLimit = (count: (bytes: number) => AppError | null): Transform =>
   new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      if (count(chunk.length) > UPLOAD_MAX_BYTES) done(tooLarge());
-      else done(null, chunk);
+      const problem = count(chunk.length);
+      if (problem === null) done(null, chunk);
+      else done(problem);
     },
   });
 
-export const createUploadStore = (directory: string): UploadStore => {
+/** `maxTotalBytes`: of all files at one time; null: what the disk has room for. */
+export const createUploadStore = (directory: string, maxTotalBytes: number | null): UploadStore => {
   const entries = new Map<string, Entry>();
+  let totalBytes = 0;
 
   const store: UploadStore['store'] = async (agentUid, source, signal) => {
     const id = randomBytes(16).toString('hex');
     const path = join(directory, id);
     let sizeBytes = 0;
-    const limit = countingLimit((bytes) => (sizeBytes += bytes));
+    const limit = countingLimit((bytes) => {
+      sizeBytes += bytes;
+      totalBytes += bytes;
+      if (sizeBytes > UPLOAD_MAX_BYTES) return tooLarge();
+      return maxTotalBytes !== null && totalBytes > maxTotalBytes ? noRoom() : null;
+    });
     try {
       await pipeline(source, limit, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal });
     } catch (error) {
       await rm(path, { force: true });
+      totalBytes -= sizeBytes;
       if (isDiskFull(error)) {
         throw new AppError(
           'storage_full',
@@ -73,8 +85,9 @@ export const createUploadStore = (directory: string): UploadStore => {
     }
     entries.set(id, { agentUid, path, sizeBytes });
     const dispose = async (): Promise<void> => {
-      entries.delete(id);
+      if (!entries.delete(id)) return;
       await rm(path, { force: true });
+      totalBytes -= sizeBytes;
     };
     return { id, sizeBytes, dispose };
   };

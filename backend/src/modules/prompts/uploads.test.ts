@@ -33,6 +33,21 @@ const upload = (stream: Readable, name = 'photo.png', signal?: AbortSignal) =>
   });
 const leftovers = () => readdir(fixture.uploadDir);
 
+describe('room for uploads', () => {
+  it('is shared by all that are on their way, and free again when one has arrived or failed', async () => {
+    const store = createUploadStore(fixture.uploadDir, 1_000_000);
+    const { signal } = new AbortController();
+    const put = (sizeBytes: number) => store.store('an-agent', Readable.from([Buffer.alloc(sizeBytes)]), signal);
+    const first = await put(700_000);
+    await expect(put(400_000)).rejects.toMatchObject({ code: 'storage_full' });
+    await (await put(200_000)).dispose();
+    await first.dispose();
+    await first.dispose();
+    await (await put(1_000_000)).dispose();
+    expect(await leftovers()).toEqual([]);
+  });
+});
+
 describe('uploading a file', () => {
   it('is refused while the agent sleeps', async () => {
     await expect(upload(Readable.from(['x']))).rejects.toMatchObject({ code: 'asleep' });
@@ -144,7 +159,7 @@ describe('upload store', () => {
   it('removes what a killed process left, and nothing else', async () => {
     await writeFile(join(fixture.uploadDir, 'a'.repeat(32)), 'left over');
     await writeFile(join(fixture.uploadDir, 'not-ours.txt'), 'kept');
-    await createUploadStore(fixture.uploadDir).prepare();
+    await createUploadStore(fixture.uploadDir, null).prepare();
     expect(await leftovers()).toEqual(['not-ours.txt']);
   });
 });

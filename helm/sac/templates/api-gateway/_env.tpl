@@ -6,6 +6,7 @@
 - { name: SAC_LOG_LEVEL, value: {{ .Values.logLevel | quote }} }
 - { name: SAC_DATABASE_URL_FILE, value: /run/secrets/sac/database/url }
 - { name: SAC_DATABASE_POOL, value: {{ .Values.database.poolSize | quote }} }
+- { name: SAC_UPLOADS_SIZE, value: {{ .Values.apiGateway.uploadsSize | quote }} }
 - { name: SAC_DATABASE_WAIT_SECONDS, value: {{ .Values.apiGateway.databaseWaitSeconds | quote }} }
 - { name: SAC_MASTER_KEY_FILE, value: /run/secrets/sac/keys/master-key }
 - { name: SAC_ACCESS_TOKEN_KEYS_FILE, value: /run/secrets/sac/keys/access-token-keys }
