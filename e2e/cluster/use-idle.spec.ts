@@ -19,14 +19,15 @@ const whyOf = async (agentId: string): Promise<string> =>
   (await user.call('explainAwake', { params: { agentId } })).code;
 
 test('an agent nobody uses falls asleep beside one that works and one that is kept awake; opening it wakes it', async () => {
-  const forgotten = await openNewAgent(user, shellAgent('Forgotten'));
-  const working = await openNewAgent(user, shellAgent('Working'));
+  test.setTimeout(600_000);
   const kept = await openNewAgent(user, shellAgent('Kept'));
-  // A tab that is open and not used; when it is cut off it asks for a ticket again and again.
-  const tab = await viewer(user, forgotten);
+  await user.call('keepAwake', { params: { agentId: kept.agentId }, body: { minutes: 30 } });
+  const working = await openNewAgent(user, shellAgent('Working'));
   const job = await viewer(user, working);
   job.type('sleep 1000\n');
-  await user.call('keepAwake', { params: { agentId: kept.agentId }, body: { minutes: 30 } });
+  const forgotten = await openNewAgent(user, shellAgent('Forgotten'));
+  // A tab that is open and not used; when it is cut off it asks for a ticket again and again.
+  const tab = await viewer(user, forgotten);
 
   await waitForState(user, forgotten.agentId, /asleep/, ASLEEP_WITHIN_MS);
   expect(await whyOf(forgotten.agentId)).toBe('slept_idle');

@@ -18,7 +18,8 @@ for (const path of ['/', '/agents/new', '/admin/users', '/admin/settings', '/set
     const { sac, page } = journey;
     await page.goto(`${sac.origin}${path}`);
     await expect(page.getByTestId('user-menu')).toBeVisible();
-    await page.waitForTimeout(1_000); // skeletons give way to content
+    await page.waitForTimeout(1_000);
+    await expect(page.locator('.n-skeleton')).toHaveCount(0);
     expect(await seriousFindings(page)).toEqual([]);
   });
 }

@@ -46,7 +46,7 @@ test('a pasted image lands in the workspace and its path in the prompt', async (
 test('prompts sent while the agent works wait in the queue and arrive once each, in order', async () => {
   const { page } = journey;
   await expectState(page, 'ready');
-  await send(page, '[[slow: 40 100]]');
+  await send(page, '[[slow: 150 100]]');
   await expectState(page, 'working');
   await send(page, '[[final: First in line.]]');
   await send(page, '[[final: Second in line.]]');

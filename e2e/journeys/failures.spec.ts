@@ -34,7 +34,7 @@ test('PostgreSQL killed: an open terminal does not notice, the rest comes back',
   process.kill(pid, 'SIGKILL');
   await terminal(page).click();
   await page.keyboard.type('typed without a database');
-  await expectOnScreen(page, /typed without a database/, 5_000);
+  await expectOnScreen(page, /typed without a database/);
   await expect(terminal(page)).toHaveAttribute('data-phase', 'live');
   for (let index = 0; index < 24; index++) await page.keyboard.press('Backspace');
   await expect.poll(async () => (await fetch(`${sac.origin}/health/ready`)).status, { timeout: 60_000 }).toBe(200);
@@ -48,9 +48,9 @@ test('the gateway killed: agents and open terminals go on, and the next start fi
   await page.getByTestId('new-shell').click();
   await expectOnScreen(page, /\$ ?$/m);
   await page.keyboard.type('for i in $(seq 1 100); do echo tick$i; sleep 0.2; done\n');
-  await expectOnScreen(page, /tick3$/m);
+  await expectOnScreen(page, /tick([3-9]|\d\d+)$/m);
   process.kill(await pidOf(sac, 'api'), 'SIGKILL');
-  await expectOnScreen(page, /tick30$/m);
+  await expectOnScreen(page, /tick([3-9]\d|100)$/m);
   await sac.start();
   await expectOnScreen(page, /tick100$/m, 60_000);
   await page.getByRole('tab', { name: /main/ }).click();

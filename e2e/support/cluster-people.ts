@@ -62,7 +62,7 @@ export const podOf = async ({ agentId }: OpenAgent): Promise<string> => {
 
 /** From the agent's own container in a pod: what its programs can connect to. */
 export const reachesFrom = async (pod: string, host: string, port: number): Promise<boolean> => {
-  const script = `timeout 3 bash -c 'exec 3<>/dev/tcp/${host}/${port}' 2>/dev/null && echo open || echo closed`;
+  const script = `timeout 6 bash -c 'exec 3<>/dev/tcp/${host}/${port}' 2>/dev/null && echo open || echo closed`;
   return (await kubectlAgents('exec', pod, '-c', 'agent', '--', 'bash', '-c', script)).trim() === 'open';
 };
 
