@@ -14,7 +14,7 @@ export const RelayLimits = Type.Object({
   upstreamTimeoutMs: Type.Integer({ minimum: 100 }),
   /** A connection without a byte in either direction for this long is ended; terminal servers ping far more often. */
   idleTimeoutMs: Type.Integer({ minimum: 1_000 }),
-  /** A peer that takes no byte for this long while some wait for it is ended. */
+  /** A client that has not taken the whole of one read for this long is ended. */
   stalledTimeoutMs: Type.Integer({ minimum: 1_000 }),
   keepAliveMs: Type.Integer({ minimum: 1_000 }),
 });

@@ -45,7 +45,6 @@ export interface ClusterObject {
 interface Credentials {
   readonly headers: Record<string, string>;
   readonly dispatcher: Dispatcher | undefined;
-  readonly untilMs: number;
 }
 
 export type ResourceName = 'statefulsets' | 'services' | 'secrets' | 'persistentvolumeclaims' | 'pods' | 'events';
@@ -219,9 +218,9 @@ export class ClusterClient {
     this.#untilMs = Date.now() + CREDENTIALS_MS;
     this.#credentials = this.#load();
     this.#credentials.catch(() => (this.#untilMs = 0));
-    // Ends when the requests that still use it have.
+    // Ends when the requests that still use it have; whoever was just given it begins one in this turn.
     before?.then(
-      ({ dispatcher }) => dispatcher?.close(),
+      ({ dispatcher }) => setImmediate(() => void dispatcher?.close().catch(() => undefined)),
       () => undefined,
     );
     return this.#credentials;
@@ -230,10 +229,6 @@ export class ClusterClient {
   async #load(): Promise<Credentials> {
     const context = new RequestContext(this.#server, HttpMethod.GET);
     await this.kubeConfig.applySecurityAuthentication(context);
-    return {
-      headers: context.getHeaders(),
-      dispatcher: context.getDispatcher(),
-      untilMs: Date.now() + CREDENTIALS_MS,
-    };
+    return { headers: context.getHeaders(), dispatcher: context.getDispatcher() };
   }
 }

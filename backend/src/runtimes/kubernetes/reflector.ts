@@ -71,8 +71,6 @@ export class Reflector<T extends ClusterObject> {
   #heardAt = new Date();
   #stale: Staleness | null = { since: new Date(), reason: 'not listed yet' };
   #running: Promise<void> | null = null;
-  /** For tests and metrics: how often everything was listed. */
-  lists = 0;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -165,7 +163,6 @@ export class Reflector<T extends ClusterObject> {
     const before = this.#objects;
     this.#objects = found;
     this.#version = version;
-    this.lists += 1;
     client.metrics.listed(path);
     this.#heard();
     for (const [key, object] of before) if (!found.has(key)) this.#tell('onDelete', object);

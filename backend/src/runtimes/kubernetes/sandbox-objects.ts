@@ -111,10 +111,6 @@ export class SandboxWatch {
     return all.sort((left, right) => left.since.getTime() - right.since.getTime())[0] ?? null;
   }
 
-  get lists(): number {
-    return this.#reflectors.reduce((sum, { lists }) => sum + lists, 0);
-  }
-
   find(agentUid: string): SandboxObjects | undefined {
     return this.#byAgent.get(agentUid);
   }
