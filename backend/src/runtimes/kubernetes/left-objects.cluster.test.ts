@@ -59,25 +59,27 @@ describe('what is left of agents', () => {
     const spec = await asleep();
     const name = namespace.nameOf(spec.agentUid);
     const stranger = randomUUID();
-    const forged = (labels: Record<string, string>) => ({
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: {
-        labels: {
-          [labelNames.component]: 'sandbox',
-          [labelNames.managedBy]: 'sac',
-          [labelNames.installId]: namespace.installId,
-          ...labels,
+    const forge = (serviceName: string): Promise<void> =>
+      namespace.put(pathOf('services', namespace.name), serviceName, {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: {
+          name: serviceName,
+          labels: {
+            [labelNames.component]: 'sandbox',
+            [labelNames.managedBy]: 'sac',
+            [labelNames.installId]: namespace.installId,
+            [labelNames.agentUid]: stranger,
+          },
+          annotations: { [ORPHAN_SINCE]: '2020-01-01T00:00:00Z' },
         },
-        annotations: { [ORPHAN_SINCE]: '2020-01-01T00:00:00Z' },
-      },
-      spec: { clusterIP: 'None', selector: { none: 'none' } },
-    });
-    await namespace.put(pathOf('services', namespace.name), `${name}-0`, forged({ [labelNames.agentUid]: stranger }));
+        spec: { clusterIP: 'None', selector: { none: 'none' } },
+      });
+    await forge(`${name}-0`);
     const own = namespace.pathOf('services', spec.agentUid);
     await namespace.client.delete(own);
     await eventually(async () => ((await namespace.client.find(own)) === null ? true : undefined));
-    await namespace.put(pathOf('services', namespace.name), name, forged({ [labelNames.agentUid]: stranger }));
+    await forge(name);
     await eventually(() => (left.agentUids().includes(stranger) ? true : undefined));
     await left.retire(stranger, 0);
     await runtime.remove(stranger);
