@@ -43,7 +43,7 @@ export interface ServerDeps {
   readonly handUpgrade: GatewayDeps['handUpgrade'];
   readonly frontendDir: string | null;
   readonly isDraining: () => boolean;
-  readonly healthParts: () => Promise<HealthPart[]>;
+  readonly healthParts: (() => Promise<HealthPart[]>) | null;
 }
 
 const BAD_REQUEST: Refusal = { code: 'invalid_request', message: 'This is not a valid HTTP request.' };

@@ -111,7 +111,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     handlers,
     authenticate: people.sessions.authenticate,
     isDraining: () => isDraining,
-    healthParts: () => system.health(),
+    healthParts: deps.runtime.kind === 'kubernetes' ? () => system.health() : null,
   });
   const revocations = createRevocationStreams({
     ...deps,

@@ -22,14 +22,15 @@ export const isDatabaseReachable = async (db: Database): Promise<boolean> => {
 
 /**
  * `/health/live`: the process answers. `/health/ready`: it can serve, and is not about to end. `/health/parts`: what
- * admins are told, also for whoever operates this machine or pod, and while no database can say who is an admin.
+ * admins are told, also for whoever operates the pod, and while no database can say who is an admin.
  */
 export const registerHealth = (
   app: FastifyInstance,
   options: {
     readonly db: Database;
     readonly isDraining: () => boolean;
-    readonly parts: () => Promise<HealthPart[]>;
+    /** Null where agents reach the loopback address too. */
+    readonly parts: (() => Promise<HealthPart[]>) | null;
   },
 ): void => {
   const route = { config: { access: 'probe' as const }, schema: { hide: true } };
@@ -39,6 +40,8 @@ export const registerHealth = (
     if (await isDatabaseReachable(options.db)) return { status: 'ok' };
     return reply.code(503).send({ status: 'unavailable', reason: 'database' });
   });
+  const { parts } = options;
+  if (parts === null) return;
   const local = { config: { access: 'loopback-or-admin' as const }, schema: { hide: true } };
-  app.get('/health/parts', local, async () => ({ parts: await options.parts() }));
+  app.get('/health/parts', local, async () => ({ parts: await parts() }));
 };

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { errorCodes, errorTable, routes } from '@sac/contracts';
 import type { InjectOptions } from 'fastify';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createMemoryRuntime } from '../../test/memory-runtime.ts';
 import { createTestGateway, PASSWORD, TEST_HOST, TEST_ORIGIN, type TestGateway } from '../../test/gateway.ts';
 
 let test: TestGateway;
@@ -260,15 +261,21 @@ describe('health and metrics', () => {
     );
   });
 
-  it('tells whoever operates this machine how each part is, and nobody else but admins', async () => {
+  it('tells whoever operates the pod how each part is, and nobody else but admins', async () => {
     const url = '/health/parts';
-    const shown = await send({ url, remoteAddress: '127.0.0.1', headers: local });
+    const runtime = { ...createMemoryRuntime(), kind: 'kubernetes' as const };
+    const pod = await createTestGateway({ deps: { runtime } });
+    onTestFinished(() => pod.close());
+    const ask = (input: object) => pod.app.inject({ url, ...input });
+    // On one machine agents reach its loopback address.
+    expect((await send({ url, remoteAddress: '127.0.0.1' })).statusCode).toBe(404);
+    const shown = await ask({ remoteAddress: '127.0.0.1', headers: local });
     expect(shown.json<{ parts: { name: string }[] }>().parts.map(({ name }) => name)).toContain('database');
-    expect((await send({ url, remoteAddress: '10.1.1.1' })).statusCode).toBe(401);
+    expect((await ask({ remoteAddress: '10.1.1.1', headers: { host: TEST_HOST } })).statusCode).toBe(401);
     const forwarded = { ...local, 'x-forwarded-for': '1.2.3.4' };
-    expect((await send({ url, remoteAddress: '127.0.0.1', headers: forwarded })).statusCode).toBe(401);
-    const person = await test.person('curious');
-    expect((await send({ url, remoteAddress: '10.1.1.1', headers: person.headers() })).statusCode).toBe(403);
+    expect((await ask({ remoteAddress: '127.0.0.1', headers: forwarded })).statusCode).toBe(401);
+    const person = await pod.person('curious');
+    expect((await ask({ remoteAddress: '10.1.1.1', headers: person.headers() })).statusCode).toBe(403);
   });
 
   it('tells an admin how each part is', async () => {
