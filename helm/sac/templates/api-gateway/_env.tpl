@@ -1,6 +1,6 @@
 {{- define "sac.apiGatewayEnv" -}}
 - { name: SAC_PUBLIC_URL, value: {{ .Values.publicUrl | quote }} }
-{{- with .Values.trustedProxies }}
+{{- with include "sac.believed" . | fromJsonArray }}
 - { name: SAC_TRUSTED_PROXIES, value: {{ join "," . | quote }} }
 {{- end }}
 - { name: SAC_LOG_LEVEL, value: {{ .Values.logLevel | quote }} }
