@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000;
 /** Far above what people and their pages do; a script gone wild is slowed before it costs more than a lookup. */
 const REQUESTS_PER_ADDRESS = 6_000;
 const REQUESTS_PER_ACCOUNT = 3_000;
-/** Of those, what changes something: each leaves rows and events in the database of all. */
+/** Of those, what changes something: each leaves rows and events in the database of all. What is refused leaves none. */
 const WRITES_PER_ACCOUNT = 1_200;
 
 const bearerOf = (request: FastifyRequest): string => {
@@ -48,12 +48,16 @@ interface Options {
 export const registerAuthHook = (app: FastifyInstance, { authenticate, checkOrigin }: Options): void => {
   const perAddress = createRateLimiter({ limit: REQUESTS_PER_ADDRESS, windowMs: MINUTE_MS });
   const perAccount = createRateLimiter({ limit: REQUESTS_PER_ACCOUNT, windowMs: MINUTE_MS });
+  const writers = new WeakMap<FastifyRequest, string>();
   const writesPerAccount = createRateLimiter({ limit: WRITES_PER_ACCOUNT, windowMs: MINUTE_MS });
 
   const signedIn = async (request: FastifyRequest): Promise<AuthenticatedUser> => {
     const user = await authenticate(bearerOf(request));
     perAccount.take(user.id);
-    if (request.method !== 'GET') writesPerAccount.take(user.id);
+    if (request.method !== 'GET') {
+      writesPerAccount.take(user.id);
+      writers.set(request, user.id);
+    }
     setUser(request, user);
     return user;
   };
@@ -79,6 +83,10 @@ export const registerAuthHook = (app: FastifyInstance, { authenticate, checkOrig
     }
   };
 
+  app.addHook('onResponse', async (request, reply) => {
+    const writer = writers.get(request);
+    if (writer !== undefined && reply.statusCode >= 400) writesPerAccount.giveBack(writer);
+  });
   app.addHook('onRequest', async (request) => {
     const rule = request.routeOptions.config.access;
     // Addresses without a route: the not-found handler answers, and no account is needed to learn that.

@@ -212,6 +212,20 @@ describe('the site', () => {
   });
 });
 
+describe('changes of one account', () => {
+  it('are bounded, what is refused and what is only read left out', async () => {
+    const person = await test.person('busy');
+    const rename = (displayName: string) => person.call('updateMe', { body: { displayName } });
+    for (let count = 0; count < 200; count += 1) expect((await rename('')).status).toBe(400);
+    let done = 0;
+    while ((await rename(`Busy ${done}`)).status === 200) done += 1;
+    expect(done).toBeGreaterThan(1_000);
+    expect(done).toBeLessThan(1_300);
+    expect((await rename('Busy')).error).toMatchObject({ code: 'rate_limited' });
+    expect((await person.call('getCapabilities')).status).toBe(200);
+  });
+});
+
 describe('health and metrics', () => {
   const local = { host: '127.0.0.1:8080' };
 

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 const migrate = async (): Promise<string> => {
-  const env = { ...process.env, SAC_DATABASE_URL: database.url };
+  const env = { PATH: process.env['PATH'], SAC_DATABASE_URL: database.url };
   return (await promisify(execFile)(process.execPath, [program], { env })).stdout;
 };
 
