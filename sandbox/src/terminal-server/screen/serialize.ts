@@ -100,6 +100,10 @@ const characterBefore = (buffer: ScreenBuffer, cell: Cell): Printed | null => {
   return { column, width: buffer.x - column, text: cell.getChars() === '' ? ' ' : cell.getChars() };
 };
 
+/** Twice as wide as a letter, and of no consequence where it has no room. */
+const WIDE = '\u3000';
+const widthOf = (joinState: number): number => (joinState >> 1) & 3;
+
 /**
  * Cursor, pen and link. A cursor waiting behind the last column, and a character that the next bytes may
  * still combine with or repeat, exist only right after printing: so the character is printed once more.
@@ -107,16 +111,20 @@ const characterBefore = (buffer: ScreenBuffer, cell: Cell): Printed | null => {
  */
 const cursor = (core: Core, cell: Cell): string => {
   const buffer = core.buffers.active;
-  const { origin } = core.coreService.decPrivateModes;
+  const { origin, wraparound } = core.coreService.decPrivateModes;
   const { insertMode } = core.coreService.modes;
   const top = origin ? buffer.scrollTop : 0;
   const pen = core._inputHandler._curAttrData;
   const setPen = sgrOf(pen) + when(linkIdOf(pen) !== 0, openLink(core, linkIdOf(pen)));
   const waits = buffer.x >= core.cols;
-  const joins = core._inputHandler._parser.precedingJoinState !== 0;
+  const joinState = core._inputHandler._parser.precedingJoinState;
+  const joins = joinState !== 0;
+  // Without autowrap a wide character that has no room is dropped, and still is what the next bytes combine with or repeat.
+  const wasDropped = widthOf(joinState) === 2 && !wraparound && buffer.x === core.cols - 1;
   const before = waits || joins ? characterBefore(buffer, cell) : null;
   const move = when(origin, '\x1b[?6h');
   const insert = when(insertMode, '\x1b[4h');
+  if (wasDropped) return move + at(buffer.x, buffer.y - top) + insert + setPen + WIDE;
   if (before === null) return move + at(Math.min(buffer.x, core.cols - 1), buffer.y - top) + insert + setPen;
   const place = move + at(before.column, buffer.y - top) + when(insertMode, `\x1b[${before.width}P`) + insert;
   if (joins) return place + setPen + before.text;

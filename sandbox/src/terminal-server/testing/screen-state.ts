@@ -104,7 +104,8 @@ export const screenState = (terminal: Terminal): object => {
     options: [core.options.cursorBlink, core.options.convertEol],
     charset: core._charsetService.charset,
     glevel: core._charsetService.glevel,
-    joins: core._inputHandler._parser.precedingJoinState,
+    // Its lowest bit says how the last character came, which nothing asks for.
+    joins: core._inputHandler._parser.precedingJoinState >> 1,
     parser: core._inputHandler._parser.currentState,
     partial: [...charactersOf(terminal).rest],
   };
