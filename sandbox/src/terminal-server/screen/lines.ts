@@ -57,9 +57,16 @@ export class LineWriter {
 
   #contentEnd(line: Line): number {
     for (let end = line.length; end > 0; end--) {
-      if (!this.#isSkippable(line.loadCell(end - 1, this.#cell)) || this.#cell.getWidth() === 0) return end;
+      if (!this.#isSkippable(line.loadCell(end - 1, this.#cell)) || this.#isSecondHalf(line, end - 1)) return end;
     }
     return 0;
+  }
+
+  /** Of a wide character that is there: some edits leave a second half alone, which is nothing but a blank. */
+  #isSecondHalf(line: Line, column: number): boolean {
+    if (column === 0 || line.loadCell(column, this.#next).getWidth() !== 0 || this.#next.getChars() !== '')
+      return false;
+    return line.loadCell(column - 1, this.#next).getWidth() === 2;
   }
 
   /** 2 only where both halves are there: a resize can cut a wide character in two. */
@@ -117,7 +124,7 @@ export class LineWriter {
     }
     const last = line.length - 1;
     line.loadCell(last, this.#cell);
-    const isBlank = this.#cell.getChars() === '' && this.#cell.getWidth() !== 0;
+    const isBlank = this.#cell.getChars() === '' && !this.#isSecondHalf(line, last);
     below.loadCell(0, this.#next);
     if (isBlank && this.#next.getWidth() === 2 && this.#wrapsByWidth(line, last)) return;
     if (isBlank && (isErased(this.#cell) || end < line.length)) this.#wrapOverErased(last);

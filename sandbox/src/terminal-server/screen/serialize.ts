@@ -153,7 +153,10 @@ export const serializeScreen = (
   const inAlternate = active === alt;
   const alternate = inAlternate ? `\x1b[?47h\x1b[H${writeLines(core, alt, cells, 0)}` : '\x1b[?47h';
   const alternateText = inAlternate || hasSavedCursor(alt) ? alternate + ownState(alt, core) : '';
-  const tail = charsets(core) + modes(core, tracked) + tracked.sequences() + cursor(core, cells[0]);
+  // What joins was printed in today's set; what was printed before another one was chosen is printed before it.
+  const joins = core._inputHandler._parser.precedingJoinState !== 0;
+  const state = modes(core, tracked) + tracked.sequences() + cursor(core, cells[0]);
+  const tail = joins ? charsets(core) + state : state + charsets(core);
   const room = limit.maxBytes - Buffer.byteLength(alternateText) - Buffer.byteLength(tail) - limit.pending.length;
   const text = [
     RESET,

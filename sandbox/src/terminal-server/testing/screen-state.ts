@@ -64,8 +64,13 @@ const lineOf = (core: Core, buffer: ScreenBuffer, index: number, [cell, next]: C
     line.loadCell(column, cell);
     const cutInHalf =
       cell.getWidth() === 2 && (column + 1 >= line.length || line.loadCell(column + 1, next).getWidth() !== 0);
-    const blank = cutInHalf || (cell.getWidth() === 1 && (cell.getChars() === '' || cell.getChars() === ' '));
-    // Some edits leave the first half of a wide character alone. That cannot be printed, and is not a sight to keep.
+    const isAlone =
+      cell.getWidth() === 0 &&
+      cell.getChars() === '' &&
+      (column === 0 || line.loadCell(column - 1, next).getWidth() !== 2);
+    const blank =
+      cutInHalf || isAlone || (cell.getWidth() === 1 && (cell.getChars() === '' || cell.getChars() === ' '));
+    // Some edits leave one half of a wide character alone. That cannot be printed, and is not a sight to keep.
     // A blank looks the same whether it was erased or printed.
     const shown = blank ? '' : `${cell.getChars()}/${cell.getWidth()}`;
     const pen = penOf(core, cell);
