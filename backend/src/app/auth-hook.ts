@@ -87,6 +87,7 @@ export const registerAuthHook = (app: FastifyInstance, { authenticate, checkOrig
     const writer = writers.get(request);
     if (writer !== undefined && reply.statusCode >= 400) writesPerAccount.giveBack(writer);
   });
+
   app.addHook('onRequest', async (request) => {
     const rule = request.routeOptions.config.access;
     // Addresses without a route: the not-found handler answers, and no account is needed to learn that.

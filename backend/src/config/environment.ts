@@ -27,7 +27,7 @@ export const environmentSchema = Type.Object({
   SAC_DATA_DIR: text({ default: '', description: 'Everything this installation keeps; default ~/.sac' }),
   SAC_UPLOADS_SIZE: text({
     default: '',
-    description: 'Most that uploads on their way take together, such as 2Gi; default: as much as the disk has',
+    description: 'Room for uploads on their way, such as 2Gi, of which nine tenths are used; default: as the disk has',
   }),
   SAC_PUBLIC_URL: text({
     default: '',

@@ -115,7 +115,7 @@ spec:
 
 {{/* Whose X-Forwarded-For api-gateway and ws-proxy believe. Where the frontend is the single entrance and policies let nobody else in, that is its
 pods, wherever they are: it replaces what visitors write there by the one address it sees. */}}
-{{- define "sac.believed" -}}
+{{- define "sac.trustedProxies" -}}
 {{- $proxies := .Values.trustedProxies }}
 {{- if and (eq .Values.routing.type "none") .Values.networkPolicy.enabled }}
 {{- $proxies = concat $proxies (list "10.0.0.0/8" "172.16.0.0/12" "192.168.0.0/16" "100.64.0.0/10" "fc00::/7") }}

@@ -1,6 +1,6 @@
 {{- define "sac.apiGatewayEnv" -}}
 - { name: SAC_PUBLIC_URL, value: {{ .Values.publicUrl | quote }} }
-{{- with include "sac.believed" . | fromJsonArray }}
+{{- with include "sac.trustedProxies" . | fromJsonArray }}
 - { name: SAC_TRUSTED_PROXIES, value: {{ join "," . | quote }} }
 {{- end }}
 - { name: SAC_LOG_LEVEL, value: {{ .Values.logLevel | quote }} }
