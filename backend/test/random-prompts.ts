@@ -91,11 +91,12 @@ const textOf = (content: unknown): string => {
 
 /** Prompts that Claude Code wrote down in all its conversations of one workspace, in the order it took them. */
 export const promptsTaken = async (home: string): Promise<string[]> => {
-  const folder = join(home, '.claude/projects/-workspace');
-  const files = (await readdir(folder)).filter((name) => name.endsWith('.jsonl'));
+  // One folder, named after where the workspace is: that depends on how the sandbox is kept apart.
+  const projects = join(home, '.claude/projects');
+  const files = (await readdir(projects, { recursive: true })).filter((name) => /^[^/]+\/[^/]+\.jsonl$/.test(name));
   const conversations = await Promise.all(
     files.map(async (name) =>
-      (await readFile(join(folder, name), 'utf8'))
+      (await readFile(join(projects, name), 'utf8'))
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as TranscriptLine),
