@@ -90,16 +90,14 @@ export const listOwnAgents = async (db: DatabaseOrTransaction, ownerId: string):
   return joined.map(toRecord);
 };
 
-/** Ids of all agents a reconciler has to look at, in order. `afterId` pages. */
-export const listAgentIds = async (db: DatabaseOrTransaction, afterId: string, limit: number): Promise<string[]> => {
-  const rows = await db
-    .selectFrom('agents')
-    .select('id')
-    .where('id', '>', afterId)
-    .orderBy('id')
-    .limit(limit)
-    .execute();
-  return rows.map((row) => row.id);
+/** All agents a reconciler has to look at, deleted ones too, in order. `afterId` pages. */
+export const listAgentRecords = async (
+  db: DatabaseOrTransaction,
+  afterId: string,
+  limit: number,
+): Promise<AgentRecord[]> => {
+  const joined = await selectRecords(db).where('agents.id', '>', afterId).orderBy('agents.id').limit(limit).execute();
+  return joined.map(toRecord);
 };
 
 export const findAgentIdByUid = async (db: DatabaseOrTransaction, uid: string): Promise<string | null> => {

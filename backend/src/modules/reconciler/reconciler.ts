@@ -7,13 +7,13 @@ import type { NotificationHub } from '../../db/listen.ts';
 import { createWorkQueue, type WorkQueue } from '../../lib/work-queue.ts';
 import type { RecordingSetting, Runtime } from '../../runtimes/runtime.ts';
 import { AGENTS_CHANNEL, ALL_AGENTS } from '../agents/channels.ts';
-import { findAgentIdByUid, findAgentRecord, listAgentIds, type AgentRecord } from '../agents/records.ts';
+import { findAgentIdByUid, findAgentRecord, listAgentRecords, type AgentRecord } from '../agents/records.ts';
 import { stateOf, type AgentState, type StateDeps } from '../agents/state.ts';
 import { createActions, type Actions } from './actions.ts';
 import { decide, wantsSandbox, type Decision } from './decide.ts';
 import { createLeadership, type Leadership } from './leader.ts';
 import { createReconcilerMetrics, type ReconcilerMetrics } from './metrics.ts';
-import { publishAgent } from './publisher.ts';
+import { isPublished, publishAgent } from './publisher.ts';
 import { endOrphans } from './orphans.ts';
 import { recordProgress } from './starts.ts';
 import { createTurns } from './turns.ts';
@@ -44,7 +44,7 @@ const PUBLISH_CONCURRENCY = 2;
 const RESYNC_MS = 30_000;
 /** Of the rounds that only make sure: with thousands of agents each takes minutes, and costs little at any time. */
 const RESYNC_PER_SECOND = 10;
-const PAGE_SIZE = 500;
+const PAGE_SIZE = 200;
 
 const isEnd = ({ action }: Decision): boolean => action === 'stop' || action === 'remove';
 
@@ -77,19 +77,12 @@ const carryOut = async (
   }
 };
 
-/** Pages through all agents; `pause` after each. */
-const forEachAgent = async (
-  db: Database,
-  visit: (agentId: string) => void,
-  pause?: () => Promise<unknown>,
-): Promise<void> => {
+/** Pages through all agents. */
+const forEachAgent = async (db: Database, visit: (record: AgentRecord) => Promise<void> | void): Promise<void> => {
   for (let afterId: string | undefined = '0'; afterId !== undefined;) {
-    const ids: string[] = await listAgentIds(db, afterId, PAGE_SIZE);
-    for (const id of ids) {
-      visit(id);
-      await pause?.();
-    }
-    afterId = ids.at(-1);
+    const records: AgentRecord[] = await listAgentRecords(db, afterId, PAGE_SIZE);
+    for (const record of records) await visit(record);
+    afterId = records.at(-1)?.row.id;
   }
 };
 
@@ -135,6 +128,17 @@ const createStep = (
 };
 
 /**
+ * Nothing has to be done for this agent, and nobody told anything: so of thousands, after a start of this server, those
+ * come first that wait for something. What else a step makes sure of is left to the slow rounds.
+ */
+const isSettled = (deps: ReconcilerDeps, { endings }: Actions, record: AgentRecord): boolean => {
+  const state = stateOf(record, deps);
+  if (state.observed) endings.seen(record.row.uid, state.observed);
+  if (state.wanted.deletedAt !== null) return false;
+  return decide(state.wanted, state.observed, Date.now()).action === 'none' && isPublished(record, state);
+};
+
+/**
  * Publishing has a queue of its own, and so have ends: neither it nor a start must wait for sandboxes that take their time
  * to stop. What concerns one agent still happens one after the other.
  */
@@ -153,7 +157,9 @@ const createQueues = (deps: ReconcilerDeps, parts: QueueParts): Queues => {
     work: metrics.timed(
       'agents',
       ifLeader(async (agentId) => {
-        if ((await turns.take(agentId, () => step(agentId, false))) === 'end') ends.add(agentId);
+        if ((await turns.take(agentId, () => step(agentId, false))) !== 'end') return;
+        publish.add(agentId);
+        ends.add(agentId);
       }),
     ),
     onError: onError('agent could not be reconciled; trying again'),
@@ -179,13 +185,15 @@ const createQueues = (deps: ReconcilerDeps, parts: QueueParts): Queues => {
     work: async (round, signal) => {
       if (!isLeader()) return;
       if (round === 'orphans') return endOrphans(deps);
-      const visit = (agentId: string): void => {
-        publish.add(agentId);
-        agents.add(agentId);
-      };
-      const pause = () => delay(1_000 / RESYNC_PER_SECOND, undefined, { signal, ref: false });
-      await forEachAgent(db, visit, round === 'slow' ? pause : undefined);
+      await forEachAgent(db, async (record) => {
+        if (round === 'slow') {
+          agents.add(record.row.id);
+          return delay(1_000 / RESYNC_PER_SECOND, undefined, { signal, ref: false });
+        }
+        if (!isSettled(deps, parts.actions, record)) agents.add(record.row.id);
+      });
       resync.add('orphans');
+      if (round === 'now') resync.add('slow');
     },
     onError: onError('agents could not be listed; trying again'),
     concurrency: 3,

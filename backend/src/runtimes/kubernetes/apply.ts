@@ -1,4 +1,4 @@
-import type { V1PersistentVolumeClaim, V1Service, V1StatefulSet } from '@kubernetes/client-node';
+import type { V1PersistentVolumeClaim, V1Secret, V1Service, V1StatefulSet } from '@kubernetes/client-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { pathOf, type ClusterClient, type ClusterObject, type ResourceName } from './cluster-client.ts';
@@ -6,12 +6,21 @@ import { ClusterError } from './cluster-error.ts';
 import { ForeignObjectError, SupersededError } from './failures.ts';
 import { cleanService, cleanSet } from './foreign-edits.ts';
 import { claimNameOf } from './names.ts';
-import { agentUidOf, installIdOf, isOwnedBy, setGenerationOf, type Identity } from './objects/identity.ts';
+import {
+  agentUidOf,
+  generationOf,
+  installIdOf,
+  isOwnedBy,
+  setGenerationOf,
+  type Identity,
+} from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
 import { secretOf } from './objects/secret.ts';
 import { serviceOf } from './objects/service.ts';
 import { statefulSetOf } from './objects/stateful-set.ts';
 import { memoryBytes } from './quantities.ts';
+import type { SandboxObjects } from './sandbox-objects.ts';
+import { isServiceAsWanted } from './wanted.ts';
 
 const GONE_DEADLINE_MS = 20_000;
 const LOOK_EVERY_MS = 50;
@@ -100,11 +109,12 @@ const applyOrRemake = async <T extends ClusterObject>(
   }
 };
 
-const applyService = async (options: ApplyOptions, identity: Identity, there: ClusterObject | null): Promise<void> => {
+const applyService = async (options: ApplyOptions, identity: Identity, there: V1Service | null): Promise<void> => {
   const { client, signal } = options;
   const wanted = serviceOf(identity);
+  if (there !== null && isServiceAsWanted(there, identity)) return;
   const path = pathOf('services', identity.namespace, identity.name);
-  const made = await applyOrRemake(options, path, wanted as ClusterObject & V1Service, there);
+  const made = await applyOrRemake(options, path, wanted as ClusterObject & V1Service, there as ClusterObject | null);
   const change = cleanService(made, wanted);
   if (change !== null) await client.merge(path, change, signal);
 };
@@ -132,30 +142,78 @@ const applySet = async (
   }
 };
 
-/**
- * Makes the objects of one sandbox as they should be, whatever they are now.
- * @throws ForeignObjectError, SupersededError, ClusterError
- */
-export const applySandbox = async (options: ApplyOptions, identity: Identity, parts: PodParts): Promise<Applied> => {
-  const [set, claim, service, secret] = await Promise.all([
+/** What is there before anything is written. */
+interface Found {
+  readonly set: V1StatefulSet | null;
+  readonly claim: V1PersistentVolumeClaim | null;
+  readonly service: V1Service | null;
+}
+
+const findAll = async (options: ApplyOptions, identity: Identity): Promise<Found> => {
+  const claimName = claimNameOf(identity.name);
+  const [set, claim, service] = await Promise.all([
     findOwn<V1StatefulSet & ClusterObject>(options, identity, 'statefulsets'),
-    findOwn<V1PersistentVolumeClaim & ClusterObject>(
-      options,
-      identity,
-      'persistentvolumeclaims',
-      claimNameOf(identity.name),
-    ),
-    findOwn(options, identity, 'services'),
-    findOwn(options, identity, 'secrets'),
+    findOwn<V1PersistentVolumeClaim & ClusterObject>(options, identity, 'persistentvolumeclaims', claimName),
+    findOwn<V1Service & ClusterObject>(options, identity, 'services'),
   ]);
-  const there = setGenerationOf(set ?? undefined);
-  if (there !== null && there > parts.spec.generation) throw new SupersededError(parts.spec.generation, there);
+  return { set, claim, service };
+};
+
+/** What the watch has of them, when it has all of them where they belong. */
+const knownOf = (known: SandboxObjects | undefined, { name, namespace }: Identity): Found | null => {
+  const { set, claim, service } = known ?? {};
+  if (set === undefined || claim === undefined || service === undefined) return null;
+  const isThere = [set, claim, service].every(({ metadata }) => metadata?.deletionTimestamp === undefined);
+  return isThere && known?.name === name && known.namespace === namespace ? { set, claim, service } : null;
+};
+
+/** Only over the very version that is known. */
+const overVersion = (wanted: V1StatefulSet, { set }: Found): V1StatefulSet => {
+  const { uid, resourceVersion } = set?.metadata ?? {};
+  const version = { ...(uid !== undefined && { uid }), ...(resourceVersion !== undefined && { resourceVersion }) };
+  return { ...wanted, metadata: { ...wanted.metadata, ...version } };
+};
+
+const applyOver = async (
+  options: ApplyOptions,
+  identity: Identity,
+  parts: PodParts,
+  known: Found | null,
+): Promise<Applied> => {
+  const [{ set, claim, service }, secret] = await Promise.all([
+    known ?? findAll(options, identity),
+    findOwn<V1Secret & ClusterObject>(options, identity, 'secrets'),
+  ]);
+  const { generation } = parts.spec;
+  const there = Math.max(setGenerationOf(set ?? undefined) ?? 0, generationOf(secret ?? undefined) ?? 0);
+  if (there > generation) throw new SupersededError(generation, there);
   const wantedSecret = secretOf(identity, parts.spec) as ClusterObject;
   const [madeSecret] = await Promise.all([
     applyOrRemake(options, pathOf('secrets', identity.namespace, identity.name), wantedSecret, secret),
     applyService(options, identity, service),
     growClaim(options, identity, claim, parts.settings.storageSize),
   ]);
-  const made = await applySet(options, statefulSetOf(identity, parts), set);
+  const wanted = statefulSetOf(identity, parts);
+  const made = await applySet(options, known === null ? wanted : overVersion(wanted, known), set);
   return { set: made, secretVersion: madeSecret.metadata?.resourceVersion ?? null };
+};
+
+/**
+ * Makes the objects of one sandbox as they should be, whatever they are now. What the watch has of them is not read
+ * again; when that turns out to be old, all of it is.
+ * @throws ForeignObjectError, SupersededError, ClusterError
+ */
+export const applySandbox = async (
+  options: ApplyOptions,
+  identity: Identity,
+  parts: PodParts,
+  watched?: SandboxObjects,
+): Promise<Applied> => {
+  const known = knownOf(watched, identity);
+  try {
+    return await applyOver(options, identity, parts, known);
+  } catch (error) {
+    if (known === null || !(error instanceof ClusterError) || error.status !== 409) throw error;
+    return applyOver(options, identity, parts, null);
+  }
 };

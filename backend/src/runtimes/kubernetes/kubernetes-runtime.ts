@@ -121,6 +121,7 @@ class KubernetesRuntime implements Runtime {
   }
 
   async start(): Promise<void> {
+    const beganMs = performance.now();
     const timer = new AbortController();
     const late = delay(START_DEADLINE_MS, undefined, { signal: timer.signal }).then(() => {
       const reason = this.#watch.stale?.reason ?? 'it does not answer';
@@ -132,8 +133,10 @@ class KubernetesRuntime implements Runtime {
       timer.abort();
       late.catch(() => undefined);
     }
+    const readMs = Math.round(performance.now() - beganMs);
     await this.#isolation?.start();
     for (const { agentUid } of this.#watch.all()) this.#views.refresh(agentUid);
+    this.#options.logger.info({ readMs, sandboxes: this.#watch.all().length }, 'the cluster was read');
   }
 
   async ensure(spec: SandboxSpec): Promise<void> {
@@ -234,7 +237,9 @@ class KubernetesRuntime implements Runtime {
       try {
         await this.#pacer.turn(signal);
         this.#watch.forgetEvents(agentUid);
-        this.#repairs.made(identity, parts, await applySandbox(this.#applyOptions(signal), identity, parts));
+        const known = this.#watch.find(agentUid);
+        const applied = await applySandbox(this.#applyOptions(signal), identity, parts, known);
+        this.#repairs.made(identity, parts, applied);
         await this.#untilSeen(starting);
         this.#watch.forgetEvents(agentUid);
         await this.#replacePod(starting);

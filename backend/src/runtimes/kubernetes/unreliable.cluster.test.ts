@@ -1,3 +1,4 @@
+import type { V1StatefulSet } from '@kubernetes/client-node';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ClusterProxy } from '../../../test/cluster-proxy.ts';
 import { answers, loadKubeConfig, running, seen, TestNamespace } from '../../../test/cluster.ts';
@@ -56,6 +57,53 @@ describe('a cluster that does not answer as it should', () => {
     await proxy.open();
     expect(await answers(await running(runtime, spec.agentUid, 2))).toBe(true);
     await current();
+    await runtime.stop(spec.agentUid, { graceMs: 0 });
+  });
+
+  /** A sleeping agent whose set nobody changes any more. */
+  const asleep = async () => {
+    const spec = namespace.spec();
+    await runtime.ensure(spec);
+    await running(runtime, spec.agentUid);
+    await runtime.stop(spec.agentUid, { graceMs: 0 });
+    const path = namespace.pathOf('statefulsets', spec.agentUid);
+    await waitFor(
+      async () => ((await namespace.client.find<V1StatefulSet>(path))?.status?.replicas === 0 ? true : undefined),
+      30_000,
+      () => 'its set still counts a pod',
+    );
+    await new Promise((resolve) => setTimeout(resolve, 2_000)); // until the watch has told it
+    proxy.requests.length = 0;
+    return { spec, path };
+  };
+
+  it('is asked for no more than it has not told already, when an agent is woken', async () => {
+    const { spec, path } = await asleep();
+    await runtime.ensure({ ...spec, generation: 2 });
+    await running(runtime, spec.agentUid, 2);
+    const secret = namespace.pathOf('secrets', spec.agentUid);
+    const asked = proxy.requests.filter((line) => !line.endsWith('(watch)'));
+    expect(asked).toEqual([`GET ${secret}`, `PATCH ${secret}`, `PATCH ${path}`]);
+    await runtime.stop(spec.agentUid, { graceMs: 0 });
+  });
+
+  it('has told too little: what was changed since is read, not written over', async () => {
+    const { spec, path } = await asleep();
+    proxy.fault = (_method, url) =>
+      url.searchParams.has('watch') && url.pathname.endsWith('/statefulsets')
+        ? { status: 500, body: { kind: 'Status', message: 'busy' } }
+        : null;
+    await proxy.shut();
+    await namespace.client.merge(path, { metadata: { annotations: { 'example.com/changed': 'since' } } });
+    await proxy.open();
+    await runtime.ensure({ ...spec, generation: 2 });
+    await waitFor(
+      () => (proxy.requests.includes(`GET ${path}`) ? true : undefined),
+      30_000,
+      () => proxy.requests.join('\n'),
+    );
+    proxy.fault = () => null;
+    expect(await answers(await running(runtime, spec.agentUid, 2))).toBe(true);
     await runtime.stop(spec.agentUid, { graceMs: 0 });
   });
 

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { V1Service } from '@kubernetes/client-node';
 import type { Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
 import { serviceOf } from './objects/service.ts';
@@ -32,13 +33,20 @@ export const isAsWanted = (objects: SandboxObjects, identity: Identity, parts: P
 
 /** The same without what a StatefulSet makes: of that its generation tells whether it was changed. */
 export const isMarkedAsWanted = ({ set, service }: SandboxObjects, identity: Identity, parts: PodParts): boolean => {
-  const wanted = serviceOf(identity);
   const { labels, annotations } = statefulSetOf(identity, parts).metadata ?? {};
   return (
-    holds(service?.spec, wanted.spec) &&
-    isDeepStrictEqual(service?.spec?.selector, wanted.spec?.selector) &&
-    holds(service?.metadata?.labels, wanted.metadata?.labels) &&
+    isServiceAsWanted(service, identity) &&
     holds(set?.metadata?.labels, labels) &&
     holds(set?.metadata?.annotations, annotations)
+  );
+};
+
+/** Nothing is missing, and nobody added anything that matters. */
+export const isServiceAsWanted = (service: V1Service | undefined, identity: Identity): boolean => {
+  const { spec, metadata } = serviceOf(identity);
+  return (
+    holds(service?.spec, spec) &&
+    isDeepStrictEqual(service?.spec?.selector, spec?.selector) &&
+    holds(service?.metadata?.labels, metadata?.labels)
   );
 };
