@@ -1,6 +1,5 @@
-import { KubeConfig, type V1StatefulSet } from '@kubernetes/client-node';
-import { ClusterClient, pathOf, type ClusterObject } from '../../backend/src/runtimes/kubernetes/cluster-client.ts';
-import { Pacer } from '../../backend/src/runtimes/kubernetes/pacer.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { AppsV1Api, KubeConfig, PatchStrategy, setHeaderOptions, type V1StatefulSet } from '@kubernetes/client-node';
 import { cluster, eventually } from '../../e2e/support/cluster.ts';
 
 const LABEL = 'sac.dev/bench-plain';
@@ -9,7 +8,7 @@ const TIMEOUT_MS = 10 * 60_000;
 const LOOK_EVERY_MS = 2_000;
 
 /** The set of an agent, known to nobody: no label of ours, no volume, no pod yet. */
-const plainSetOf = (name: string, { spec }: V1StatefulSet): V1StatefulSet & ClusterObject => {
+const plainSetOf = (name: string, { spec }: V1StatefulSet): V1StatefulSet => {
   const labels = { [LABEL]: name };
   const { volumes = [], containers = [], ...pod } = spec?.template.spec ?? { containers: [] };
   const home = { name: 'home', emptyDir: {} };
@@ -34,30 +33,27 @@ const plainSetOf = (name: string, { spec }: V1StatefulSet): V1StatefulSet & Clus
 export const wakePlainSets = async (count: number): Promise<number> => {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromDefault();
-  const client = new ClusterClient(kubeConfig);
-  const { signal } = new AbortController();
-  const all = pathOf('statefulsets', cluster.agents);
-  const list = async (query: Readonly<Record<string, string>>) =>
-    (await client.call<{ items: V1StatefulSet[] }>({ method: 'GET', path: all, query })).items;
+  const api = kubeConfig.makeApiClient(AppsV1Api);
+  const namespace = cluster.agents;
+  const list = async (labelSelector: string, limit?: number) =>
+    (await api.listNamespacedStatefulSet({ namespace, labelSelector, ...(limit !== undefined && { limit }) })).items;
+  const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
   const names = Array.from({ length: count }, (_, index) => `plain-${index}`);
   try {
-    const [model] = await list({ limit: '1', labelSelector: 'app.kubernetes.io/component=sandbox' });
+    const [model] = await list('app.kubernetes.io/component=sandbox', 1);
     if (model === undefined) throw new Error('there is no agent whose set could be copied');
-    for (const name of names) await client.apply(`${all}/${name}`, plainSetOf(name, model));
-    const pacer = new Pacer(PER_SECOND);
+    for (const name of names) await api.createNamespacedStatefulSet({ namespace, body: plainSetOf(name, model) });
     const beganMs = performance.now();
     await Promise.all(
-      names.map(async (name) => {
-        await pacer.turn(signal);
-        await client.merge(`${all}/${name}`, { spec: { replicas: 1 } });
+      names.map(async (name, index) => {
+        await delay((index * 1_000) / PER_SECOND);
+        await api.patchNamespacedStatefulSet({ name, namespace, body: { spec: { replicas: 1 } } }, merge);
       }),
     );
-    const isReady = ({ status }: V1StatefulSet): boolean => status?.readyReplicas === 1;
-    const areReady = async () => (await list({ labelSelector: LABEL })).every(isReady);
+    const areReady = async () => (await list(LABEL)).every(({ status }) => status?.readyReplicas === 1);
     await eventually('the plain sets have their pods', areReady, TIMEOUT_MS, LOOK_EVERY_MS);
     return (performance.now() - beganMs) / 1_000;
   } finally {
-    for (const name of names) await client.delete(`${all}/${name}`);
-    await client.close();
+    await api.deleteCollectionNamespacedStatefulSet({ namespace, labelSelector: LABEL });
   }
 };
