@@ -134,10 +134,20 @@ const timesAtARate = async (all: readonly Owned[]): Promise<number[]> => {
   return times;
 };
 
+/** Their pods are gone: one that still ends would count as a part of waking. */
+const areAsleep = async (chosen: readonly Owned[]): Promise<boolean> => {
+  const wanted = new Set(chosen.map(({ agentId }) => agentId));
+  for (const user of new Set(chosen.map((owned) => owned.user))) {
+    const { agents } = await user.call('listAgents', {});
+    if (agents.some(({ id, status }) => wanted.has(id) && status.state !== 'asleep')) return false;
+  }
+  return true;
+};
+
 const wakeMany = async (all: readonly Owned[]): Promise<{ seconds: number; errors: number }> => {
   const chosen = all.slice(0, WOKEN);
   await spread(chosen, CALLERS, ({ user, agentId }) => user.call('sleepAgent', { params: { agentId }, body: {} }));
-  await untilRunning('they sleep', (sandboxes) => sandboxes <= all.length - chosen.length);
+  await eventually('they sleep', () => areAsleep(chosen), ALL_START_TIMEOUT_MS, LOOK_EVERY_MS);
   let errors = 0;
   const beganMs = performance.now();
   await Promise.all(
@@ -198,12 +208,20 @@ const figuresOfMany = async (): Promise<Figure[]> => {
   const bytesBefore = await gatewayMetric(/^process_resident_memory_bytes /);
   const { all, errors, seconds } = await createAll(users);
   const failed = await failedOf(users);
-  const paced = await timesAtARate(all);
-  const busy = await timesWithoutPause(all);
-  const calm = await steady();
-  const woken = await wakeMany(all);
-  const plainSeconds = await wakePlainSets(WOKEN);
-  const restartMs = await restartGateway();
+  // What a later part breaks off is not lost.
+  const told = async <T>(what: string, measured: Promise<T>, of: (value: T) => number): Promise<T> => {
+    const value = await measured;
+    console.log(`  ${what}: ${of(value).toFixed(1)}`);
+    return value;
+  };
+  console.log(`  ${all.length} agents run after ${seconds.toFixed(0)} s`);
+  const p95 = (times: readonly number[]): number => percentile(times, 95);
+  const paced = await told('API at a rate, p95 in ms', timesAtARate(all), p95);
+  const busy = await told('API without a pause, p95 in ms', timesWithoutPause(all), p95);
+  const calm = await told('cores at rest', steady(), ({ cores }) => cores);
+  const woken = await told('agents woken, s', wakeMany(all), (value) => value.seconds);
+  const restartMs = await told('api-gateway ready again, ms', restartGateway(), (value) => value);
+  const plainSeconds = await told('plain sets, s', wakePlainSets(WOKEN), (value) => value);
   const thousands = AGENTS / 1_000;
   const replicas = (await podsOf('api-gateway')).length;
   return [

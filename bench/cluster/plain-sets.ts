@@ -35,13 +35,14 @@ export const wakePlainSets = async (count: number): Promise<number> => {
   kubeConfig.loadFromDefault();
   const api = kubeConfig.makeApiClient(AppsV1Api);
   const namespace = cluster.agents;
-  const list = async (labelSelector: string, limit?: number) =>
-    (await api.listNamespacedStatefulSet({ namespace, labelSelector, ...(limit !== undefined && { limit }) })).items;
+  const list = async (labelSelector: string) =>
+    (await api.listNamespacedStatefulSet({ namespace, labelSelector })).items;
   const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
   const names = Array.from({ length: count }, (_, index) => `plain-${index}`);
   try {
-    const [model] = await list('app.kubernetes.io/component=sandbox', 1);
-    if (model === undefined) throw new Error('there is no agent whose set could be copied');
+    const agents = await list('app.kubernetes.io/component=sandbox');
+    const model = agents.find(({ spec }) => spec?.template.spec?.nodeSelector?.['sac.dev/fake-node'] === 'true');
+    if (model === undefined) throw new Error('there is no agent on a fake node whose set could be copied');
     for (const name of names) await api.createNamespacedStatefulSet({ namespace, body: plainSetOf(name, model) });
     const beganMs = performance.now();
     await Promise.all(

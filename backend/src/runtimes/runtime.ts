@@ -140,6 +140,11 @@ export interface Runtime {
   remove(agentUid: string): Promise<void>;
   /** Since when `observed()` may be behind what really is, with the reason; null while it is current. */
   stale?(): { readonly since: Date; readonly reason: string } | null;
+  /**
+   * The highest generation that what was made for this agent bears, also while it sleeps; 0 for nothing. A start with a lower one is
+   * given up. Absent: nothing that bears one outlives a sandbox.
+   */
+  lastGeneration?(agentUid: string): number;
   /** What a running sandbox takes; null where nobody measures. Absent: this runtime cannot say. Never rejects. */
   usage?(agentUid: string): Promise<SandboxUsage | null>;
   /** What it does and sees, in Prometheus' text format. */

@@ -155,6 +155,18 @@ describe('an agent', () => {
     await free();
   });
 
+  it('wakes also when the database is an older one than what sleeps', async () => {
+    const agent = await open();
+    await ready(agent);
+    await fixture.call('sleepAgent', ada, { params: { agentId: agent.id } });
+    await becomes(agent, 'asleep');
+    fixture.runtime.lastGeneration = () => 7;
+    await fixture.call('openSession', ada, { body: { agentId: agent.id } });
+    await ready(agent, 8);
+    delete fixture.runtime.lastGeneration;
+    await free();
+  });
+
   it('is mended when its sandbox ends by itself', async () => {
     const agent = await open();
     await ready(agent);

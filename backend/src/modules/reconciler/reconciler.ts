@@ -49,6 +49,7 @@ const PAGE_SIZE = 200;
 const isEnd = ({ action }: Decision): boolean => action === 'stop' || action === 'remove';
 
 const carryOut = async (
+  { runtime }: Pick<ReconcilerDeps, 'runtime'>,
   decision: Decision,
   record: AgentRecord,
   state: AgentState,
@@ -61,8 +62,10 @@ const carryOut = async (
       return decision;
     case 'start': {
       const missing = state.observed === undefined || state.observed.state === 'gone';
-      if (!missing) await actions.start(record, decision.generation);
-      const waitMs = missing ? await actions.startMissing(record, decision.generation) : 0;
+      // A database restored from a backup may be behind what sleeps as well.
+      const generation = Math.max(decision.generation, (runtime.lastGeneration?.(record.row.uid) ?? 0) + 1);
+      if (!missing) await actions.start(record, generation);
+      const waitMs = missing ? await actions.startMissing(record, generation) : 0;
       return waitMs > 0 ? { recheckAfterMs: waitMs } : {};
     }
     case 'ensure':
@@ -120,7 +123,7 @@ const createStep = (
     const nowMs = state.wanted.deletedAt === null ? Date.now() : await readClock(db);
     const decision = decide(state.wanted, state.observed, nowMs);
     if (isEnd(decision) && !mayEnd) return 'end';
-    const { recheckAfterMs } = await carryOut(decision, record, state, actions);
+    const { recheckAfterMs } = await carryOut(deps, decision, record, state, actions);
     if (recheckAfterMs !== undefined) queues().agents.addAfter(agentId, recheckAfterMs);
     queues().publish.add(agentId);
     return 'done';

@@ -185,8 +185,11 @@ const applyOver = async (
     findOwn<V1Secret & ClusterObject>(options, identity, 'secrets'),
   ]);
   const { generation } = parts.spec;
-  const there = Math.max(setGenerationOf(set ?? undefined) ?? 0, generationOf(secret ?? undefined) ?? 0);
+  const there = setGenerationOf(set ?? undefined) ?? 0;
   if (there > generation) throw new SupersededError(generation, there);
+  // Somebody else has begun a later start that the watch has not told of: nothing of it is written over.
+  const isBehind = known !== null && (generationOf(secret ?? undefined) ?? 0) > generation;
+  if (isBehind) return applyOver(options, identity, parts, null);
   const wantedSecret = secretOf(identity, parts.spec) as ClusterObject;
   const [madeSecret] = await Promise.all([
     applyOrRemake(options, pathOf('secrets', identity.namespace, identity.name), wantedSecret, secret),

@@ -111,6 +111,10 @@ class KubernetesRuntime implements Runtime {
     return this.#watch.stale;
   }
 
+  lastGeneration(agentUid: string): number {
+    return setGenerationOf(this.#watch.find(agentUid)?.set) ?? 0;
+  }
+
   async usage(agentUid: string): Promise<SandboxUsage | null> {
     const pod = this.#views.all.get(agentUid)?.state === 'running' ? this.#watch.find(agentUid)?.pod : undefined;
     return pod === undefined ? null : this.#usage.find(pod);
