@@ -17,18 +17,15 @@ const checked = (object: unknown, Kind: new (data: never) => { validate(): void 
 test.each([
   ['everything', join(casesDir, 'everything.yaml')],
   ['values for production', join(chartDir, 'values-production.yaml')],
-])(
-  'objects for other projects are what those expect: %s',
-  async (_name, values) => {
-    requireHelm();
-    const objects = (await render([values])).filter(({ kind }) => kind in kinds);
-    expect(new Set(objects.map(({ kind }) => kind))).toEqual(new Set(Object.keys(kinds)));
-    for (const object of objects) {
-      const Kind = kinds[object.kind];
-      if (Kind !== undefined) expect(() => checked(object, Kind)).not.toThrow();
-    }
-  },
-);
+])('objects for other projects are what those expect: %s', async (_name, values) => {
+  requireHelm();
+  const objects = (await render([values])).filter(({ kind }) => kind in kinds);
+  expect(new Set(objects.map(({ kind }) => kind))).toEqual(new Set(Object.keys(kinds)));
+  for (const object of objects) {
+    const Kind = kinds[object.kind];
+    if (Kind !== undefined) expect(() => checked(object, Kind)).not.toThrow();
+  }
+});
 
 test('the check refuses what is wrong', () => {
   const route = {

@@ -48,8 +48,11 @@ const PAGE_SIZE = 200;
 
 const isEnd = ({ action }: Decision): boolean => action === 'stop' || action === 'remove';
 
+/** A database restored from a backup may be behind what sleeps; what runs, `decide` has seen. */
+const aheadOf = (last: number, decision: Decision): Decision =>
+  decision.action === 'start' ? { ...decision, generation: Math.max(decision.generation, last + 1) } : decision;
+
 const carryOut = async (
-  { runtime }: Pick<ReconcilerDeps, 'runtime'>,
   decision: Decision,
   record: AgentRecord,
   state: AgentState,
@@ -62,10 +65,8 @@ const carryOut = async (
       return decision;
     case 'start': {
       const missing = state.observed === undefined || state.observed.state === 'gone';
-      // A database restored from a backup may be behind what sleeps as well.
-      const generation = Math.max(decision.generation, (runtime.lastGeneration?.(record.row.uid) ?? 0) + 1);
-      if (!missing) await actions.start(record, generation);
-      const waitMs = missing ? await actions.startMissing(record, generation) : 0;
+      if (!missing) await actions.start(record, decision.generation);
+      const waitMs = missing ? await actions.startMissing(record, decision.generation) : 0;
       return waitMs > 0 ? { recheckAfterMs: waitMs } : {};
     }
     case 'ensure':
@@ -121,9 +122,10 @@ const createStep = (
     }
     // The clock that wrote when it was deleted, which nothing else here depends on.
     const nowMs = state.wanted.deletedAt === null ? Date.now() : await readClock(db);
-    const decision = decide(state.wanted, state.observed, nowMs);
+    const last = deps.runtime.lastGeneration?.(record.row.uid) ?? 0;
+    const decision = aheadOf(last, decide(state.wanted, state.observed, nowMs));
     if (isEnd(decision) && !mayEnd) return 'end';
-    const { recheckAfterMs } = await carryOut(deps, decision, record, state, actions);
+    const { recheckAfterMs } = await carryOut(decision, record, state, actions);
     if (recheckAfterMs !== undefined) queues().agents.addAfter(agentId, recheckAfterMs);
     queues().publish.add(agentId);
     return 'done';
