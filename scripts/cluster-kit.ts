@@ -113,14 +113,14 @@ const imagesFor = (kit: string | null): Images => {
   return buildImages(kit);
 };
 
-const nodeAddress = (): string =>
-  succeed(
-    'kubectl',
-    'get',
-    'nodes',
-    '--output',
-    'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}',
-  ).trim();
+/** Of any node: each one has the port. A fake one may have no address at all. */
+const nodeAddress = (): string => {
+  const path = 'jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}';
+  const found = succeed('kubectl', 'get', 'nodes', '--selector', '!sac.dev/fake-node', '--output', path);
+  const [first] = found.trim().split(/\s+/);
+  if (first === undefined || first === '') throw new Error('No node of the cluster has an InternalIP.');
+  return first;
+};
 
 /** Ports of nodes that the cluster does not give away first: the upper half of the usual range. */
 const anyNodePort = (): number => 31_500 + Math.floor(Math.random() * 1_200);
