@@ -237,9 +237,9 @@ describe('what cannot become a sandbox is answered in words', () => {
     await seen(other, spec.agentUid, ({ generation, state }) => generation === 3 && state === 'running');
     await Promise.all([other.ensure({ ...spec, generation: 4 }), runtime.ensure({ ...spec, generation: 4 })]);
     await Promise.all([running(other, spec.agentUid, 4), running(runtime, spec.agentUid, 4)]);
+    await other.close(); // it wants it to run, and would mend what the next line does
     await runtime.stop(spec.agentUid, { graceMs: 0 });
     expect(runtime.lastGeneration?.(spec.agentUid)).toBe(4); // whoever starts it next has to begin there
-    await other.close();
   });
 
   it('more storage later: the volume grows and the pod is not lost', async () => {
