@@ -69,7 +69,7 @@ export class Reflector<T extends ClusterObject> {
   #version: string | null = null;
   #failures = 0;
   #heardAt = new Date();
-  #stale: Staleness | null = { since: new Date(), reason: 'not listed yet' };
+  #stale: Staleness | null = null;
   #running: Promise<void> | null = null;
 
   constructor(options: ReflectorOptions<T>) {
@@ -85,7 +85,7 @@ export class Reflector<T extends ClusterObject> {
     return this.#listed.promise;
   }
 
-  /** Null while the copy is current. */
+  /** Null while the copy is current, and before anything has gone wrong. */
   get stale(): Staleness | null {
     return this.#stale;
   }

@@ -71,7 +71,7 @@ export interface SandboxWatchOptions {
   readonly namespaces: readonly string[];
   readonly installId: string;
   readonly logger: Logger;
-  /** Something of this agent's objects changed. */
+  /** Something of this agent's objects changed, after the start. */
   readonly onChange: (agentUid: string) => void;
 }
 
@@ -79,6 +79,8 @@ export interface SandboxWatchOptions {
 export class SandboxWatch {
   readonly #options: SandboxWatchOptions;
   readonly #reflectors: readonly Reflector<ClusterObject>[];
+  readonly #eventReflectors: readonly Reflector<ClusterObject>[];
+  #isListed = false;
   readonly #byAgent = new Map<string, SandboxObjects>();
   /** For events alone, which name their object. */
   readonly #agentAt = new Map<string, string>();
@@ -94,20 +96,27 @@ export class SandboxWatch {
   constructor(options: SandboxWatchOptions) {
     this.#options = options;
     this.#keeper = new LabelKeeper(options.client, options.logger);
-    this.#reflectors = options.namespaces.flatMap((namespace) => [
-      ...resources.map(({ resource, slot }) => this.#reflect(namespace, resource, slot)),
-      this.#reflectEvents(namespace),
-    ]);
+    this.#reflectors = options.namespaces.flatMap((namespace) =>
+      resources.map(({ resource, slot }) => this.#reflect(namespace, resource, slot)),
+    );
+    this.#eventReflectors = options.namespaces.map((namespace) => this.#reflectEvents(namespace));
   }
 
-  /** Resolves when everything that exists is known. @throws when it is closed before that */
+  /**
+   * Resolves when every object that exists is known. What the cluster says about them is read after that: there is far
+   * more of it, and it only explains. @throws when it is closed before that
+   */
   async start(): Promise<void> {
     await Promise.all(this.#reflectors.map((reflector) => reflector.start()));
+    this.#isListed = true;
+    for (const reflector of this.#eventReflectors) void reflector.start();
   }
 
   /** The longest time that something has not been heard of; null while all is current. */
   get stale(): Staleness | null {
-    const all = this.#reflectors.map(({ stale }) => stale).filter((stale) => stale !== null);
+    const all = [...this.#reflectors, ...this.#eventReflectors]
+      .map(({ stale }) => stale)
+      .filter((stale) => stale !== null);
     return all.sort((left, right) => left.since.getTime() - right.since.getTime())[0] ?? null;
   }
 
@@ -161,12 +170,12 @@ export class SandboxWatch {
 
   async close(): Promise<void> {
     this.#abort.abort(new Error('closed'));
-    await Promise.all(this.#reflectors.map((reflector) => reflector.close()));
+    await Promise.all([...this.#reflectors, ...this.#eventReflectors].map((reflector) => reflector.close()));
     await Promise.all(this.#restoring.values());
   }
 
   #changed(agentUid: string): void {
-    this.#options.onChange(agentUid);
+    if (this.#isListed) this.#options.onChange(agentUid);
     const waiters = [...(this.#waiters.get(agentUid) ?? [])];
     this.#waiters.delete(agentUid);
     for (const wake of waiters) wake();

@@ -170,6 +170,11 @@ describe('a cluster that does not answer as it should', () => {
 
   it('is only watched in quiet times: no list, no read', async () => {
     await current();
+    await waitFor(
+      () => proxy.requests.some((line) => line.includes('/events') && line.endsWith('(watch)')) || undefined,
+      30_000,
+      () => 'events, which are read after the start, are not watched',
+    );
     proxy.requests.length = 0;
     await new Promise((resolve) => setTimeout(resolve, 40_000));
     expect(proxy.requests.length).toBeGreaterThan(0);
