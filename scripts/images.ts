@@ -19,8 +19,11 @@ const ENGINES = ['docker', 'podman', 'buildah'];
 
 const setting = (name: string): string => (process.env[name] ?? '').trim();
 
+// What OCI's own format cannot say, such as HEALTHCHECK, Docker's can. Podman may be called docker, so no flag says it.
+const env = { ...process.env, BUILDAH_FORMAT: 'docker', BUILDAH_LAYERS: 'true' };
+
 const run = (program: string, args: readonly string[]): void => {
-  const { status, error } = spawnSync(program, args, { cwd: root, stdio: 'inherit' });
+  const { status, error } = spawnSync(program, args, { cwd: root, env, stdio: 'inherit' });
   if (error !== undefined) throw new Error(`${program} did not run: ${error.message}`);
   if (status !== 0) throw new Error(`${program} ${args.slice(0, 4).join(' ')} … ended with ${String(status)}.`);
 };
@@ -28,8 +31,10 @@ const run = (program: string, args: readonly string[]): void => {
 const findEngine = (): string => {
   const wished = setting('ENGINE');
   const candidates = wished === '' ? ENGINES : [wished];
-  const found = candidates.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
-  if (found === undefined) throw new Error(`There is no ${candidates.join(', ')} on the PATH; one of them is needed.`);
+  // Unlike --version this asks Docker's daemon too.
+  const found = candidates.find((name) => spawnSync(name, ['version'], { stdio: 'ignore' }).status === 0);
+  if (found === undefined)
+    throw new Error(`Needed is ${candidates.join(' or ')}: not on the PATH, or without a daemon.`);
   return found;
 };
 
@@ -47,13 +52,12 @@ const tagOf = (name: string): string => {
 };
 
 const build = (engine: string): void => {
+  const names = imagesWished();
   if (setting('KEEP_VERSION') === '') run(process.execPath, ['scripts/version-bump.ts', 'patch']);
   const clis = setting('AGENT_CLIS');
-  for (const name of imagesWished()) {
+  for (const name of names) {
     run(engine, [
       'build',
-      // What OCI's own format cannot say, such as HEALTHCHECK, Docker's can.
-      ...(engine === 'docker' ? [] : ['--format', 'docker']),
       ...['--tag', tagOf(name), '--file', `docker/${name.replace(/^sac-/, '')}/Dockerfile`],
       ...['--build-arg', `VERSION=${versionNow()}`],
       ...(name === 'sac-agent' && clis !== '' ? ['--build-arg', `CLIS=${clis}`] : []),
