@@ -66,8 +66,12 @@ describe('make-secrets', () => {
 
 describe('end-agents', () => {
   const installId = randomUUID();
-  const make = async (name: string, owner: string): Promise<void> => {
-    const labels = { 'sac.dev/install-id': owner };
+  const make = async (name: string, owner: string, component = 'sandbox'): Promise<void> => {
+    const labels = {
+      'sac.dev/install-id': owner,
+      'app.kubernetes.io/component': component,
+      'app.kubernetes.io/managed-by': 'sac',
+    };
     const metadata = { name, labels };
     await core.createNamespacedService({
       namespace,
@@ -87,6 +91,7 @@ describe('end-agents', () => {
   test('ends what runs of this installation, leaves volumes, and touches nothing of another one', async () => {
     await make('agent-1', installId);
     await make('agent-2', installId);
+    await make('probe', installId, 'isolation-probe'); // ended as well, and no agent
     await make('stranger', randomUUID());
     const options = { core, apps, namespace, deployment: 'gone', agentNamespaces: [namespace], installId };
     expect(await endAgents({ ...options, timeoutMs: 30_000 })).toBe(2);
@@ -96,7 +101,7 @@ describe('end-agents', () => {
     expect(secrets).toContain('stranger');
     expect(secrets).not.toContain('agent-1');
     const claims = names((await core.listNamespacedPersistentVolumeClaim({ namespace })).items);
-    expect(claims).toEqual(['agent-1', 'agent-2', 'stranger']);
+    expect(claims).toEqual(['agent-1', 'agent-2', 'probe', 'stranger']);
     expect(await endAgents({ ...options, timeoutMs: 30_000 })).toBe(0);
   });
 });

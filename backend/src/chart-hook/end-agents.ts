@@ -52,6 +52,7 @@ const stopGateway = async ({ apps, namespace, deployment }: EndAgentsOptions, de
 };
 
 const INSTALL_LABEL = 'sac.dev/install-id';
+const IS_AGENT = 'app.kubernetes.io/component=sandbox';
 
 const endNamespace = async (options: EndAgentsOptions, namespace: string, deadlineMs: number): Promise<number> => {
   const { core, apps, installId } = options;
@@ -74,10 +75,13 @@ const endNamespace = async (options: EndAgentsOptions, namespace: string, deadli
       count += names.length;
     }
   };
-  const ended = await endAll(
-    () => apps.listNamespacedStatefulSet(ours),
-    (name) => apps.deleteNamespacedStatefulSet({ name, namespace, propagationPolicy: 'Background' }),
-  );
+  const endSets = (labelSelector: string): Promise<number> =>
+    endAll(
+      () => apps.listNamespacedStatefulSet({ ...ours, labelSelector }),
+      (name) => apps.deleteNamespacedStatefulSet({ name, namespace, propagationPolicy: 'Background' }),
+    );
+  const ended = await endSets(`${ours.labelSelector},${IS_AGENT}`);
+  await endSets(ours.labelSelector); // what tries out the network is no agent
   await until(`Ending the pods of agents in ${namespace}`, deadlineMs, async () => {
     const pods = await core.listNamespacedPod({ ...ours, limit: 1 });
     return pods.items.length === 0;
