@@ -87,14 +87,25 @@ export const specHashOf = (record: SpecRecord, context: SpecContext): string => 
   });
 };
 
-/** The plain token; null when there is none. Throws when it does not open with this server's keys. */
+/** The stored token was sealed with other keys than this server has. */
+export class TokenLostError extends Error {
+  constructor(cause: unknown) {
+    super('The stored token does not open with the keys of this server.', { cause });
+  }
+}
+
+/** The plain token; null when there is none. @throws TokenLostError */
 export const openToken = ({ row: source, token }: SpecRecord, context: SpecContext): string | null => {
   if (source.provider?.preset === 'demo') return DEMO_TOKEN;
   if (!token) return null;
-  return unseal([sealKeyFromMaster(context.keys.master)], secretPlace(source.uid, PROVIDER_TOKEN), token);
+  try {
+    return unseal([sealKeyFromMaster(context.keys.master)], secretPlace(source.uid, PROVIDER_TOKEN), token);
+  } catch (error) {
+    throw new TokenLostError(error);
+  }
 };
 
-/** Throws when the stored token does not open with this server's keys. */
+/** @throws TokenLostError */
 export const buildSpec = (
   record: SpecRecord,
   generation: number,

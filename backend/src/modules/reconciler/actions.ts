@@ -5,7 +5,7 @@ import { inTransaction } from '../../db/transaction.ts';
 import type { RecordingSetting, Runtime } from '../../runtimes/runtime.ts';
 import { STOP_GRACE_MS } from '../agents/lifetimes.ts';
 import type { AgentRecord } from '../agents/records.ts';
-import { buildSpec, podValuesOf, specHashOf, type SpecContext } from '../agents/spec.ts';
+import { buildSpec, podValuesOf, specHashOf, TokenLostError, type SpecContext } from '../agents/spec.ts';
 import { noLongerAllowed } from '../pods/allowed.ts';
 import { settleStaleCommands } from '../prompts/dispatcher.ts';
 import { createEndLog, type EndLog } from './end-log.ts';
@@ -22,6 +22,13 @@ const demoFailure: AgentFailure = {
   code: 'demo_off',
   reason: 'This agent uses the demo model, and the server runs without it.',
   fix: 'Choose another model provider in the settings of the agent, or start the server with DEMO=1.',
+  output: null,
+};
+
+const tokenLostFailure: AgentFailure = {
+  code: 'token_lost',
+  reason: 'The stored API key cannot be read any more: the keys of this server were replaced.',
+  fix: 'Enter the API key anew in the settings of the agent, then start it again.',
   output: null,
 };
 
@@ -100,8 +107,10 @@ export const createActions = (deps: ActionDeps): Actions => {
       await runtime.ensure(buildSpec(record, generation, { ...deps, recording }));
     } catch (error) {
       if (isClosing) return; // the next process finds it missing and starts it
-      logger.error({ err: error, agentUid: row.uid, generation }, 'sandbox could not be started');
-      const failure = startFailure(error);
+      const isTokenLost = error instanceof TokenLostError;
+      if (isTokenLost) logger.warn({ agentUid: row.uid, generation }, error.message);
+      else logger.error({ err: error, agentUid: row.uid, generation }, 'sandbox could not be started');
+      const failure = isTokenLost ? tokenLostFailure : startFailure(error);
       await recordEnd(db, { agentId: row.id, generation, result: 'failed', reason: failure.reason });
       await fail(row.id, failure);
     }

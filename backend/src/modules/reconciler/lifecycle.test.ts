@@ -193,6 +193,25 @@ describe('an agent', () => {
     await free();
   });
 
+  it('says that its API key has to be entered anew when the keys of the server are others, and then starts', async () => {
+    const agent = await open({ providerToken: 'secret' });
+    await ready(agent);
+    await fixture.call('sleepAgent', ada, { params: { agentId: agent.id } });
+    await becomes(agent, 'asleep');
+    await fixture.database.db
+      .updateTable('agent_secrets')
+      .set({ sealed: Buffer.alloc(64) })
+      .where('agent_id', '=', agent.id)
+      .execute();
+    await fixture.call('openSession', ada, { body: { agentId: agent.id } });
+    await becomes(agent, 'failed');
+    expect((await get(agent)).status.failure?.code).toBe('token_lost');
+    await fixture.call('updateAgent', ada, { params: { agentId: agent.id }, body: { providerToken: 'another' } });
+    await fixture.call('restartAgent', ada, { params: { agentId: agent.id } });
+    await vi.waitFor(() => expect(fixture.runtime.specs.get(agent.uid)?.providerToken).toBe('another'));
+    await free();
+  });
+
   it('uses the address the demo model has now', async () => {
     const provider = {
       preset: 'demo',
