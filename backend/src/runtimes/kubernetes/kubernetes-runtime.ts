@@ -51,12 +51,18 @@ class KubernetesRuntime implements Runtime {
     this.#client = new ClusterClient(options.kubeConfig);
     this.#queues = new AgentQueues(options.logger);
     const { clusterDomain, patienceMs = PATIENCE_MS } = options;
+    const placeOf = (agentUid: string): string | undefined => {
+      const { namespace, name } = this.#watch.find(agentUid) ?? {};
+      return name && `${namespace}/${name}`;
+    };
     this.#views = new SandboxViews({
       find: (agentUid) => this.#watch.find(agentUid),
       clusterDomain,
       patienceMs,
       onFailed: ({ agentUid, generation, failure }) =>
         options.logger.warn({ agentUid, generation, code: failure?.code, reason: failure?.reason }, 'sandbox failed'),
+      onState: ({ agentUid, generation, state }, before) =>
+        options.logger.info({ agentUid, generation, sandbox: placeOf(agentUid), before, state }, 'sandbox changed'),
     });
     this.#watch = new SandboxWatch({
       ...options,
@@ -248,7 +254,8 @@ class KubernetesRuntime implements Runtime {
         this.#watch.forgetEvents(agentUid);
         await this.#replacePod(starting);
         starting.isApplied = true;
-        this.#options.logger.info({ agentUid, generation }, 'sandbox started');
+        const { namespace, name } = identity;
+        this.#options.logger.info({ agentUid, generation, sandbox: `${namespace}/${name}` }, 'sandbox started');
         return this.#views.refresh(agentUid);
       } catch (error) {
         if (signal.aborted) return;

@@ -52,7 +52,7 @@ const objects = (pod: V1Pod | undefined, events: readonly ClusterEvent[] = []): 
 });
 
 const look = (given: SandboxObjects, nowMs = NOW_MS, waitedMs = 100_000) =>
-  observe(given, { clusterDomain: 'cluster.local', patienceMs: 60_000, nowMs, waitedMs });
+  observe(given, { clusterDomain: 'cluster.local', patienceMs: 60_000, nowMs, waitedMs, seenAtMs: nowMs - waitedMs });
 
 const event = (reason: string, message: string, objectUid = 'pod-uid'): ClusterEvent => ({
   reason,
@@ -62,6 +62,17 @@ const event = (reason: string, message: string, objectUid = 'pod-uid'): ClusterE
 });
 
 describe('a sandbox as its objects show it', () => {
+  it('waits for a pod since the last one went, not since its set was made', () => {
+    expect(look(objects(undefined), NOW_MS, 5_000)?.sandbox).toMatchObject({
+      state: 'starting',
+      since: new Date(NOW_MS - 5_000),
+      phases: expect.arrayContaining([expect.objectContaining({ startedAt: new Date(NOW_MS - 5_000).toISOString() })]),
+    });
+    const ending = podWith({});
+    ending.metadata = { ...ending.metadata, deletionTimestamp: at(990), deletionGracePeriodSeconds: 30 };
+    expect(look(objects(ending))?.sandbox.since).toEqual(new Date(960_000));
+  });
+
   const running = podWith({
     podIP: '10.0.0.9',
     conditions: [condition('PodScheduled', 'True', 901), condition('Ready', 'True', 906)],

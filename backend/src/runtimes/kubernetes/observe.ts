@@ -1,3 +1,4 @@
+import type { V1Pod } from '@kubernetes/client-node';
 import type { ObservedSandbox } from '../runtime.ts';
 import { TERMINAL_PORT } from '@sac/contracts';
 import { podHostOf } from './names.ts';
@@ -10,8 +11,10 @@ export interface ObserveOptions {
   readonly clusterDomain: string;
   readonly patienceMs: number;
   readonly nowMs: number;
-  /** How long this process has seen the pod: the clocks of the cluster may say something else. */
+  /** How long this process has seen the pod, or that there is none: the clocks of the cluster may say something else. */
   readonly waitedMs: number;
+  /** Since when, by the clock of this process. */
+  readonly seenAtMs: number;
 }
 
 export interface Observation {
@@ -23,6 +26,14 @@ export interface Observation {
 const setChangedMs = ({ set }: SandboxObjects): number => {
   const time = set?.metadata?.creationTimestamp;
   return time === undefined ? 0 : new Date(time).getTime();
+};
+
+/** When its end was asked for: the cluster tells when its grace is over. */
+const endingSinceMs = ({ metadata }: V1Pod): number => {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = metadata ?? {};
+  return deletionTimestamp === undefined
+    ? 0
+    : new Date(deletionTimestamp).getTime() - deletionGracePeriodSeconds * 1_000;
 };
 
 const upstreamOf = ({ name, namespace, pod }: SandboxObjects, clusterDomain: string): ObservedSandbox['upstream'] => {
@@ -50,13 +61,15 @@ export const observe = (objects: SandboxObjects, options: ObserveOptions): Obser
   if (isAsleep && pod === undefined) return undefined;
   // A pod that ends is not what runs next: that comes from the set.
   const source = pod === undefined || (isEnding && !isAsleep) ? set?.spec?.template : pod;
+  // A set that was made long ago says nothing of when its pod went.
+  const waitsSinceMs = Math.max(setChangedMs(objects), isEnding ? endingSinceMs(pod) : options.seenAtMs);
   const base: ObservedSandbox = {
     agentUid: objects.agentUid,
     generation: generationOf(source) ?? setGenerationOf(set) ?? 0,
     specHash: specHashOf(source),
     state: 'starting',
-    since: new Date(setChangedMs(objects)),
-    phases: phasesBeforePod(setChangedMs(objects), null),
+    since: new Date(waitsSinceMs),
+    phases: phasesBeforePod(waitsSinceMs, null),
     failure: null,
     upstream: null,
   };

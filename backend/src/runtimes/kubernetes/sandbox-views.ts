@@ -20,6 +20,13 @@ export type Pending = Starting | { readonly kind: 'stop'; readonly sinceMs: numb
 export const isSame = (left: Pick<ObservedSandbox, 'generation' | 'specHash'>, right: typeof left): boolean =>
   left.generation === right.generation && left.specHash === right.specHash;
 
+interface Seen {
+  readonly podUid: string | undefined;
+  /** On the clock of `performance.now()`. */
+  readonly sinceMs: number;
+  readonly atMs: number;
+}
+
 export interface SandboxViewsOptions {
   readonly find: (agentUid: string) => SandboxObjects | undefined;
   readonly clusterDomain: string;
@@ -27,6 +34,8 @@ export interface SandboxViewsOptions {
   readonly patienceMs: number;
   /** Once for each start that failed. */
   readonly onFailed: (sandbox: ObservedSandbox) => void;
+  /** From one state into another; none of them of what was there when this process began to look. */
+  readonly onState: (sandbox: ObservedSandbox, before: ObservedSandbox['state']) => void;
 }
 
 /** What is seen of each sandbox: what the cluster shows, and before that what this process is about to do. */
@@ -36,7 +45,7 @@ export class SandboxViews {
   readonly #options: SandboxViewsOptions;
   readonly #views = new Map<string, ObservedSandbox>();
   /** Since when each agent's pod is seen. */
-  readonly #seen = new Map<string, { readonly podUid: string | undefined; readonly sinceMs: number }>();
+  readonly #seen = new Map<string, Seen>();
   readonly #rechecks = new Map<string, NodeJS.Timeout>();
   readonly #listeners = new Set<(sandbox: ObservedSandbox) => void>();
   #isClosed = false;
@@ -74,6 +83,8 @@ export class SandboxViews {
     if (now?.state === 'failed' && before?.state !== 'failed') this.#options.onFailed(now);
     const told: ObservedSandbox | undefined =
       now ?? (before && { ...before, state: 'gone', since: new Date(), upstream: null });
+    if (before !== undefined && told !== undefined && told.state !== before.state)
+      this.#options.onState(told, before.state);
     if (told !== undefined) for (const listener of this.#listeners) listener(told);
   }
 
@@ -100,8 +111,9 @@ export class SandboxViews {
       return undefined;
     }
     const { clusterDomain, patienceMs } = this.#options;
-    const waitedMs = this.#waitedMs(agentUid, objects.pod?.metadata?.uid);
-    const observation = observe(objects, { clusterDomain, patienceMs, nowMs: Date.now(), waitedMs });
+    const { sinceMs, atMs: seenAtMs } = this.#seenOf(agentUid, objects.pod?.metadata?.uid);
+    const waitedMs = performance.now() - sinceMs;
+    const observation = observe(objects, { clusterDomain, patienceMs, nowMs: Date.now(), waitedMs, seenAtMs });
     if (observation !== undefined && observation.recheckAfterMs !== null) {
       const timer = setTimeout(() => this.refresh(agentUid), observation.recheckAfterMs);
       this.#rechecks.set(agentUid, timer.unref());
@@ -109,12 +121,14 @@ export class SandboxViews {
     return observation?.sandbox;
   }
 
-  #waitedMs(agentUid: string, podUid: string | undefined): number {
-    const nowMs = performance.now();
+  /** While there is no pod, a start is when its absence begins to mean something: before, the agent slept. */
+  #seenOf(agentUid: string, podUid: string | undefined): Seen {
     const seen = this.#seen.get(agentUid);
-    if (seen !== undefined && seen.podUid === podUid) return nowMs - seen.sinceMs;
-    this.#seen.set(agentUid, { podUid, sinceMs: nowMs });
-    return 0;
+    const startMs = podUid === undefined ? (this.pending.get(agentUid)?.sinceMs ?? 0) : 0;
+    if (seen !== undefined && seen.podUid === podUid && startMs <= seen.atMs) return seen;
+    const now = { podUid, sinceMs: performance.now(), atMs: startMs || Date.now() };
+    this.#seen.set(agentUid, now);
+    return now;
   }
 
   /** `seen`: of the start before; its pod has to go first, which one on a node that is lost does not. */
