@@ -20,6 +20,8 @@ export const podPaths = {
   home: '/home/agent',
   workspace: '/workspace',
   temporary: '/tmp',
+  /** For sockets of the user's own programs: everybody may write to the parents of all other folders, which some refuse. */
+  runtime: '/dev/shm/sac',
   /** Sockets between the containers. */
   run: '/run/sac',
   /** Of those, what the agent may use but not change. */

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { access, mkdir } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TERMINAL_PORT } from '@sac/contracts';
@@ -51,6 +51,8 @@ export const agentRun = async (places: PodPlaces, generation: string): Promise<T
     });
   }
   await prepared(layout.host.hooksSocket);
+  // Programs do without it where it cannot be made.
+  await mkdir(places.runtime, { mode: 0o700, recursive: true }).catch(() => undefined);
   await seedHome(places.home, cli.seed);
   return {
     spec: launch,

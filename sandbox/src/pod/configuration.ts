@@ -64,6 +64,11 @@ const supervisorConfigOf = (
   phases: [],
 });
 
+const podLayoutOf = (config: SupervisorConfig, places: PodPlaces): Layout => {
+  const layout = layoutOf(config);
+  return { ...layout, inside: { ...layout.inside, runtime: places.runtime } };
+};
+
 export interface PodConfig {
   readonly config: SupervisorConfig;
   readonly layout: Layout;
@@ -79,12 +84,12 @@ export const readPodConfig = async (places: PodPlaces, generation: string): Prom
     providerToken: token === '' ? null : token,
     environment: checkEnvironment.Parse(environment),
   });
-  return { config, layout: layoutOf(config) };
+  return { config, layout: podLayoutOf(config, places) };
 };
 
 /** The same for the sidecar, which has none of the agent's secrets. */
 export const readSidecarConfig = async (places: PodPlaces, generation: string): Promise<PodConfig> => {
   const configuration = await readConfiguration(places, generation);
   const config = supervisorConfigOf(configuration, places, { terminalKey: '', providerToken: null, environment: [] });
-  return { config, layout: layoutOf(config) };
+  return { config, layout: podLayoutOf(config, places) };
 };

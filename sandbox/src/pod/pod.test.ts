@@ -102,11 +102,13 @@ describe('the container of the agent', () => {
     sidecarListens();
     const { spec, controlListen, terminalListen } = await running;
     expect(spec.main.env).toMatchObject({ STAGE: 'test', ANTHROPIC_AUTH_TOKEN: 'provider-token', HOME: places.home });
+    expect(spec.main.env).toMatchObject({ XDG_RUNTIME_DIR: places.runtime });
     expect(spec.terminalKey).toBe('k'.repeat(43));
     expect(spec.main.resume?.idFile).toBe(`${places.shared}/conversation`);
     expect(controlListen.path).toBe(`${places.run}/control.sock`);
     expect(terminalListen).toEqual({ host: '0.0.0.0', port: 7681 });
     await agentRun(places, '3');
+    expect(statSync(places.runtime).mode & 0o777).toBe(0o700);
     expect(text(`${places.home}/.claude/CLAUDE.md`).match(/Be brief\./g)).toHaveLength(1);
   });
 });

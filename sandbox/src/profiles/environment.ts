@@ -40,6 +40,7 @@ const searchPath = (paths: ProfilePaths): string =>
 export const baseEnvironment = (spec: ProfileSpec, paths: ProfilePaths, marker: string): Record<string, string> => {
   const userVariables = spec.environment.filter(({ name }) => !isReservedEnvName(name));
   return {
+    ...(paths.runtime === null ? {} : { XDG_RUNTIME_DIR: paths.runtime }),
     ...Object.fromEntries(userVariables.map(({ name, value }) => [name, value])),
     ...proxyEnvironment(spec.proxy),
     [SANDBOX_MARKER]: marker,

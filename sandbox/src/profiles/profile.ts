@@ -5,6 +5,8 @@ export interface ProfilePaths {
   readonly home: string;
   readonly workspace: string;
   readonly temporary: string;
+  /** XDG_RUNTIME_DIR, where there is one. */
+  readonly runtime: string | null;
   /** Read-only for the agent: settings files we write, the hook socket, the conversation id. */
   readonly run: string;
   readonly cliDir: string | null;

@@ -37,7 +37,7 @@ export const runTerminalServer = async (
       createTerminalServer({ ...run, onFatal: fail, onWarning: (message: string) => logger.warn(message) }),
     )
     .catch(fail);
-  logger.info({ address: server.address, pid: server.terminals.state.main.pid }, 'ready');
+  logger.info({ address: server.address, mainPid: server.terminals.state.main.pid }, 'ready');
   let ending = false;
   const end = (signal: NodeJS.Signals): void => {
     if (ending) return;
