@@ -49,7 +49,7 @@ export const createNotificationHub = (options: {
     if (client !== from || closed) return;
     client = null;
     listening.clear();
-    options.logger.warn({ err }, 'listening connection lost');
+    options.logger.warn({ err, retryMs }, 'the connection that hears from the database was lost; trying again');
     from.end().catch(() => undefined);
     schedule(retryMs, connect);
     retryMs = Math.min(retryMs * 2, RECONNECT_MAX_MS);

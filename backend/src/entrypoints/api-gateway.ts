@@ -70,8 +70,8 @@ const run = async (): Promise<void> => {
       clis: { list: () => clisOf(cluster) },
     }),
   });
-  const { publicUrl, internalUrl, metricsUrl } = gateway;
-  logger.info({ publicUrl, internalUrl, metricsUrl }, 'api-gateway is listening');
+  const { publicUrl: api, internalUrl: internal, metricsUrl: metrics } = gateway;
+  logger.info({ api, internal, metrics }, 'api-gateway is listening');
 };
 
 try {
