@@ -120,6 +120,15 @@ describe('creating an agent', () => {
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'limit_reached', details: { limit: 10 } });
   });
 
+  it('counts those that are deleted and still kept', async () => {
+    const hal = await fixture.person('hal');
+    for (let count = 0; count < 100; count += 1) await fixture.call('deleteAgent', hal, params((await create(hal)).id));
+    await expect(create(hal)).rejects.toMatchObject({
+      code: 'limit_reached',
+      message: expect.stringContaining('erased'),
+    });
+  });
+
   it('is refused for a user where sandboxes cannot be isolated, with the fix', async () => {
     const admin = await fixture.person('root1', 'admin');
     fixture.runtime.isolationNow = { isolated: false, reason: 'bubblewrap is missing.', fix: 'Install it.' };

@@ -15,6 +15,7 @@ import { findAgentRecord, type AgentRecord } from './records.ts';
 import {
   changeAgent,
   countOwnAgents,
+  findDeletedAgents,
   findDeletedName,
   insertAgent,
   lockAgent,
@@ -53,6 +54,18 @@ const limitReached = (limit: number): AppError =>
     `You have reached the limit of ${limit} agents. Delete one, or ask an administrator to raise the limit.`,
     { limit },
   );
+
+/** They keep their volumes and prompts until they are erased. */
+const DELETED_AGENTS_MAX = 100;
+
+const tooManyDeleted = (firstAt: Date): AppError => {
+  const freeAt = new Date(firstAt.getTime() + DELETION_GRACE_MS).toISOString();
+  return new AppError(
+    'limit_reached',
+    `You have deleted ${DELETED_AGENTS_MAX} agents, and each can be restored for a week. The first is erased at ${freeAt}; then there is room for another one.`,
+    { limit: DELETED_AGENTS_MAX },
+  );
+};
 
 /** Runs a write whose only unique rule is the agent's name. */
 const namingAgent = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -124,12 +137,18 @@ export const createAgentEditing = (
     validateConfiguration(merged, rules);
   };
 
+  const assertFewDeleted = async (trx: Transaction<Tables>, ownerId: string): Promise<void> => {
+    const { count, firstAt } = await findDeletedAgents(trx, ownerId);
+    if (count >= DELETED_AGENTS_MAX && firstAt !== null) throw tooManyDeleted(firstAt);
+  };
+
   const create: AgentEditing['create'] = async (owner, { providerToken, ...config }) => {
     assertMayRun(owner);
     validateConfiguration(config, rules);
     return namingAgent(config.name, () =>
       inTransaction(db, async (trx) => {
         await assertRoom(trx, owner.id);
+        await assertFewDeleted(trx, owner.id);
         const pod = changedPodValues({
           installation: deps.pods,
           levels: await findPodLevels(trx, owner.id),

@@ -15,6 +15,20 @@ export const countOwnAgents = async (db: DatabaseOrTransaction, ownerId: string)
   return Number(count);
 };
 
+/** Agents of an account that are deleted and not erased yet, and when the first of them was deleted. */
+export const findDeletedAgents = async (
+  db: DatabaseOrTransaction,
+  ownerId: string,
+): Promise<{ readonly count: number; readonly firstAt: Date | null }> => {
+  const { count, firstAt } = await db
+    .selectFrom('agents')
+    .select((eb) => [eb.fn.countAll<string>().as('count'), eb.fn.min('deleted_at').as('firstAt')])
+    .where('owner_id', '=', ownerId)
+    .where('deleted_at', 'is not', null)
+    .executeTakeFirstOrThrow();
+  return { count: Number(count), firstAt };
+};
+
 /** Makes creations of one account wait for each other, so that the limit holds. */
 export const lockOwner = async (db: DatabaseOrTransaction, ownerId: string): Promise<void> => {
   await db.selectFrom('users').select('id').where('id', '=', ownerId).forUpdate().execute();

@@ -70,6 +70,35 @@ describe('sending a prompt', () => {
     expect(results.find((result) => result.status === 'rejected')?.reason).toMatchObject({ code: 'limit_reached' });
   });
 
+  it('keeps as many settled ones as a list can show', async () => {
+    const { db } = fixture.database;
+    const row = { agent_id: agent.id, author_id: ada.id, text: 'x', state: 'cancelled' as const };
+    await db
+      .insertInto('prompts')
+      .values(Array.from({ length: 205 }, (_, index) => ({ ...row, client_request_id: `old-${index}` })))
+      .execute();
+    await send('y');
+    const kept = await db.selectFrom('prompts').select('client_request_id').where('agent_id', '=', agent.id).execute();
+    expect(kept).toHaveLength(201);
+    expect(kept).not.toContainEqual({ client_request_id: 'old-4' });
+    expect(kept).toContainEqual({ client_request_id: 'old-5' });
+  });
+
+  it('takes no more while too many wait for a decision', async () => {
+    const { db } = fixture.database;
+    const row = { agent_id: agent.id, author_id: ada.id, text: 'x', state: 'unknown' as const };
+    await db
+      .insertInto('prompts')
+      .values(Array.from({ length: PROMPT_QUEUE_MAX }, (_, index) => ({ ...row, client_request_id: `open-${index}` })))
+      .execute();
+    await expect(send('y')).rejects.toMatchObject({
+      code: 'limit_reached',
+      message: expect.stringMatching(/decision/),
+    });
+    await cancel((await list())[0]!);
+    await expect(send('y')).resolves.toMatchObject({ state: 'queued' });
+  });
+
   it.each([
     ['white space', ' \n\t ', /nothing but white space/],
     ['control characters', '\u0007\u001b', /nothing but white space/],

@@ -38,12 +38,17 @@ export const findByClientRequest = (
     .where('client_request_id', '=', clientRequestId)
     .executeTakeFirst();
 
-export const countQueued = async (db: DatabaseOrTransaction, agentId: string): Promise<number> => {
+/** Prompts of an agent that are in one of these states. */
+export const countInStates = async (
+  db: DatabaseOrTransaction,
+  agentId: string,
+  states: readonly Prompt['state'][],
+): Promise<number> => {
   const { count } = await db
     .selectFrom('prompts')
     .select((eb) => eb.fn.countAll<string>().as('count'))
     .where('agent_id', '=', agentId)
-    .where('state', 'in', ['queued', 'delivering'])
+    .where('state', 'in', states)
     .executeTakeFirstOrThrow();
   return Number(count);
 };
@@ -158,6 +163,21 @@ export const listPrompts = async (db: DatabaseOrTransaction, agentId: string, li
     .limit(limit)
     .execute();
   return [...open, ...delivered].sort((left, right) => placeOf(left) - placeOf(right));
+};
+
+/** Deletes those of one agent that are settled and older than the newest `kept`. */
+export const deleteOldPrompts = async (db: DatabaseOrTransaction, agentId: string, kept: number): Promise<void> => {
+  const settled = db
+    .selectFrom('prompts')
+    .select('id')
+    .where('agent_id', '=', agentId)
+    .where('state', 'in', ['delivered', 'cancelled']);
+  await db
+    .deleteFrom('prompts')
+    .where('agent_id', '=', agentId)
+    .where('state', 'in', ['delivered', 'cancelled'])
+    .where('id', '<=', settled.orderBy('id', 'desc').offset(kept).limit(1))
+    .execute();
 };
 
 export const deleteSettledPrompts = async (db: DatabaseOrTransaction, before: Date): Promise<void> => {

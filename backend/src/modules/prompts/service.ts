@@ -16,8 +16,9 @@ import { publishEvent } from '../events/publish.ts';
 import { publishPrompt } from './dispatcher.ts';
 import {
   countPrompts,
-  countQueued,
+  countInStates,
   DEFAULT_LIST_LIMIT,
+  deleteOldPrompts,
   findByClientRequest,
   findPrompt,
   insertPrompt,
@@ -32,6 +33,8 @@ type Owner = Pick<AuthenticatedUser, 'id'>;
 
 /** Esc is only worth something at once. */
 const INTERRUPT_TIMEOUT_MS = 10_000;
+/** Settled ones of an agent: as many as a list can show, so that an account cannot fill the database. */
+const PROMPTS_KEPT = 200;
 
 export interface PromptService {
   list(owner: Owner, agentId: string, limit: number): Promise<{ prompts: Prompt[] }>;
@@ -72,13 +75,17 @@ const assertText = (text: string): void => {
     throw new AppError('invalid_request', 'The prompt holds nothing but white space. Write what the agent should do.');
 };
 
+const full = (what: string): AppError => new AppError('limit_reached', what, { limit: PROMPT_QUEUE_MAX });
+
 const assertRoom = async (trx: Transaction<Tables>, agentId: string): Promise<void> => {
-  if ((await countQueued(trx, agentId)) < PROMPT_QUEUE_MAX) return;
-  throw new AppError(
-    'limit_reached',
-    `${PROMPT_QUEUE_MAX} prompts are waiting already. Wait until some are delivered, or take some back.`,
-    { limit: PROMPT_QUEUE_MAX },
-  );
+  if ((await countInStates(trx, agentId, ['queued', 'delivering'])) >= PROMPT_QUEUE_MAX)
+    throw full(`${PROMPT_QUEUE_MAX} prompts are waiting already. Wait until some are delivered, or take some back.`);
+};
+
+/** What nobody decides about is kept for ever, so there can be only so much of it. */
+const assertDecided = async (trx: Transaction<Tables>, agentId: string): Promise<void> => {
+  if ((await countInStates(trx, agentId, ['failed', 'unknown'])) >= PROMPT_QUEUE_MAX)
+    throw full(`${PROMPT_QUEUE_MAX} prompts wait for a decision. Send them again, or remove some.`);
 };
 
 /** The lock makes two requests with one id, the limit, and the order exact. */
@@ -127,6 +134,8 @@ export const createPromptService = (deps: {
         return presentPrompt(existing);
       }
       await assertRoom(trx, agentId);
+      await assertDecided(trx, agentId);
+      await deleteOldPrompts(trx, agentId, PROMPTS_KEPT);
       const row = await insertPrompt(trx, { agentId, authorId: owner.id, clientRequestId, text });
       await publishPrompt(trx, owner.id, row);
       await notePresence(trx, agentId);
