@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { backoffMs } from '../lib/backoff.ts';
 import { connectionSettings } from './database.ts';
 
 /** `null` says that notifications may have been missed: look for yourself what is new. */
@@ -12,8 +13,7 @@ export interface NotificationHub {
   close(): Promise<void>;
 }
 
-const RECONNECT_MIN_MS = 100;
-const RECONNECT_MAX_MS = 5_000;
+const RECONNECT = { firstMs: 100, maxMs: 5_000 };
 /** A peer that vanished without a word is found by asking it. */
 const PROBE_INTERVAL_MS = 15_000;
 const PROBE_TIMEOUT_MS = 5_000;
@@ -27,7 +27,7 @@ export const createNotificationHub = (options: {
   const listening = new Set<string>();
   let client: pg.Client | null = null;
   let tail: Promise<void> = Promise.resolve();
-  let retryMs = RECONNECT_MIN_MS;
+  let failures = 0;
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
 
@@ -49,10 +49,10 @@ export const createNotificationHub = (options: {
     if (client !== from || closed) return;
     client = null;
     listening.clear();
+    const retryMs = Math.round(backoffMs(RECONNECT, (failures += 1)));
     options.logger.warn({ err, retryMs }, 'the connection that hears from the database was lost; trying again');
     from.end().catch(() => undefined);
     schedule(retryMs, connect);
-    retryMs = Math.min(retryMs * 2, RECONNECT_MAX_MS);
   };
 
   const listen = async (to: pg.Client, channel: string): Promise<void> => {
@@ -89,7 +89,7 @@ export const createNotificationHub = (options: {
     listening.clear();
     await to.connect();
     await listenToNew(to);
-    retryMs = RECONNECT_MIN_MS;
+    failures = 0;
     probeLater(to);
   };
 

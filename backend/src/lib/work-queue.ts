@@ -1,3 +1,5 @@
+import { backoffMs } from './backoff.ts';
+
 /**
  * Keyed work, level-triggered: a key waits at most once, never runs twice at the same time, and a key added
  * while it runs runs again afterwards. Failures are retried with exponential backoff and full jitter.
@@ -44,8 +46,7 @@ export const createWorkQueue = (options: WorkQueueOptions): WorkQueue => {
       const count = (failures.get(key) ?? 0) + 1;
       failures.set(key, count);
       onError(key, error, count);
-      const ceilingMs = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(count, 20));
-      addAfter(key, backoffMinMs / 2 + Math.random() * ceilingMs);
+      addAfter(key, backoffMs({ firstMs: backoffMinMs, maxMs: backoffMaxMs }, count));
     }
   };
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { internalPaths, RevocationLine } from '@sac/contracts';
 import type { Logger } from 'pino';
 import { Compile } from 'typebox/compile';
+import { backoffMs } from '../lib/backoff.ts';
 import type { Refusal } from '../lib/refusal.ts';
 import { family } from './metrics.ts';
 import type { Relay } from './relay.ts';
@@ -23,8 +24,7 @@ export interface RevocationFeedOptions {
 const GRACE_MS = 15 * 60_000;
 /** Something is said every 15 s; a connection silent for this long is dead. */
 const SILENCE_MS = 50_000;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5_000;
+const RETRY = { firstMs: 100, maxMs: 5_000 };
 /** A thousand ids of 19 digits have a third of this. */
 const MAX_LINE_CHARACTERS = 64 * 1024;
 
@@ -91,7 +91,7 @@ export class RevocationFeed {
 
   async #follow(): Promise<void> {
     const { logger } = this.#options;
-    let retryMs = RETRY_MIN_MS;
+    let failures = 0;
     while (!this.#stop.signal.aborted) {
       const before = this.#currentAtMs;
       try {
@@ -100,9 +100,8 @@ export class RevocationFeed {
         if (!this.#stop.signal.aborted) logger.warn({ err }, 'sign-outs cannot be followed; trying again');
       }
       this.#connected = false;
-      retryMs = this.#currentAtMs === before ? Math.min(retryMs * 2, RETRY_MAX_MS) : RETRY_MIN_MS;
-      // Spread out: all proxies lose a server that ends at the same moment.
-      await sleep(retryMs * (0.5 + Math.random()), undefined, { signal: this.#stop.signal }).catch(() => undefined);
+      failures = this.#currentAtMs === before ? failures + 1 : 0;
+      await sleep(backoffMs(RETRY, failures), undefined, { signal: this.#stop.signal }).catch(() => undefined);
     }
   }
 

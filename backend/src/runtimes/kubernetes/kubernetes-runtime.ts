@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import type { SandboxUsage } from '@sac/contracts';
+import { backoffMs } from '../../lib/backoff.ts';
 import { AgentQueues } from '../agent-queues.ts';
 import type { Isolation, LeftObjects, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
 import { applySandbox } from './apply.ts';
@@ -26,8 +27,7 @@ const PATIENCE_MS = 60_000;
 const REPLACE_GRACE_SECONDS = 5;
 /** Far longer than a watch needs to tell what was written. */
 const SEEN_TIMEOUT_MS = 30_000;
-const RETRY_FIRST_MS = 250;
-const RETRY_MAX_MS = 15_000;
+const RETRY = { firstMs: 500, maxMs: 15_000 };
 const SILENT_CLUSTER = 'The cluster does not answer; trying again';
 
 /** Sandboxes as StatefulSets of a cluster. */
@@ -300,9 +300,7 @@ class KubernetesRuntime implements Runtime {
   }
 
   async #pause(error: ClusterError, failures: number, signal: AbortSignal): Promise<void> {
-    const ceilingMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 8));
-    const waitMs = error.retryAfterMs ?? RETRY_FIRST_MS + Math.random() * ceilingMs;
-    await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    await delay(error.retryAfterMs ?? backoffMs(RETRY, failures), undefined, { signal }).catch(() => undefined);
   }
 
   /** The set never replaces its pod by itself. One made from the template before, a moment too early, goes as well. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Watch } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
+import { backoffMs } from '../../lib/backoff.ts';
 import type { ClusterClient, ClusterObject } from './cluster-client.ts';
 import { ClusterError } from './cluster-error.ts';
 
@@ -8,8 +9,7 @@ const PAGE_SIZE = 500;
 /** The server ends a watch after this; it is begun again where it ended. The library gives up on one silent for 30 s. */
 const WATCH_SECONDS = 20;
 const WATCH_SPREAD_SECONDS = 6;
-const BACKOFF_FIRST_MS = 250;
-const BACKOFF_MAX_MS = 10_000;
+const BACKOFF = { firstMs: 250, maxMs: 10_000 };
 /** A watch that ends sooner did not work. */
 const WORKED_MS = 1_000;
 /** After so many failures in a row everything is listed again: nobody knows what was missed. */
@@ -129,9 +129,7 @@ export class Reflector<T extends ClusterObject> {
 
   async #backOff(): Promise<void> {
     this.#failures += 1;
-    const ceilingMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(this.#failures, 10));
-    const waitMs = BACKOFF_FIRST_MS / 2 + Math.random() * ceilingMs;
-    await delay(waitMs, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+    await delay(backoffMs(BACKOFF, this.#failures), undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 
   #heard(): void {
