@@ -72,6 +72,29 @@ test('several lines pasted into a shell are asked about, pasted into the CLI the
   await toShell(page);
 });
 
+test('Ctrl+V pastes what is on the clipboard, and with the setting off it is a key for the program', async () => {
+  const { page } = journey;
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.evaluate(() => navigator.clipboard.writeText('echo $((40+4))'));
+  await terminal(page).click();
+  await page.keyboard.press('Control+V');
+  await page.keyboard.press('Enter');
+  await expectOnScreen(page, /^44$/m);
+  const toggle = async (): Promise<void> => {
+    await page.getByTestId('terminal-settings').click();
+    await page.getByRole('switch', { name: 'Ctrl+V pastes' }).click();
+    await page.getByTestId('terminal-settings').click();
+  };
+  await toggle();
+  await run(page, 'cat -v');
+  await page.keyboard.press('Control+V');
+  await page.keyboard.press('Control+V');
+  await page.keyboard.press('Enter');
+  await expectOnScreen(page, /^\^V$/m);
+  await page.keyboard.press('Control+C');
+  await toggle();
+});
+
 test('the download holds what the terminal showed: scrollback, long lines in one piece, wide and cut characters', async () => {
   const { page } = journey;
   const many = 20_000;

@@ -16,11 +16,11 @@ const press = (part: Partial<KeyPress>): KeyPress => ({
   isComposing: false,
   ...part,
 });
-const context = { hasSelection: false, copyWithCtrlC: true, runsCli: true };
+const context = { hasSelection: false, copyWithCtrlC: true, pasteWithCtrlV: true, runsCli: true };
 const ctrlShift = { ctrlKey: true, shiftKey: true };
 
 describe('keys', () => {
-  it('leave everything but Ctrl+Shift to the program', () => {
+  it('leave everything else to the program', () => {
     for (const code of ['KeyC', 'KeyK', 'KeyF', 'KeyW', 'KeyR', 'KeyZ', 'Escape', 'F1']) {
       expect(keyAction(press({ code, ctrlKey: true }), context)).toBeNull();
       expect(keyAction(press({ code, altKey: true }), context)).toBeNull();
@@ -39,6 +39,14 @@ describe('keys', () => {
     const ctrlC = press({ ctrlKey: true, code: 'KeyC' });
     expect(keyAction(ctrlC, { ...context, hasSelection: true })).toBe('copy');
     expect(keyAction(ctrlC, { ...context, hasSelection: true, copyWithCtrlC: false })).toBeNull();
+  });
+  it('Ctrl+V pastes where that is wanted, and nothing close to it does', () => {
+    const ctrlV = press({ ctrlKey: true, code: 'KeyV', key: 'м' });
+    expect(keyAction(ctrlV, context)).toBe('paste');
+    expect(keyAction(ctrlV, { ...context, pasteWithCtrlV: false })).toBeNull();
+    expect(keyAction({ ...ctrlV, altKey: true }, context)).toBeNull();
+    expect(keyAction({ ...ctrlV, metaKey: true }, context)).toBeNull();
+    expect(keyAction({ ...ctrlV, ctrlKey: false }, context)).toBeNull();
   });
   it('Shift+Enter is a new line for the CLI and nothing else for a shell', () => {
     const shiftEnter = press({ key: 'Enter', shiftKey: true });
@@ -147,15 +155,16 @@ describe('stored settings', () => {
     'x',
     [],
     { fontSize: 900 },
-    { fontSize: '13', scrollbackLines: 7, renderer: 1, copyWithCtrlC: 'yes' },
+    { fontSize: '13', scrollbackLines: 7, renderer: 1, copyWithCtrlC: 'yes', pasteWithCtrlV: 0 },
   ])('%j are made usable', (stored) => {
     expect(soundSettings(stored)).toEqual(defaultTerminalSettings);
   });
   it('keep what is valid', () => {
-    expect(soundSettings({ fontSize: 16, renderer: 'dom', screenReader: true })).toEqual({
+    expect(soundSettings({ fontSize: 16, renderer: 'dom', pasteWithCtrlV: false, screenReader: true })).toEqual({
       ...defaultTerminalSettings,
       fontSize: 16,
       renderer: 'dom',
+      pasteWithCtrlV: false,
       screenReader: true,
     });
   });
