@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ClipboardConsent, CLIPBOARD_MAX_CHARACTERS, type Consent } from './clipboard-consent.ts';
-import { fittedFontSize, sizeThatFits } from './fit.ts';
+import { fittedFont, sizeThatFits } from './fit.ts';
 import { barKeySequence, keyAction, withControl, type KeyPress } from './keys.ts';
 import { judgePaste, lineCount, PASTE_MAX_BYTES } from './paste.ts';
 import { defaultTerminalSettings, soundSettings } from './settings.ts';
@@ -140,12 +140,22 @@ describe('size', () => {
     expect(sizeThatFits({ cols: NaN, rows: 10 }, 13, 13)).toBeNull();
     expect(sizeThatFits({ cols: 5_000, rows: 0 }, 13, 13)).toEqual({ columns: 1_000, rows: 1 });
   });
-  it('of another owner makes the font smaller until all of it fits, never larger', () => {
-    const font = { current: 13, base: 13 };
-    expect(fittedFontSize({ columns: 100, rows: 30 }, { cols: 100, rows: 30 }, font)).toBe(13);
-    expect(fittedFontSize({ columns: 200, rows: 30 }, { cols: 100, rows: 30 }, font)).toBe(6.5);
-    expect(fittedFontSize({ columns: 50, rows: 10 }, { cols: 100, rows: 30 }, font)).toBe(13);
-    expect(fittedFontSize({ columns: 1_000, rows: 1_000 }, { cols: 40, rows: 10 }, font)).toBe(4);
+  it.each([
+    ['the same', { columns: 100, rows: 30 }, 13],
+    ['wider', { columns: 130, rows: 30 }, 10],
+    ['higher', { columns: 100, rows: 39 }, 10],
+    ['smaller', { columns: 50, rows: 10 }, 13],
+  ])('of another owner makes the font smaller until all of it fits, never larger: %s', (_name, size, fontSize) => {
+    expect(fittedFont(size, { cols: 100, rows: 30 }, { current: 13, base: 13 })).toEqual({ fontSize, whole: true });
+  });
+  it('of another owner that only an unreadable font would fit is seen in part', () => {
+    const phone = { current: 12, base: 12 };
+    expect(fittedFont({ columns: 163, rows: 41 }, { cols: 52, rows: 30 }, phone)).toEqual({
+      fontSize: 8,
+      whole: false,
+    });
+    expect(fittedFont({ columns: 163, rows: 41 }, { cols: 78, rows: 45 }, { ...phone, current: 8 }).whole).toBe(false);
+    expect(fittedFont({ columns: 78, rows: 45 }, { cols: 78, rows: 45 }, { ...phone, current: 8 }).whole).toBe(true);
   });
 });
 
