@@ -14,6 +14,8 @@ import { WebglRenderer } from './webgl-renderer.ts';
 
 /** Programs bring colours made for dark pages; on a light one they would vanish. */
 const MINIMUM_CONTRAST = 4.5;
+/** Lines seen above a match: the search itself lies over the first ones. */
+const MATCH_CONTEXT_LINES = 4;
 /** Aborts whatever sequence the parser is in the middle of. */
 const CANCEL = new Uint8Array([0x18]);
 
@@ -211,6 +213,16 @@ export class Screen implements ScreenSink {
     this.#webgl.drop();
     this.#terminal.dispose();
     this.#box.remove();
+  }
+
+  /** The addon is content with a match anywhere on the screen. */
+  #showMatch(): void {
+    const { buffer, cols } = this.#terminal;
+    const match = this.#terminal.getSelectionPosition()?.start;
+    if (match === undefined) return;
+    this.#terminal.scrollLines(Math.min(0, match.y - buffer.active.viewportY - MATCH_CONTEXT_LINES));
+    // Of a screen that is there in part the part with the match.
+    this.#box.scrollLeft = (match.x / cols) * this.#box.scrollWidth - this.#box.clientWidth / 2;
   }
 
   get #fontSize(): number {
