@@ -41,10 +41,25 @@ test('search finds what has scrolled away, steps through it and goes', async () 
   await search.getByRole('button', { name: 'Regular expression' }).click();
   await search.getByRole('textbox').fill('row-17$');
   await expect(search).toContainText('1 / 1');
-  await expectOnScreen(page, /^row-17$/m);
+  await expectOnScreen(page, /^row-14\n[\s\S]*^row-17$/m);
   await page.keyboard.press('Escape');
   await expect(search).toHaveCount(0);
   await run(page, 'clear');
+});
+
+test('the settings close with Escape, and the search opens from them too', async () => {
+  const { page } = journey;
+  const opener = page.getByTestId('terminal-settings');
+  const searchItem = page.getByTestId('search-terminal');
+  await opener.click();
+  await expect(searchItem).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(searchItem).toHaveCount(0);
+  await expect(opener).toBeFocused();
+  await page.keyboard.press('Enter');
+  await searchItem.click();
+  await expect(page.getByTestId('terminal-search').getByRole('textbox')).toBeFocused();
+  await page.keyboard.press('Escape');
 });
 
 test('several lines pasted into a shell are asked about, pasted into the CLI they are not', async () => {
@@ -70,6 +85,29 @@ test('several lines pasted into a shell are asked about, pasted into the CLI the
   await expect(question).toHaveCount(0);
   for (let index = 0; index < 40; index += 1) await page.keyboard.press('Backspace');
   await toShell(page);
+});
+
+test('Ctrl+V pastes what is on the clipboard, and with the setting off it is a key for the program', async () => {
+  const { page } = journey;
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.evaluate(() => navigator.clipboard.writeText('echo $((40+4))'));
+  await terminal(page).click();
+  await page.keyboard.press('Control+V');
+  await page.keyboard.press('Enter');
+  await expectOnScreen(page, /^44$/m);
+  const toggle = async (): Promise<void> => {
+    await page.getByTestId('terminal-settings').click();
+    await page.getByRole('switch', { name: 'Ctrl+V pastes' }).click();
+    await page.getByTestId('terminal-settings').click();
+  };
+  await toggle();
+  await run(page, 'cat -v');
+  await page.keyboard.press('Control+V');
+  await page.keyboard.press('Control+V');
+  await page.keyboard.press('Enter');
+  await expectOnScreen(page, /^\^V$/m);
+  await page.keyboard.press('Control+C');
+  await toggle();
 });
 
 test('the download holds what the terminal showed: scrollback, long lines in one piece, wide and cut characters', async () => {
@@ -121,6 +159,36 @@ test('two browsers: the one that takes over sets the size, and gives it back', a
   await page.getByTestId('take-over').click();
   await expect(terminal(page)).toHaveAttribute('data-owner', 'true');
   await expect.poll(() => sizeOf(other)).toBe(own);
+  await context.close();
+});
+
+test('a phone shows a part of a wide screen in a size that can be read, and a word is hit where it is seen', async ({
+  browser,
+}) => {
+  const { sac, page } = journey;
+  await toShell(page);
+  await run(page, "clear; printf '%150s\\n' farword");
+  await expectOnScreen(page, /^ +farword$/m);
+  const { page: phone, context } = await person(browser, { phone: true });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await signIn(phone, sac.origin, 'ana');
+  await phone.goto(page.url());
+  await toShell(phone);
+  await expectOnScreen(phone, /^ +farword$/m);
+  const part = terminal(phone).locator('.screen-box.part');
+  const [box, bar] = [await part.boundingBox(), await terminal(phone).getByTestId('take-over').boundingBox()];
+  expect(bar?.y ?? 0).toBeGreaterThanOrEqual((box?.y ?? 0) + (box?.height ?? 0));
+  expect(await phone.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+  await part.evaluate((element) => (element.scrollLeft = element.scrollWidth));
+  const screen = await part.locator('.xterm-screen').boundingBox();
+  const [columns = 1, rows = 1] = ((await sizeOf(phone)) ?? '').split('x').map(Number);
+  const row = (await screenText(phone)).split('\n').findIndex((line) => line.endsWith(' farword'));
+  await phone.mouse.dblclick(
+    (screen?.x ?? 0) + (147.5 / columns) * (screen?.width ?? 0),
+    (screen?.y ?? 0) + ((row + 0.5) / rows) * (screen?.height ?? 0),
+  );
+  await phone.keyboard.press('Control+Shift+C');
+  await expect.poll(() => phone.evaluate(() => navigator.clipboard.readText())).toBe('farword');
   await context.close();
 });
 

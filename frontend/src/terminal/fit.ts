@@ -6,7 +6,8 @@ interface Dimensions {
   readonly rows: number;
 }
 
-const SMALLEST_FONT = 4;
+/** Below this nobody reads a line any more. */
+const READABLE_FONT = 8;
 /** Fonts are set in quarter pixels; finer steps only blur. */
 const FONT_STEP = 0.25;
 
@@ -29,14 +30,20 @@ export const sizeThatFits = (measured: Dimensions, current: number, base: number
   };
 };
 
-/** Largest font, not above `base`, with which `size` fits where `measured` fits with `current`. */
-export const fittedFontSize = (
+export interface FittedFont {
+  readonly fontSize: number;
+  /** The whole size is seen at once; else only a part, and it has to be moved. */
+  readonly whole: boolean;
+}
+
+/** Largest readable font, not above `base`, with which `size` fits where `measured` fits with `current`. */
+export const fittedFont = (
   size: Size,
   measured: Dimensions,
   font: { readonly current: number; readonly base: number },
-): number => {
-  if (!Number.isFinite(measured.cols) || !Number.isFinite(measured.rows)) return font.base;
+): FittedFont => {
+  if (!Number.isFinite(measured.cols) || !Number.isFinite(measured.rows)) return { fontSize: font.base, whole: true };
   const fitting = font.current * Math.min(measured.cols / size.columns, measured.rows / size.rows);
   const stepped = Math.floor(fitting / FONT_STEP) * FONT_STEP;
-  return Math.max(SMALLEST_FONT, Math.min(font.base, stepped));
+  return { fontSize: Math.max(READABLE_FONT, Math.min(font.base, stepped)), whole: stepped >= READABLE_FONT };
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ClipboardConsent, CLIPBOARD_MAX_CHARACTERS, type Consent } from './clipboard-consent.ts';
-import { fittedFontSize, sizeThatFits } from './fit.ts';
+import { fittedFont, sizeThatFits } from './fit.ts';
 import { barKeySequence, keyAction, withControl, type KeyPress } from './keys.ts';
 import { judgePaste, lineCount, PASTE_MAX_BYTES } from './paste.ts';
 import { defaultTerminalSettings, soundSettings } from './settings.ts';
@@ -16,11 +16,11 @@ const press = (part: Partial<KeyPress>): KeyPress => ({
   isComposing: false,
   ...part,
 });
-const context = { hasSelection: false, copyWithCtrlC: true, runsCli: true };
+const context = { hasSelection: false, copyWithCtrlC: true, pasteWithCtrlV: true, runsCli: true };
 const ctrlShift = { ctrlKey: true, shiftKey: true };
 
 describe('keys', () => {
-  it('leave everything but Ctrl+Shift to the program', () => {
+  it('leave everything else to the program', () => {
     for (const code of ['KeyC', 'KeyK', 'KeyF', 'KeyW', 'KeyR', 'KeyZ', 'Escape', 'F1']) {
       expect(keyAction(press({ code, ctrlKey: true }), context)).toBeNull();
       expect(keyAction(press({ code, altKey: true }), context)).toBeNull();
@@ -39,6 +39,14 @@ describe('keys', () => {
     const ctrlC = press({ ctrlKey: true, code: 'KeyC' });
     expect(keyAction(ctrlC, { ...context, hasSelection: true })).toBe('copy');
     expect(keyAction(ctrlC, { ...context, hasSelection: true, copyWithCtrlC: false })).toBeNull();
+  });
+  it('Ctrl+V pastes where that is wanted, and nothing close to it does', () => {
+    const ctrlV = press({ ctrlKey: true, code: 'KeyV', key: 'м' });
+    expect(keyAction(ctrlV, context)).toBe('paste');
+    expect(keyAction(ctrlV, { ...context, pasteWithCtrlV: false })).toBeNull();
+    expect(keyAction({ ...ctrlV, altKey: true }, context)).toBeNull();
+    expect(keyAction({ ...ctrlV, metaKey: true }, context)).toBeNull();
+    expect(keyAction({ ...ctrlV, ctrlKey: false }, context)).toBeNull();
   });
   it('Shift+Enter is a new line for the CLI and nothing else for a shell', () => {
     const shiftEnter = press({ key: 'Enter', shiftKey: true });
@@ -132,12 +140,22 @@ describe('size', () => {
     expect(sizeThatFits({ cols: NaN, rows: 10 }, 13, 13)).toBeNull();
     expect(sizeThatFits({ cols: 5_000, rows: 0 }, 13, 13)).toEqual({ columns: 1_000, rows: 1 });
   });
-  it('of another owner makes the font smaller until all of it fits, never larger', () => {
-    const font = { current: 13, base: 13 };
-    expect(fittedFontSize({ columns: 100, rows: 30 }, { cols: 100, rows: 30 }, font)).toBe(13);
-    expect(fittedFontSize({ columns: 200, rows: 30 }, { cols: 100, rows: 30 }, font)).toBe(6.5);
-    expect(fittedFontSize({ columns: 50, rows: 10 }, { cols: 100, rows: 30 }, font)).toBe(13);
-    expect(fittedFontSize({ columns: 1_000, rows: 1_000 }, { cols: 40, rows: 10 }, font)).toBe(4);
+  it.each([
+    ['the same', { columns: 100, rows: 30 }, 13],
+    ['wider', { columns: 130, rows: 30 }, 10],
+    ['higher', { columns: 100, rows: 39 }, 10],
+    ['smaller', { columns: 50, rows: 10 }, 13],
+  ])('of another owner makes the font smaller until all of it fits, never larger: %s', (_name, size, fontSize) => {
+    expect(fittedFont(size, { cols: 100, rows: 30 }, { current: 13, base: 13 })).toEqual({ fontSize, whole: true });
+  });
+  it('of another owner that only an unreadable font would fit is seen in part', () => {
+    const phone = { current: 12, base: 12 };
+    expect(fittedFont({ columns: 163, rows: 41 }, { cols: 52, rows: 30 }, phone)).toEqual({
+      fontSize: 8,
+      whole: false,
+    });
+    expect(fittedFont({ columns: 163, rows: 41 }, { cols: 78, rows: 45 }, { ...phone, current: 8 }).whole).toBe(false);
+    expect(fittedFont({ columns: 78, rows: 45 }, { cols: 78, rows: 45 }, { ...phone, current: 8 }).whole).toBe(true);
   });
 });
 
@@ -147,15 +165,16 @@ describe('stored settings', () => {
     'x',
     [],
     { fontSize: 900 },
-    { fontSize: '13', scrollbackLines: 7, renderer: 1, copyWithCtrlC: 'yes' },
+    { fontSize: '13', scrollbackLines: 7, renderer: 1, copyWithCtrlC: 'yes', pasteWithCtrlV: 0 },
   ])('%j are made usable', (stored) => {
     expect(soundSettings(stored)).toEqual(defaultTerminalSettings);
   });
   it('keep what is valid', () => {
-    expect(soundSettings({ fontSize: 16, renderer: 'dom', screenReader: true })).toEqual({
+    expect(soundSettings({ fontSize: 16, renderer: 'dom', pasteWithCtrlV: false, screenReader: true })).toEqual({
       ...defaultTerminalSettings,
       fontSize: 16,
       renderer: 'dom',
+      pasteWithCtrlV: false,
       screenReader: true,
     });
   });

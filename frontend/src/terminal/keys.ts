@@ -16,6 +16,8 @@ export interface KeyContext {
   readonly hasSelection: boolean;
   /** Setting: Ctrl+C copies when something is selected. */
   readonly copyWithCtrlC: boolean;
+  /** Setting: Ctrl+V pastes. */
+  readonly pasteWithCtrlV: boolean;
   /** The CLI takes Shift+Enter as a new line in the prompt; a shell has no such thing. */
   readonly runsCli: boolean;
 }
@@ -23,14 +25,16 @@ export interface KeyContext {
 const ctrlShiftActions: Readonly<Record<string, KeyAction>> = { KeyC: 'copy', KeyV: 'paste', KeyF: 'search' };
 
 /**
- * Ctrl+Shift combinations belong to the page, so that every other key can reach the program. Letters are told by
+ * Ctrl+Shift combinations belong to the page, so that every other key can reach the program; what people press to
+ * copy and paste everywhere else is a setting. Letters are told by
  * `code`: with a Cyrillic or Greek layout `key` is another one.
  */
 export const keyAction = (press: KeyPress, context: KeyContext): KeyAction | null => {
   if (press.isComposing || press.metaKey) return null;
   if (press.ctrlKey && press.shiftKey && !press.altKey) return ctrlShiftActions[press.code] ?? 'page';
-  const plainCtrlC = press.ctrlKey && !press.shiftKey && !press.altKey && press.code === 'KeyC';
-  if (plainCtrlC && context.hasSelection && context.copyWithCtrlC) return 'copy';
+  const plainCtrl = press.ctrlKey && !press.shiftKey && !press.altKey;
+  if (plainCtrl && press.code === 'KeyC' && context.hasSelection && context.copyWithCtrlC) return 'copy';
+  if (plainCtrl && press.code === 'KeyV' && context.pasteWithCtrlV) return 'paste';
   const shiftEnter = press.key === 'Enter' && press.shiftKey && !press.ctrlKey && !press.altKey;
   return shiftEnter && context.runsCli ? 'newline' : null;
 };

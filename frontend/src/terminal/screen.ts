@@ -3,7 +3,8 @@ import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon, type ISearchOptions } from '@xterm/addon-search';
 import { Terminal, type ITheme } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
-import { fittedFontSize, lineHeightFactor, sizeThatFits } from './fit.ts';
+import './screen.css';
+import { fittedFont, lineHeightFactor, sizeThatFits } from './fit.ts';
 import type { ScreenSink } from './output-flow.ts';
 import { linkHandler, loadScreenAddons, type ScreenAddonHooks } from './screen-addons.ts';
 import { wholeText } from './scrollback.ts';
@@ -13,6 +14,8 @@ import { WebglRenderer } from './webgl-renderer.ts';
 
 /** Programs bring colours made for dark pages; on a light one they would vanish. */
 const MINIMUM_CONTRAST = 4.5;
+/** Lines seen above a match: the search itself lies over the first ones. */
+const MATCH_CONTEXT_LINES = 4;
 /** Aborts whatever sequence the parser is in the middle of. */
 const CANCEL = new Uint8Array([0x18]);
 
@@ -47,6 +50,8 @@ const naturalLineHeight = (fontFamily: string, fontSize: number): number => {
 export class Screen implements ScreenSink {
   readonly search = new SearchAddon();
   readonly #terminal: Terminal;
+  /** What there is room for; scrolls when that is a part of the screen only. */
+  readonly #box = document.createElement('div');
   readonly #fit = new FitAddon();
   readonly #webgl: WebglRenderer;
   readonly #hooks: ScreenHooks;
@@ -76,7 +81,9 @@ export class Screen implements ScreenSink {
     });
     for (const addon of [this.#fit, this.search]) this.#terminal.loadAddon(addon);
     loadScreenAddons(this.#terminal, hooks);
-    this.#terminal.open(options.host);
+    this.#box.className = 'screen-box';
+    options.host.append(this.#box);
+    this.#terminal.open(this.#box);
     this.#webgl = new WebglRenderer(this.#terminal);
     if (settings.renderer !== 'dom') this.#webgl.use();
     this.#listen();
@@ -140,12 +147,16 @@ export class Screen implements ScreenSink {
   }
 
   /**
-   * A finger moved the content up by `deltaY` pixels. Where a program wants the mouse or fills the screen it is a
-   * mouse wheel, so that it becomes reports or arrow keys; else it scrolls back.
+   * A finger moved the content. What the box shows in part only moves in it first. Where a program wants the mouse or
+   * fills the screen the rest is a mouse wheel, so that it becomes reports or arrow keys; else it scrolls back.
    */
-  scrollBy({ deltaY, x, y }: ScrollStep): void {
+  scrollBy({ deltaX, deltaY: movedY, x, y }: ScrollStep): void {
     const { element, modes, buffer, rows } = this.#terminal;
     if (element === undefined) return;
+    const top = this.#box.scrollTop;
+    this.#box.scrollBy(deltaX, movedY);
+    const deltaY = movedY - (this.#box.scrollTop - top);
+    if (deltaY === 0) return;
     if (modes.mouseTrackingMode !== 'none' || buffer.active.type === 'alternate') {
       const at = { clientX: x, clientY: y, bubbles: true, cancelable: true };
       element.dispatchEvent(new WheelEvent('wheel', { deltaY, deltaMode: WheelEvent.DOM_DELTA_PIXEL, ...at }));
@@ -166,20 +177,23 @@ export class Screen implements ScreenSink {
 
   /**
    * The owner's font is the chosen one. Others see the owner's size: with a smaller font when it does not fit
-   * their box, so that the whole screen is there.
+   * their box, so that the whole screen is there while it can be read.
    */
   scaleTo(size: Size | null): void {
     const proposed = size === null ? undefined : this.#fit.proposeDimensions();
-    const next =
+    const { fontSize, whole } =
       size === null || proposed === undefined
-        ? this.#baseFontSize
-        : fittedFontSize(size, proposed, { current: this.#fontSize, base: this.#baseFontSize });
-    this.#scaled = next !== this.#baseFontSize;
-    if (next !== this.#fontSize) this.#terminal.options.fontSize = next;
+        ? { fontSize: this.#baseFontSize, whole: true }
+        : fittedFont(size, proposed, { current: this.#fontSize, base: this.#baseFontSize });
+    this.#scaled = fontSize !== this.#baseFontSize;
+    if (fontSize !== this.#fontSize) this.#terminal.options.fontSize = fontSize;
+    this.#box.classList.toggle('part', !whole);
   }
 
   find(term: string, direction: 'next' | 'previous', options: ISearchOptions): boolean {
-    return direction === 'next' ? this.search.findNext(term, options) : this.search.findPrevious(term, options);
+    const found = direction === 'next' ? this.search.findNext(term, options) : this.search.findPrevious(term, options);
+    if (found) this.#showMatch();
+    return found;
   }
 
   setTheme(theme: ITheme): void {
@@ -198,6 +212,17 @@ export class Screen implements ScreenSink {
   dispose(): void {
     this.#webgl.drop();
     this.#terminal.dispose();
+    this.#box.remove();
+  }
+
+  /** The addon is content with a match anywhere on the screen. */
+  #showMatch(): void {
+    const { buffer, cols } = this.#terminal;
+    const match = this.#terminal.getSelectionPosition()?.start;
+    if (match === undefined) return;
+    this.#terminal.scrollLines(Math.min(0, match.y - buffer.active.viewportY - MATCH_CONTEXT_LINES));
+    // Of a screen that is there in part the part with the match.
+    this.#box.scrollLeft = (match.x / cols) * this.#box.scrollWidth - this.#box.clientWidth / 2;
   }
 
   get #fontSize(): number {

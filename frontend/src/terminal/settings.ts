@@ -15,6 +15,8 @@ export interface TerminalSettings {
   readonly renderer: Renderer;
   /** Ctrl+C copies when something is selected, else it interrupts. */
   readonly copyWithCtrlC: boolean;
+  /** Ctrl+V pastes, else it goes to the program. */
+  readonly pasteWithCtrlV: boolean;
   /** Keeps the lines on screen as text for screen readers (and everything else that reads the page). */
   readonly screenReader: boolean;
 }
@@ -24,6 +26,7 @@ export const defaultTerminalSettings: TerminalSettings = {
   scrollbackLines: 5_000,
   renderer: 'auto',
   copyWithCtrlC: true,
+  pasteWithCtrlV: true,
   screenReader: false,
 };
 
@@ -31,7 +34,7 @@ export const defaultTerminalSettings: TerminalSettings = {
 export const soundSettings = (stored: unknown, usual: TerminalSettings = defaultTerminalSettings): TerminalSettings => {
   const given =
     typeof stored === 'object' && stored !== null ? (stored as Partial<Record<keyof TerminalSettings, unknown>>) : {};
-  const { fontSize, scrollbackLines, renderer, copyWithCtrlC, screenReader } = given;
+  const { fontSize, scrollbackLines, renderer, copyWithCtrlC, pasteWithCtrlV, screenReader } = given;
   return {
     fontSize:
       typeof fontSize === 'number' && fontSize >= fontSizes.smallest && fontSize <= fontSizes.largest
@@ -40,6 +43,7 @@ export const soundSettings = (stored: unknown, usual: TerminalSettings = default
     scrollbackLines: scrollbackChoices.find((choice) => choice === scrollbackLines) ?? usual.scrollbackLines,
     renderer: renderers.find((known) => known === renderer) ?? usual.renderer,
     copyWithCtrlC: typeof copyWithCtrlC === 'boolean' ? copyWithCtrlC : usual.copyWithCtrlC,
+    pasteWithCtrlV: typeof pasteWithCtrlV === 'boolean' ? pasteWithCtrlV : usual.pasteWithCtrlV,
     screenReader: typeof screenReader === 'boolean' ? screenReader : usual.screenReader,
   };
 };

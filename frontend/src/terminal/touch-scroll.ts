@@ -1,4 +1,4 @@
-/** One-finger scrolling with a glide at the end. */
+/** One-finger scrolling, up and down or sideways as it began, with a glide at the end. */
 const DRAG_THRESHOLD_PX = 8;
 const FRICTION_PER_FRAME = 0.95;
 const SLOWEST_PX_PER_MS = 0.03;
@@ -6,20 +6,31 @@ const LONGEST_FRAME_MS = 64;
 
 interface Drag {
   readonly id: number;
-  readonly x: number;
+  lastX: number;
   lastY: number;
   lastAt: number;
+  /** Along the axis. */
   speed: number;
-  scrolling: boolean;
+  /** Null until the finger has moved far enough to tell. */
+  axis: 'x' | 'y' | null;
 }
 
 export interface ScrollStep {
+  /** Pixels the content moves to the left; negative: to the right. */
+  readonly deltaX: number;
   /** Pixels the content moves up; negative: down. */
   readonly deltaY: number;
   /** Where the finger is or was, in page coordinates. */
   readonly x: number;
   readonly y: number;
 }
+
+const stepOf = ({ axis, lastX, lastY }: Drag, distance: number): ScrollStep => ({
+  deltaX: axis === 'x' ? distance : 0,
+  deltaY: axis === 'y' ? distance : 0,
+  x: lastX,
+  y: lastY,
+});
 
 /** Returns the function that removes all listeners. */
 export const installTouchScroll = (element: HTMLElement, scroll: (step: ScrollStep) => void): (() => void) => {
@@ -37,7 +48,7 @@ export const installTouchScroll = (element: HTMLElement, scroll: (step: ScrollSt
       lastAt = now;
       speed *= FRICTION_PER_FRAME;
       if (Math.abs(speed) < SLOWEST_PX_PER_MS) return;
-      scroll({ deltaY: speed * elapsed, x: from.x, y: from.lastY });
+      scroll(stepOf(from, speed * elapsed));
       frame = requestAnimationFrame(step);
     };
     frame = requestAnimationFrame(step);
@@ -50,29 +61,32 @@ export const installTouchScroll = (element: HTMLElement, scroll: (step: ScrollSt
       touch && event.touches.length === 1
         ? {
             id: touch.identifier,
-            x: touch.clientX,
+            lastX: touch.clientX,
             lastY: touch.clientY,
             lastAt: event.timeStamp,
             speed: 0,
-            scrolling: false,
+            axis: null,
           }
         : null;
   };
   const onMove = (event: TouchEvent): void => {
     const touch = [...event.changedTouches].find((candidate) => candidate.identifier === drag?.id);
     if (!drag || !touch) return;
+    const deltaX = drag.lastX - touch.clientX;
     const deltaY = drag.lastY - touch.clientY;
-    if (!drag.scrolling && Math.abs(deltaY) < DRAG_THRESHOLD_PX) return;
-    drag.scrolling = true;
+    if (drag.axis === null && Math.max(Math.abs(deltaX), Math.abs(deltaY)) < DRAG_THRESHOLD_PX) return;
+    drag.axis ??= Math.abs(deltaX) > Math.abs(deltaY) ? 'x' : 'y';
     event.preventDefault();
+    const distance = drag.axis === 'x' ? deltaX : deltaY;
     const elapsed = Math.max(1, event.timeStamp - drag.lastAt);
-    drag.speed = deltaY / elapsed;
+    drag.speed = distance / elapsed;
+    drag.lastX = touch.clientX;
     drag.lastY = touch.clientY;
     drag.lastAt = event.timeStamp;
-    scroll({ deltaY, x: touch.clientX, y: touch.clientY });
+    scroll(stepOf(drag, distance));
   };
   const onEnd = (): void => {
-    if (drag?.scrolling && !matchMedia('(prefers-reduced-motion: reduce)').matches) glide(drag);
+    if (drag?.axis && !matchMedia('(prefers-reduced-motion: reduce)').matches) glide(drag);
     drag = null;
   };
 

@@ -4,7 +4,7 @@ import type { Screen } from './screen.ts';
 import { defaultTerminalSettings } from './settings.ts';
 import { useTerminalInput } from './use-terminal-input.ts';
 
-const setUp = (bracketedPasteMode = true) => {
+const setUp = ({ bracketedPasteMode = true, settings = defaultTerminalSettings } = {}) => {
   const sent: string[] = [];
   const pasted: string[] = [];
   const confirmPaste = vi.fn(() => Promise.resolve(false));
@@ -18,7 +18,7 @@ const setUp = (bracketedPasteMode = true) => {
     useTerminalInput({
       host: ref(null),
       screen: () => screen,
-      settings: ref(defaultTerminalSettings),
+      settings: ref(settings),
       runsCli: false,
       send: (data) => void sent.push(new TextDecoder().decode(data)),
       copy: () => Promise.resolve(true),
@@ -39,6 +39,17 @@ describe('input of a terminal', () => {
     input.pasteText('echo 字\tok\x1b[201~rm -r .\x07\x9b\r');
     await vi.waitFor(() => expect(pasted).toEqual(['echo 字\tok[201~rm -r .\r']));
     end();
+  });
+
+  it('leaves Ctrl+V to the paste of the browser, and with the setting off to the program', () => {
+    const ctrlV = new KeyboardEvent('keydown', { code: 'KeyV', key: 'v', ctrlKey: true, cancelable: true });
+    const wanted = setUp();
+    expect(wanted.input.interceptKey(ctrlV)).toBe(true);
+    expect(ctrlV.defaultPrevented).toBe(false);
+    wanted.end();
+    const unwanted = setUp({ settings: { ...defaultTerminalSettings, pasteWithCtrlV: false } });
+    expect(unwanted.input.interceptKey(ctrlV)).toBe(false);
+    unwanted.end();
   });
 
   it('keeps Ctrl of the key bar for a key: answers of the screen and pastes do not get it', async () => {

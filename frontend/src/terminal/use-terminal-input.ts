@@ -1,5 +1,6 @@
 import { useEventListener } from '@vueuse/core';
 import { ref, type Ref } from 'vue';
+import { onMac } from '../lib/platform.ts';
 import { barKeySequence, CLI_NEWLINE, keyAction, withControl, type BarKey } from './keys.ts';
 import { judgePaste, pastable } from './paste.ts';
 import type { Screen, ScreenHooks } from './screen.ts';
@@ -58,10 +59,11 @@ export const useTerminalInput = (options: UseTerminalInputOptions) => {
     const action = keyAction(event, {
       hasSelection: hasSelection.value,
       copyWithCtrlC: settings.value.copyWithCtrlC,
+      pasteWithCtrlV: settings.value.pasteWithCtrlV && !onMac,
       runsCli,
     });
     if (action === null) return false;
-    // The browser's own plain paste follows Ctrl+Shift+V, and the page's shortcuts see what is theirs.
+    // The browser's own paste follows Ctrl+V and Ctrl+Shift+V, and the page's shortcuts see what is theirs.
     if (action !== 'paste' && action !== 'page') event.preventDefault();
     if (event.type !== 'keydown') return true;
     if (action === 'copy') copySelection();

@@ -70,5 +70,6 @@ export default {
   download: 'Download scrollback',
   rendererDom: 'Page elements',
   copyWithCtrlC: 'Ctrl+C copies a selection',
+  pasteWithCtrlV: 'Ctrl+V pastes',
   screenReader: 'Text for screen readers',
 };

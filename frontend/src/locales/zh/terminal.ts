@@ -70,5 +70,6 @@ export default {
   download: '下载终端全部内容',
   rendererDom: '页面元素',
   copyWithCtrlC: '有选区时 Ctrl+C 复制',
+  pasteWithCtrlV: 'Ctrl+V 粘贴',
   screenReader: '供屏幕阅读器使用的文本',
 };
