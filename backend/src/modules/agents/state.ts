@@ -1,4 +1,4 @@
-import type { Agent, AgentStatus, SandboxReport } from '@sac/contracts';
+import type { Agent, AgentFailure, AgentStatus, SandboxReport } from '@sac/contracts';
 import type { ObservedSandbox, Runtime } from '../../runtimes/runtime.ts';
 import type { Wanted } from '../reconciler/decide.ts';
 import { currentReport, deriveStatus } from '../reconciler/status.ts';
@@ -11,6 +11,10 @@ export interface StateDeps extends SpecContext {
   readonly runtime: Pick<Runtime, 'observed' | 'isolation'>;
   readonly allowUnisolated: boolean;
 }
+
+/** With the demo model there again, an agent that failed for want of it starts by itself. */
+const standingFailure = (failure: AgentFailure | null, demo: StateDeps['demo']): AgentFailure | null =>
+  failure?.code === 'demo_off' && demo !== null ? null : failure;
 
 /** An agent with what is known of its sandbox at this moment. */
 export interface AgentState {
@@ -31,7 +35,7 @@ export const stateOf = (record: AgentRecord, deps: StateDeps): AgentState => {
     deletedAt: row.deleted_at,
     ownerActive: owner.status === 'active',
     mayRun: mayRunAgents(owner.role, isolation, deps.allowUnisolated),
-    startFailure: row.start_failure,
+    startFailure: standingFailure(row.start_failure, deps.demo),
   };
   const observed = deps.runtime.observed().get(row.uid);
   const configurationChanged = row.spec_hash !== specHashOf(record, deps);

@@ -76,7 +76,7 @@ export const createActions = (deps: ActionDeps): Actions => {
       const specHash = specHashOf(record, deps);
       const { numUpdatedRows } = await trx
         .updateTable('agents')
-        .set({ generation, spec_hash: specHash })
+        .set({ generation, spec_hash: specHash, start_failure: null })
         .where('id', '=', record.row.id)
         .where('generation', '=', record.row.generation)
         .where('desired_state', '=', 'awake')
