@@ -182,14 +182,22 @@ describe('an agent', () => {
     await free();
   });
 
-  it('shows why it could not start and tries again only when told', async () => {
+  it('shows why and when it could not start and tries again only when told', async () => {
     fixture.runtime.ensureError = new Error('no space left');
     const agent = await open();
     await becomes(agent, 'failed');
-    expect((await get(agent)).status.failure).toMatchObject({
+    const { status } = await get(agent);
+    expect(status.failure).toMatchObject({
       code: 'sandbox_start_failed',
       reason: expect.stringContaining('no space left') as string,
     });
+    const failedAt = () =>
+      fixture.database.db
+        .selectFrom('agents')
+        .select('start_failed_at')
+        .where('id', '=', agent.id)
+        .executeTakeFirstOrThrow();
+    expect(await failedAt()).toEqual({ start_failed_at: new Date(status.since) });
     fixture.runtime.ensureError = null;
     fixture.runtime.calls.length = 0;
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -197,6 +205,7 @@ describe('an agent', () => {
     await fixture.call('restartAgent', ada, { params: { agentId: agent.id } });
     await becomes(agent, 'starting');
     await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'));
+    expect(await failedAt()).toEqual({ start_failed_at: null });
     await free();
   });
 
