@@ -47,6 +47,7 @@ export interface AgentsTable {
   generation: Generated<number>;
   spec_hash: string | null;
   start_failure: NullableJson<AgentFailure>;
+  start_failed_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
   published_agent: string | null;
   published_terminals: string | null;
   published_revision: Generated<string>;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   locatePrompt,
+  recappedPrompt,
   type AnswerBlock,
   type JsonSchema,
   type MessagesRequest,
@@ -30,7 +31,11 @@ export function answer(request: MessagesRequest): Answer {
   const schema = request.output_config?.format?.schema;
   if (schema?.properties) return message([{ type: 'text', text: JSON.stringify(fillSchema(schema)) }]);
 
-  const { prompt, step, lastToolResult } = locatePrompt(request.messages ?? []);
+  const messages = request.messages ?? [];
+  const recapped = recappedPrompt(messages);
+  if (recapped !== null) return message([{ type: 'text', text: recapText(recapped) }]);
+
+  const { prompt, step, lastToolResult } = locatePrompt(messages);
   const script = scriptOf(prompt);
   const turn = script.turns[step];
   if (turn === undefined) return closing(script, prompt, lastToolResult);
@@ -67,6 +72,11 @@ function closingText(script: Script, prompt: string, lastToolResult: string | nu
     `This is the demo model: its answers are scripted and cost nothing. You wrote: ${prompt.slice(0, 200)}\n\n` +
     'Try "show me what you can do", "create a file hello.txt with Hello", "run `ls -la`", "list the files", "count slowly", or a directive such as [[bash: date]].'
   );
+}
+
+function recapText(prompt: string): string {
+  const asked = prompt.replace(/\s+/g, ' ').slice(0, 120);
+  return asked === '' ? 'Nothing was asked yet.' : `You last asked: ${asked}`;
 }
 
 function modifierBlock(directive: Directive): AnswerBlock {

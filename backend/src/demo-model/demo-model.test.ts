@@ -51,6 +51,25 @@ describe('deciding the answer', () => {
     expect(last).toMatchObject({ stopReason: 'end_turn', blocks: [{ text: 'Bye' }] });
   });
 
+  it('recaps in a sentence what was asked last when the CLI asks for that', () => {
+    const recap = 'The user stepped away and is coming back. Recap in under 40 words, 1-2 plain sentences.';
+    const said = (...messages: { role: string; content: MessageContent }[]) => answer({ messages, tools });
+    const text = (line: string) => ({ stopReason: 'end_turn', blocks: [{ type: 'text', text: line }] });
+    const done = { role: 'assistant', content: 'Done.' };
+    expect(said(user('list the\nfiles'), done, user(recap))).toEqual(
+      expect.objectContaining(text('You last asked: list the files')),
+    );
+    expect(
+      said(
+        user([
+          { type: 'text', text: '[[bash: date]]' },
+          { type: 'text', text: recap },
+        ]),
+      ),
+    ).toMatchObject(text('You last asked: [[bash: date]]'));
+    expect(said(user(recap))).toMatchObject(text('Nothing was asked yet.'));
+  });
+
   it('understands plain words', () => {
     expect(scriptOf('Please create a file notes/hello.txt with Hello there').turns).toMatchObject([
       { action: { name: 'write', argument: 'notes/hello.txt | Hello there' } },

@@ -98,6 +98,19 @@ export function locatePrompt(messages: readonly RequestMessage[]): Located {
   return { prompt: '', step: 0, lastToolResult: null };
 }
 
+/** What Claude Code asks by itself when the person was away for a while; no words of the person. */
+const RECAP = /^The user stepped away and is coming back\b[\s\S]*/m;
+
+/** What the person asked last, when this request is for a recap of it; else null. */
+export function recappedPrompt(messages: readonly RequestMessage[]): string | null {
+  const { prompt } = locatePrompt(messages);
+  if (!RECAP.test(prompt)) return null;
+  const before = prompt.replace(RECAP, '').trim(); // merged with a prompt that got no answer
+  if (before !== '') return before;
+  const asked = messages.findLastIndex((message) => message.role === 'user' && RECAP.test(promptOf(message)));
+  return locatePrompt(messages.slice(0, asked)).prompt;
+}
+
 function located(prompt: string, after: readonly RequestMessage[]): Located {
   const results = after.flatMap((message) =>
     typeof message.content === 'string' ? [] : message.content.filter(isToolResult),

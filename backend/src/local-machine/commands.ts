@@ -32,6 +32,9 @@ export interface CommandContext {
 /** Ending all agents takes seconds; PostgreSQL writes everything down first. */
 const STOP_TIMEOUT_MS = 90_000;
 
+const demoOffLine = (agents: number): string =>
+  `${agents === 1 ? '1 agent uses' : `${agents} agents use`} the demo model, which is off; start with DEMO=1.`;
+
 const printWelcome = ({ print, config }: CommandContext, welcome: Welcome): void => {
   if (welcome.adminLink === null) print(`SAC is ready: ${welcome.url}`);
   else {
@@ -39,6 +42,7 @@ const printWelcome = ({ print, config }: CommandContext, welcome: Welcome): void
     print(`  ${welcome.adminLink}`);
   }
   if (config.demo) print('Demo: agents may use the scripted demo model; it needs no key and is not a real model.');
+  if (welcome.agentsWithoutDemo > 0) print(demoOffLine(welcome.agentsWithoutDemo));
 };
 
 const notRunning = (layout: Layout): MachineFault =>

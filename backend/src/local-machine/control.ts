@@ -18,6 +18,8 @@ export interface Welcome {
   readonly url: string;
   /** Null when there is an admin already. */
   readonly adminLink: string | null;
+  /** Agents that cannot start, as they use the demo model and the server runs without it. */
+  readonly agentsWithoutDemo: number;
 }
 
 export type RestartableService = 'ws' | 'db';

@@ -8,6 +8,7 @@ import type { Installation } from '../config/installation.ts';
 import { createDatabase, type Database } from '../db/database.ts';
 import { createNotificationHub } from '../db/listen.ts';
 import { migrate, MigrationError } from '../db/migrate.ts';
+import { countDemoAgents } from '../modules/agents/records.ts';
 import { createAdminLink, isAdminThere } from '../modules/auth/links.ts';
 import type { Runtime } from '../runtimes/runtime.ts';
 import { type ControlActions, serveControl, type Welcome } from './control.ts';
@@ -85,7 +86,8 @@ export class Machine {
   /** The address people open, with a fresh single-use link while there is no admin. */
   async welcome(): Promise<Welcome> {
     const adminLink = (await isAdminThere(this.#database)) ? null : (await this.#adminLink()).url;
-    return { url: this.url, adminLink };
+    const agentsWithoutDemo = this.#demo === null ? await countDemoAgents(this.#database) : 0;
+    return { url: this.url, adminLink, agentsWithoutDemo };
   }
 
   async #adminLink(): Promise<{ url: string; expiresAt: string }> {

@@ -75,23 +75,18 @@ describe('state machine', () => {
 describe('verdicts', () => {
   const failure = (code: string, details?: { retryAfterSeconds?: number }) =>
     judgeTicketFailure({ code, message: 'm', requestId: 'r', details });
-  it.each(['asleep', 'not_found', 'forbidden', 'isolation_unavailable', 'unauthenticated'])(
+  it.each(['asleep', 'not_ready', 'not_found', 'forbidden', 'isolation_unavailable', 'unauthenticated'])(
     'a ticket request answered %s is final',
     (code) => {
       expect(failure(code)).toEqual({ kind: 'refused', refusal: { code, message: 'm', requestId: 'r' } });
     },
   );
-  it.each([
-    'network',
-    'timeout',
-    'unavailable',
-    'database_unavailable',
-    'internal',
-    'not_ready',
-    'generation_replaced',
-  ])('%s passes', (code) => {
-    expect(failure(code).kind).toBe('retry');
-  });
+  it.each(['network', 'timeout', 'unavailable', 'database_unavailable', 'internal', 'generation_replaced'])(
+    '%s passes',
+    (code) => {
+      expect(failure(code).kind).toBe('retry');
+    },
+  );
   it('waits as long as the server asks', () => {
     expect(failure('rate_limited', { retryAfterSeconds: 7 })).toEqual({ kind: 'retry', minimumDelayMs: 7_000 });
   });

@@ -3,7 +3,6 @@ import type { Refusal } from './status.ts';
 
 /** A server that asked for patience gets at least this. */
 const BUSY_DELAY_MS = 1_000;
-const NOT_READY_DELAY_MS = 500;
 
 /** What follows from a failed attempt or a lost connection. */
 export type Verdict =
@@ -38,7 +37,6 @@ const passing = new Set<string>([
 
 /** The ticket request is where final reasons come from: a refused WebSocket tells a browser nothing. */
 export const judgeTicketFailure = (failure: TicketFailure): Verdict => {
-  if (failure.code === 'not_ready') return retry(NOT_READY_DELAY_MS);
   if (!passing.has(failure.code)) return refused(failure.code, failure.message, failure.requestId);
   return retry((failure.details?.retryAfterSeconds ?? 0) * 1000);
 };

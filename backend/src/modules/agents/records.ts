@@ -122,3 +122,13 @@ export const touchAgent = async (db: DatabaseOrTransaction, agentId: string): Pr
     .where('id', '=', agentId)
     .execute();
 };
+
+export const countDemoAgents = async (db: DatabaseOrTransaction): Promise<number> => {
+  const { count } = await db
+    .selectFrom('agents')
+    .select((eb) => eb.fn.countAll<string>().as('count'))
+    .where(sql<string>`provider->>'preset'`, '=', 'demo')
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+};

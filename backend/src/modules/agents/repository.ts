@@ -170,6 +170,7 @@ export const setDesired = async (
       desired_state: change.desired,
       desired_changed_at: sql<Date>`now()`,
       start_failure: null,
+      start_failed_at: null,
       slept_because: change.desired === 'asleep' ? 'person' : null,
       ...(change.newGeneration && { generation: eb('generation', '+', 1) }),
     }))

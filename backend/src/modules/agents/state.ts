@@ -1,7 +1,6 @@
-import type { Agent, AgentStatus, SandboxReport } from '@sac/contracts';
+import type { Agent, AgentFailure, AgentStatus, SandboxReport } from '@sac/contracts';
 import type { ObservedSandbox, Runtime } from '../../runtimes/runtime.ts';
-import type { Wanted } from '../reconciler/decide.ts';
-import { currentReport, deriveStatus } from '../reconciler/status.ts';
+import { currentReport, deriveStatus, type StatusInput } from '../reconciler/status.ts';
 import { readPodValues } from '../pods/values.ts';
 import { mayRunAgents } from './policy.ts';
 import type { AgentRecord } from './records.ts';
@@ -12,9 +11,13 @@ export interface StateDeps extends SpecContext {
   readonly allowUnisolated: boolean;
 }
 
+/** With the demo model there again, an agent that failed for want of it starts by itself. */
+const standingFailure = (failure: AgentFailure | null, demo: StateDeps['demo']): AgentFailure | null =>
+  failure?.code === 'demo_off' && demo !== null ? null : failure;
+
 /** An agent with what is known of its sandbox at this moment. */
 export interface AgentState {
-  readonly wanted: Wanted & { readonly desiredChangedAt: Date };
+  readonly wanted: StatusInput['wanted'];
   readonly observed: ObservedSandbox | undefined;
   readonly status: AgentStatus;
   /** Of the sandbox that runs now; null while there is none. */
@@ -27,11 +30,12 @@ export const stateOf = (record: AgentRecord, deps: StateDeps): AgentState => {
   const wanted = {
     desired: row.desired_state,
     desiredChangedAt: row.desired_changed_at,
+    startFailedAt: row.start_failed_at,
     generation: row.generation,
     deletedAt: row.deleted_at,
     ownerActive: owner.status === 'active',
     mayRun: mayRunAgents(owner.role, isolation, deps.allowUnisolated),
-    startFailure: row.start_failure,
+    startFailure: standingFailure(row.start_failure, deps.demo),
   };
   const observed = deps.runtime.observed().get(row.uid);
   const configurationChanged = row.spec_hash !== specHashOf(record, deps);

@@ -87,7 +87,13 @@ export const createIdleService = (deps: Deps): IdleService => {
   const putToSleep = async (trx: DatabaseOrTransaction, { row }: AgentRecord): Promise<boolean> => {
     const { numUpdatedRows } = await trx
       .updateTable('agents')
-      .set({ desired_state: 'asleep', desired_changed_at: sql`now()`, start_failure: null, slept_because: 'idle' })
+      .set({
+        desired_state: 'asleep',
+        desired_changed_at: sql`now()`,
+        start_failure: null,
+        start_failed_at: null,
+        slept_because: 'idle',
+      })
       .where('id', '=', row.id)
       .where('desired_state', '=', 'awake')
       .where('generation', '=', row.generation)

@@ -1,4 +1,5 @@
 import type { AgentFailure } from '@sac/contracts';
+import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { Database } from '../../db/database.ts';
 import { inTransaction } from '../../db/transaction.ts';
@@ -72,7 +73,7 @@ export const createActions = (deps: ActionDeps): Actions => {
   const fail = async (agentId: string, failure: AgentFailure): Promise<void> => {
     await db
       .updateTable('agents')
-      .set({ start_failure: JSON.stringify(failure) })
+      .set({ start_failure: JSON.stringify(failure), start_failed_at: sql<Date>`now()` })
       .where('id', '=', agentId)
       .execute();
   };
@@ -83,7 +84,7 @@ export const createActions = (deps: ActionDeps): Actions => {
       const specHash = specHashOf(record, deps);
       const { numUpdatedRows } = await trx
         .updateTable('agents')
-        .set({ generation, spec_hash: specHash })
+        .set({ generation, spec_hash: specHash, start_failure: null, start_failed_at: null })
         .where('id', '=', record.row.id)
         .where('generation', '=', record.row.generation)
         .where('desired_state', '=', 'awake')

@@ -5,6 +5,7 @@ import { agentBody, createAgentsFixture, type AgentsFixture } from '../../../tes
 import { verifyInternalCredential } from '../../lib/agent-keys.ts';
 import type { AuthenticatedUser } from '../../lib/handlers.ts';
 import { DELETION_GRACE_MS, UNDO_WINDOW_MS } from '../agents/lifetimes.ts';
+import { countDemoAgents } from '../agents/records.ts';
 import { createReconciler } from './reconciler.ts';
 
 let fixture: AgentsFixture;
@@ -32,6 +33,12 @@ const ready = async (agent: Agent, generation = 1): Promise<void> => {
   );
   expect(await fixture.report(agent.uid, generation)).toBe(204);
   await becomes(agent, 'ready', generation);
+};
+const demoProvider = {
+  preset: 'demo',
+  protocol: 'anthropic' as const,
+  baseUrl: 'http://127.0.0.1:1',
+  models: { main: null, strong: null, small: null },
 };
 const deleteRows = () => fixture.database.db.deleteFrom('agents').execute();
 const free = async (): Promise<void> => {
@@ -175,14 +182,22 @@ describe('an agent', () => {
     await free();
   });
 
-  it('shows why it could not start and tries again only when told', async () => {
+  it('shows why and when it could not start and tries again only when told', async () => {
     fixture.runtime.ensureError = new Error('no space left');
     const agent = await open();
     await becomes(agent, 'failed');
-    expect((await get(agent)).status.failure).toMatchObject({
+    const { status } = await get(agent);
+    expect(status.failure).toMatchObject({
       code: 'sandbox_start_failed',
       reason: expect.stringContaining('no space left') as string,
     });
+    const failedAt = () =>
+      fixture.database.db
+        .selectFrom('agents')
+        .select('start_failed_at')
+        .where('id', '=', agent.id)
+        .executeTakeFirstOrThrow();
+    expect(await failedAt()).toEqual({ start_failed_at: new Date(status.since) });
     fixture.runtime.ensureError = null;
     fixture.runtime.calls.length = 0;
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -190,6 +205,7 @@ describe('an agent', () => {
     await fixture.call('restartAgent', ada, { params: { agentId: agent.id } });
     await becomes(agent, 'starting');
     await vi.waitFor(() => expect(fixture.runtime.observed().get(agent.uid)?.state).toBe('running'));
+    expect(await failedAt()).toEqual({ start_failed_at: null });
     await free();
   });
 
@@ -213,13 +229,7 @@ describe('an agent', () => {
   });
 
   it('uses the address the demo model has now', async () => {
-    const provider = {
-      preset: 'demo',
-      protocol: 'anthropic' as const,
-      baseUrl: 'http://127.0.0.1:1',
-      models: { main: null, strong: null, small: null },
-    };
-    const agent = await open({ provider });
+    const agent = await open({ provider: demoProvider });
     await ready(agent);
     expect(fixture.runtime.specs.get(agent.uid)).toMatchObject({
       providerToken: 'demo',
@@ -309,16 +319,12 @@ describe('a database that goes away', () => {
 });
 
 describe('a server that starts again', () => {
-  it('finds what runs and disturbs nothing; two servers have one leader', async () => {
-    const agent = await open();
-    await ready(agent);
-    fixture.runtime.calls.length = 0;
-    const { db } = fixture.database;
-    const deps = {
-      db,
+  const anotherReconciler = async (demo: AgentsFixture['settings']['demo']) =>
+    createReconciler({
+      db: fixture.database.db,
       runtime: fixture.runtime,
       keys: fixture.keys,
-      demo: fixture.settings.demo,
+      demo,
       pods: null,
       recording: () => Promise.resolve(fixture.settings.recording),
       allowUnisolated: false,
@@ -326,12 +332,33 @@ describe('a server that starts again', () => {
       notifications: { subscribe: () => () => undefined, close: () => Promise.resolve() },
       resyncMs: 50,
       leadership: { retryMs: 20, probeMs: 20 },
-    };
-    const second = createReconciler(deps);
+    });
+
+  it('finds what runs and disturbs nothing; two servers have one leader', async () => {
+    const agent = await open();
+    await ready(agent);
+    fixture.runtime.calls.length = 0;
+    const second = await anotherReconciler(fixture.settings.demo);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(fixture.runtime.calls).toEqual([]);
     expect(await get(agent)).toMatchObject({ generation: 1, status: { state: 'ready' } });
     await second.close();
+    await free();
+  });
+
+  it('starts what failed for want of the demo model once it has it again', async () => {
+    const { db } = fixture.database;
+    const failureOf = (agent: Agent) =>
+      db.selectFrom('agents').select('start_failure').where('id', '=', agent.id).executeTakeFirstOrThrow();
+    await fixture.features.close();
+    const without = await anotherReconciler(null);
+    const agent = await open({ provider: demoProvider });
+    await vi.waitFor(async () => expect(await failureOf(agent)).toMatchObject({ start_failure: { code: 'demo_off' } }));
+    expect(await countDemoAgents(db)).toBe(1);
+    await without.close();
+    await fixture.features.start();
+    await ready(agent);
+    expect(await failureOf(agent)).toEqual({ start_failure: null });
     await free();
   });
 

@@ -18,6 +18,7 @@ const sandbox = (changes: Partial<ObservedSandbox> = {}): ObservedSandbox => ({
 const wanted: StatusInput['wanted'] = {
   desired: 'awake',
   desiredChangedAt: new Date('2026-11-21T09:00:00Z'),
+  startFailedAt: null,
   generation: 3,
   deletedAt: null,
   ownerActive: true,
@@ -92,7 +93,15 @@ const cases: readonly [string, Partial<StatusInput>, object][] = [
   [
     'failed: it could not be started',
     { wanted: { ...wanted, startFailure: failure }, observed: undefined },
-    { state: 'failed', failure },
+    { state: 'failed', failure, since: '2026-11-21T09:00:00.000Z' },
+  ],
+  [
+    'failed: it could not be started, long after it was wanted',
+    {
+      wanted: { ...wanted, startFailure: failure, startFailedAt: new Date('2026-11-21T12:00:00Z') },
+      observed: undefined,
+    },
+    { state: 'failed', failure, since: '2026-11-21T12:00:00.000Z' },
   ],
   [
     'failed: it may not run here',

@@ -10,7 +10,7 @@ import { wantsSandbox, type Wanted } from './decide.ts';
 
 /** Everything known about an agent's sandbox, from the database, the runtime and the sandbox itself. */
 export interface StatusInput {
-  readonly wanted: Wanted & { readonly desiredChangedAt: Date };
+  readonly wanted: Wanted & { readonly desiredChangedAt: Date; readonly startFailedAt: Date | null };
   readonly observed: ObservedSandbox | undefined;
   readonly report: { readonly generation: number; readonly report: SandboxReport } | null;
   /** The configuration now is not the one the sandbox was started with. */
@@ -105,14 +105,15 @@ const deriveAsleep = (input: StatusInput): Derived => {
 const deriveAwake = (input: StatusInput): Derived => {
   const { observed, wanted } = input;
   const since = wanted.desiredChangedAt.toISOString();
-  const failed = (failure: AgentFailure): Derived => ({
-    state: 'failed',
-    since,
-    activity: null,
-    phases: observed ? [...observed.phases] : [],
-    failure,
-  });
-  if (wanted.startFailure) return failed(wanted.startFailure);
+  if (wanted.startFailure) {
+    return {
+      state: 'failed',
+      since: (wanted.startFailedAt ?? wanted.desiredChangedAt).toISOString(),
+      activity: null,
+      phases: observed ? [...observed.phases] : [],
+      failure: wanted.startFailure,
+    };
+  }
   if (isGone(observed) || observed.state === 'stopping' || observed.generation !== wanted.generation) {
     return { state: 'starting', since, activity: null, phases: waitingPhases(), failure: null };
   }

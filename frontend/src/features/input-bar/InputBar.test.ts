@@ -255,6 +255,36 @@ describe('InputBar', () => {
     page.unmount();
   });
 
+  it('keeps a queue on a phone to one row, with what can be done behind a tap on it', async () => {
+    const { happyDOM } = window as unknown as { happyDOM: { setViewport: (size: object) => void } };
+    happyDOM.setViewport({ width: 390 });
+    answerRequests(({ path, body }) => {
+      if (!path.endsWith('/order')) return undefined;
+      return { body: { prompts: (body as { promptIds: string[] }).promptIds.map((id, at) => queued(id, 50 + at)) } };
+    });
+    const queued = (id: string, position: number) => prompt({ id, position, text: id, clientRequestId: `c-${id}` });
+    const { page } = await open(agentFixture({ state: 'working' }));
+    for (const id of ['50', '51', '52']) useAgentsStore().putPrompt(queued(id, Number(id)));
+    await flushPromises();
+    const rows = () => page.findAll('[data-testid="prompt-queued"]');
+    expect(rows().map((row) => row.find('b').text())).toEqual(['50']);
+    expect(page.find('[data-testid="prompt-more"]').text()).toBe('Show all 3');
+    const words = page.find('[data-testid="prompt-unfold"]');
+    const actions = () => page.find<HTMLElement>(`[id="${words.attributes('aria-controls')}"]`);
+    expect(words.attributes('aria-expanded')).toBe('false');
+    expect(actions().element.style.display).toBe('none');
+    await words.trigger('click');
+    expect(words.attributes('aria-expanded')).toBe('true');
+    expect(actions().element.style.display).toBe('');
+
+    await actions().find('[data-testid="prompt-later"]').trigger('click');
+    await flushPromises();
+    expect(rows().map((row) => row.find('b').text())).toEqual(['51', '50', '52']);
+    expect(document.activeElement?.closest('[data-key]')?.getAttribute('data-key')).toBe('c-50');
+    page.unmount();
+    happyDOM.setViewport({ width: 1440 });
+  });
+
   it('asks for a sleeping agent to be woken when something is sent', async () => {
     answerRequests(accept);
     const { area, type, page, bar } = await open(agentFixture({ state: 'asleep' }));

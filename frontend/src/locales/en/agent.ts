@@ -35,6 +35,7 @@ export default {
   yourSize: 'Your size {size}',
   yourSizeHint: 'This window sets the size of the terminal; others see it scaled.',
   sizeOf: 'Size {size} of {name}',
+  sizeOfOtherWindow: 'Size {size} of your other window',
   takeOver: 'Take over',
 
   notIsolated: 'not isolated',

@@ -39,6 +39,7 @@ export default {
   dismiss: 'Drop (↑ brings the text back)',
   remove: 'Remove from queue (↑ brings the text back)',
   more: 'Show {n} more',
+  all: 'Show all {n}',
   moved: 'Place {place} of {count}',
   moveDown: 'Later',
   moveUp: 'Earlier',

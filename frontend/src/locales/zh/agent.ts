@@ -35,6 +35,7 @@ export default {
   yourSize: '你的尺寸 {size}',
   yourSizeHint: '终端的尺寸由此窗口决定；其他人看到的是缩放后的画面。',
   sizeOf: '{name} 的尺寸 {size}',
+  sizeOfOtherWindow: '你的另一个窗口的尺寸 {size}',
   takeOver: '接管',
 
   notIsolated: '未隔离',

@@ -39,6 +39,7 @@ export default {
   dismiss: '放弃（按 ↑ 可找回文字）',
   remove: '移出队列（按 ↑ 可找回文字）',
   more: '再显示 {n} 条',
+  all: '显示全部 {n} 条',
   moved: '第 {place} 位，共 {count} 位',
   moveDown: '推后',
   moveUp: '提前',
