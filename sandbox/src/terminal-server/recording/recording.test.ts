@@ -73,11 +73,16 @@ const show = (terminal: Terminal, { kind, data }: CastEvent): void => {
   if (kind === 'r') resize(terminal, data);
 };
 
-/** What a person sees and what the next byte would meet; lines that have scrolled away are not a sight. */
+/**
+ * What a person sees and what the next byte would meet; lines that have scrolled away are not a sight. The emulator counts the
+ * row of a saved cursor from the first line it keeps, so that row moves while lines scroll and none is given up yet: that depends
+ * on how many lines there are, which differs here.
+ */
 const visibleState = (terminal: Terminal): object => {
-  const state = screenState(terminal) as { normal: { lines: string[]; ybase: number } };
-  const { lines, ybase, ...rest } = state.normal;
-  return { ...state, normal: { ...rest, lines: lines.slice(ybase) } };
+  const state = screenState(terminal) as { normal: { lines: string[]; ybase: number; saved: [number, number, string] } };
+  const { lines, ybase, saved, ...rest } = state.normal;
+  const [savedColumn, , savedPen] = saved;
+  return { ...state, normal: { ...rest, saved: [savedColumn, savedPen], lines: lines.slice(ybase) } };
 };
 
 describe('what is recorded', () => {
