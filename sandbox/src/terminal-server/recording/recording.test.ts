@@ -79,7 +79,9 @@ const show = (terminal: Terminal, { kind, data }: CastEvent): void => {
  * on how many lines there are, which differs here.
  */
 const visibleState = (terminal: Terminal): object => {
-  const state = screenState(terminal) as { normal: { lines: string[]; ybase: number; saved: [number, number, string] } };
+  const state = screenState(terminal) as {
+    normal: { lines: string[]; ybase: number; saved: [number, number, string] };
+  };
   const { lines, ybase, saved, ...rest } = state.normal;
   const [savedColumn, , savedPen] = saved;
   return { ...state, normal: { ...rest, saved: [savedColumn, savedPen], lines: lines.slice(ybase) } };
