@@ -23,7 +23,7 @@ const NOTHING: ProbeOutcome = { ...GOOD, gateway: false };
 /** As much of an API server as the attempt needs; its pods end at once and say `outcome`. */
 let server: Server;
 let set: Stored | null;
-let outcome: ProbeOutcome;
+let outcome: ProbeOutcome | null;
 let attempts: number;
 let client: ClusterClient;
 const open: IsolationVerifier[] = [];
@@ -97,6 +97,7 @@ it('keeps a good finding while an attempt reaches nothing, says so, and tries ag
   expect(verifier.isolation.detail).toContain('could not be tried again');
 
   // Another server knows both, and takes it up five minutes later.
+  await verifier.close();
   const since = new Date(Date.now() - 6 * 60_000).toISOString();
   if (set !== null) set.metadata.annotations[probeAnnotations.since] = since;
   outcome = GOOD;
@@ -104,6 +105,20 @@ it('keeps a good finding while an attempt reaches nothing, says so, and tries ag
   expect(other.isolation.isolated).toBe(true);
   await vi.waitFor(() => expect(other.isolation.detail).toMatch(/reached neither .*Z\.$/), WAIT);
   expect(attempts).toBe(2);
+});
+
+it('two servers that begin at the same moment try once: the one whose attempt was replaced waits for the other', async () => {
+  outcome = null;
+  const both = [await started(), await started()];
+  await vi.waitFor(() => expect(attempts).toBe(2), WAIT);
+  // Longer than a round: the first one has noticed, and says neither that agents are apart nor that they are not.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  for (const { isolation } of both) expect(isolation.detail).toContain('being found out right now');
+  outcome = GOOD;
+  for (const verifier of both)
+    await vi.waitFor(() => expect(verifier.isolation.detail).toMatch(/reached neither .*Z\.$/), WAIT);
+  expect(attempts).toBe(2);
+  await vi.waitFor(() => expect(set?.spec.replicas).toBe(0), WAIT);
 });
 
 it('takes what was reached for a finding also after a good one', async () => {

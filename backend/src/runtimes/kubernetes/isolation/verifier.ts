@@ -84,12 +84,14 @@ export class IsolationVerifier {
   readonly #findings = new Map<string, Finding>();
   /** Why a namespace could not be tried. */
   readonly #problems = new Map<string, string>();
+  /** Namespaces whose first attempt, by whichever replica, has not ended. */
+  readonly #untold: Set<string>;
   readonly #abort = new AbortController();
-  #rounds = 0;
   #running: Promise<void> | null = null;
 
   constructor(options: IsolationOptions) {
     this.#options = options;
+    this.#untold = new Set(options.namespaces);
   }
 
   /** What was found before is known then; what was not is found out in the background. */
@@ -107,7 +109,7 @@ export class IsolationVerifier {
     }
     const unknown = namespaces.find((namespace) => !this.#findings.has(namespace));
     if (unknown === undefined) return { isolated: true, reason: null, fix: null, detail: this.#detail() };
-    if (this.#rounds === 0)
+    if (this.#untold.has(unknown))
       return { isolated: true, reason: null, fix: null, detail: 'Whether they are is being found out right now.' };
     const why = this.#problems.get(unknown) ?? 'the probe has not ended';
     return {
@@ -132,17 +134,21 @@ export class IsolationVerifier {
   async #run(): Promise<void> {
     const { signal } = this.#abort;
     const { namespaces, logger, roundMs = ROUND_MS } = this.#options;
-    for (; !signal.aborted; this.#rounds += 1) {
+    while (!signal.aborted) {
       for (const namespace of namespaces) {
         try {
-          if (await this.#isDue(namespace)) await this.#probe(namespace);
+          const turn = await this.#turnIn(namespace);
+          const goesOn = turn === 'theirs' || (turn === 'ours' && !(await this.#probe(namespace)));
+          if (!goesOn) this.#untold.delete(namespace);
         } catch (err) {
           if (signal.aborted) return;
           this.#problems.set(namespace, wordsOf(err));
+          this.#untold.delete(namespace);
           logger.warn({ namespace, err }, 'isolation of sandboxes could not be verified; trying again');
         }
       }
-      await delay(roundMs / 2 + Math.random() * roundMs, undefined, { signal }).catch(() => undefined);
+      const pauseMs = this.#untold.size > 0 ? LOOK_EVERY_MS : roundMs / 2 + Math.random() * roundMs;
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -164,20 +170,21 @@ export class IsolationVerifier {
     return set;
   }
 
-  /** Somebody has to try: nobody has of late, and nobody does right now. */
-  async #isDue(namespace: string): Promise<boolean> {
+  /** Whose turn it is to try: ours where nobody has of late, theirs where another replica does right now. */
+  async #turnIn(namespace: string): Promise<'ours' | 'theirs' | 'nobodys'> {
     const set = await this.#read(namespace);
     const since = timeOf(set?.metadata?.annotations?.[probeAnnotations.since]);
-    if (since === null) return true;
+    if (since === null) return 'ours';
     // Clocks of replicas may differ by minutes, to both sides.
     const ageMs = Math.abs(Date.now() - since.getTime());
-    if ((set?.spec?.replicas ?? 0) > 0) return ageMs > RUN_MS + ROUND_MS;
+    if ((set?.spec?.replicas ?? 0) > 0) return ageMs > RUN_MS + ROUND_MS ? 'ours' : 'theirs';
     const outcome = parseOutcome(set?.metadata?.annotations?.[probeAnnotations.result]);
     const isSettled = outcome !== null && isGood(outcome) && !this.#problems.has(namespace);
-    return ageMs > (isSettled ? GOOD_FOR_MS : BAD_FOR_MS);
+    return ageMs > (isSettled ? GOOD_FOR_MS : BAD_FOR_MS) ? 'ours' : 'nobodys';
   }
 
-  async #probe(namespace: string): Promise<void> {
+  /** @returns false where another replica began at the same moment and its attempt replaced ours */
+  async #probe(namespace: string): Promise<boolean> {
     const { client, logger } = this.#options;
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(RUN_MS)]);
     const { pod: settings, installId, image, imagePullSecrets, internalUrl } = this.#options;
@@ -189,19 +196,24 @@ export class IsolationVerifier {
     const begun = { ...set, metadata: { ...set.metadata, annotations: { [probeAnnotations.since]: since } } };
     await client.apply(this.#pathOf('services', namespace), probeServiceOf(parts) as ClusterObject, { signal });
     await client.apply(path, begun as ClusterObject, { signal });
+    let isOurs = true;
     try {
       const outcome = await this.#waitForOutcome(namespace, run, signal);
+      isOurs = outcome !== null;
+      if (outcome === null) return false;
       await this.#keep(namespace, outcome, { since, signal });
       logger.info({ namespace, ...outcome }, 'isolation of sandboxes was tried');
+      return true;
     } catch (err) {
       const annotations = { [attemptAnnotations.problem]: wordsOf(err) };
       await client.merge(path, { metadata: { annotations } }).catch(() => undefined);
       throw err;
     } finally {
       // Also when the server ends meanwhile, so with a deadline of its own; what stays is ended by the next attempt.
-      await client.merge(path, { spec: { replicas: 0 } }).catch((err: unknown) => {
-        logger.warn({ namespace, err }, 'the probe could not be ended');
-      });
+      if (isOurs)
+        await client.merge(path, { spec: { replicas: 0 } }).catch((err: unknown) => {
+          logger.warn({ namespace, err }, 'the probe could not be ended');
+        });
     }
   }
 
@@ -225,7 +237,8 @@ export class IsolationVerifier {
     this.#problems.delete(namespace);
   }
 
-  async #waitForOutcome(namespace: string, run: string, signal: AbortSignal): Promise<ProbeOutcome> {
+  /** @returns null once the pods are those of another replica's attempt */
+  async #waitForOutcome(namespace: string, run: string, signal: AbortSignal): Promise<ProbeOutcome | null> {
     let seen: readonly (V1Pod | null)[] = [];
     while (!signal.aborted) {
       try {
@@ -237,6 +250,9 @@ export class IsolationVerifier {
         seen = [listener, prober];
         const outcome = outcomeOf(listener, prober, run);
         if (outcome !== null) return outcome;
+        const path = this.#pathOf('statefulsets', namespace);
+        const set = await this.#options.client.find<V1StatefulSet>(path, signal);
+        if (set?.spec?.template.metadata?.annotations?.[probeAnnotations.run] !== run) return null;
       } catch (error) {
         if (!(error instanceof ClusterError) || !error.isTransient) throw error;
       }
