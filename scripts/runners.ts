@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { add, crashed, noTests, readTotals, type Totals, totalsLine } from './totals.ts';
+import { add, crashed, judged, noTests, readTotals, type Totals, totalsLine } from './totals.ts';
 
 export const root = resolve(import.meta.dirname, '..');
 /** A runner that hangs must not hang CI. */
@@ -29,13 +29,22 @@ const runToEnd = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<numb
     });
   });
 
+/**
+ * How often a failed test is run again: once, in CI alone. Thousands of tests wait for real servers, browsers and a cluster on
+ * two cores; one late answer shall not throw the whole run away. What passes the second time only is named at the end as
+ * unsteady, and more than a few of those fail the run (totals.ts). Tests with random inputs get the same seed again.
+ */
+const repeats = process.env['CI'] === undefined ? 0 : 1;
+
+const vitestReporters = ['--reporter=default', '--reporter=./scripts/vitest-report.ts'];
+
 const runners = {
   vitest: {
-    program: ['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=./scripts/vitest-report.ts'],
+    program: ['node_modules/vitest/vitest.mjs', 'run', ...vitestReporters, `--retry=${repeats}`],
     reportVariable: 'SAC_TEST_TOTALS',
   },
   playwright: {
-    program: ['node_modules/@playwright/test/cli.js', 'test', '--reporter=list,json'],
+    program: ['node_modules/@playwright/test/cli.js', 'test', '--reporter=list,json', `--retries=${repeats}`],
     reportVariable: 'PLAYWRIGHT_JSON_OUTPUT_FILE',
   },
 } as const;
@@ -68,8 +77,10 @@ export const runAndReport = async (parts: readonly (() => Promise<Totals> | Tota
   } catch (error) {
     totals = add(totals, crashed(error instanceof Error ? error.message : String(error)));
   }
+  totals = judged(totals);
   process.exitCode = totals.failed > 0 ? 1 : 0;
   // Once more at the end: between a failure and the last line stand the outputs of all later tests.
+  for (const line of totals.unsteady) process.stdout.write(`unsteady: passed the second time only: ${line}\n`);
   for (const failure of totals.failures) process.stdout.write(`failed: ${failure}\n`);
   process.stdout.write(`\n${totalsLine(totals)}\n`);
 };

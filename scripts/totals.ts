@@ -6,9 +6,11 @@ export interface Totals {
   readonly skipped: number;
   /** Names of what failed, with the first line of the reason where the runner's report has one. */
   readonly failures: readonly string[];
+  /** The same of what passed the second time only (`repeats` in runners.ts); it counts as passed. */
+  readonly unsteady: readonly string[];
 }
 
-export const noTests: Totals = { passed: 0, failed: 0, skipped: 0, failures: [] };
+export const noTests: Totals = { passed: 0, failed: 0, skipped: 0, failures: [], unsteady: [] };
 
 /** A run that ended without a usable report. */
 export const crashed = (reason: string): Totals => ({ ...noTests, failed: 1, failures: [reason] });
@@ -18,7 +20,17 @@ export const add = (left: Totals, right: Totals): Totals => ({
   failed: left.failed + right.failed,
   skipped: left.skipped + right.skipped,
   failures: [...left.failures, ...right.failures],
+  unsteady: [...left.unsteady, ...right.unsteady],
 });
+
+/** So many by chance alone are not believed. */
+const UNSTEADY_MAX = 3;
+
+/** What a whole run comes to: with many unsteady tests something is wrong, whatever passed in the end. */
+export const judged = (totals: Totals): Totals =>
+  totals.unsteady.length <= UNSTEADY_MAX
+    ? totals
+    : add(totals, crashed(`${totals.unsteady.length} tests passed the second time only; ${UNSTEADY_MAX} may`));
 
 /** The last line of a test run; CI reads it. */
 export const totalsLine = ({ passed, failed, skipped }: Totals): string =>
@@ -67,24 +79,24 @@ const inOneLine = (text: string): string =>
 const errorText = ({ message, location }: PlaywrightError): string =>
   `${location === undefined ? '' : `line ${location.line}: `}${inOneLine(message ?? 'unknown error')}`;
 
-const playwrightFailures = (suite: PlaywrightSuite): string[] => [
+const namesOf = (suite: PlaywrightSuite, state: 'unexpected' | 'flaky'): string[] => [
   ...suite.specs.flatMap(({ title, tests }) =>
     tests
-      .filter(({ status }) => status === 'unexpected' || status === 'flaky')
+      .filter(({ status }) => status === state)
       .map(({ results }) => {
         const [error] = results.flatMap(({ errors }) => errors);
         return `${suite.file}: ${title}: ${errorText(error ?? {})}`;
       }),
   ),
-  ...(suite.suites ?? []).flatMap(playwrightFailures),
+  ...(suite.suites ?? []).flatMap((inner) => namesOf(inner, state)),
 ];
 
-/** What passes only when repeated is a fault. */
 const playwrightTotals = ({ stats, suites, errors }: PlaywrightReport): Totals => ({
-  passed: stats.expected,
-  failed: stats.unexpected + stats.flaky + errors.length,
+  passed: stats.expected + stats.flaky,
+  failed: stats.unexpected + errors.length,
   skipped: stats.skipped,
-  failures: [...suites.flatMap(playwrightFailures), ...errors.map(errorText)],
+  failures: [...suites.flatMap((suite) => namesOf(suite, 'unexpected')), ...errors.map(errorText)],
+  unsteady: suites.flatMap((suite) => namesOf(suite, 'flaky')),
 });
 
 /**

@@ -9,11 +9,17 @@ const messageOf = (errors: readonly { readonly message: string }[] | undefined):
 const suiteFailures = (suite: TestModule | TestSuite): string[] =>
   suite.errors().map(({ message }) => `${suite.type === 'suite' ? suite.fullName : 'the file'}: ${firstLine(message)}`);
 
-const moduleFailures = (module: TestModule): string[] =>
-  [
-    ...[module, ...module.children.allSuites()].flatMap(suiteFailures),
-    ...[...module.children.allTests('failed')].map((test) => `${test.fullName}: ${messageOf(test.result().errors)}`),
-  ].map((text) => `${module.relativeModuleId}: ${text}`);
+const isUnsteady = (test: TestCase): boolean => test.diagnostic()?.flaky === true;
+
+const lineOf = (module: TestModule, test: TestCase): string =>
+  `${module.relativeModuleId}: ${test.fullName}: ${messageOf(test.result().errors)}`;
+
+const moduleFailures = (module: TestModule): string[] => [
+  ...[module, ...module.children.allSuites()]
+    .flatMap(suiteFailures)
+    .map((text) => `${module.relativeModuleId}: ${text}`),
+  ...[...module.children.allTests('failed')].map((test) => lineOf(module, test)),
+];
 
 /** What a run comes to. `unhandled` are errors outside of any test, which the runner's own reports do not hold. */
 export const totalsOf = (
@@ -26,7 +32,11 @@ export const totalsOf = (
     ...modules.flatMap(moduleFailures),
     ...unhandled.map(({ message }) => `outside of any test: ${firstLine(message)}`),
   ];
-  return { passed: count('passed'), failed: failures.length, skipped: count('skipped') + count('pending'), failures };
+  const unsteady = modules.flatMap((module) =>
+    [...module.children.allTests('passed')].filter(isUnsteady).map((test) => lineOf(module, test)),
+  );
+  const skipped = count('skipped') + count('pending');
+  return { passed: count('passed'), failed: failures.length, skipped, failures, unsteady };
 };
 
 /** Writes the totals of a run to the file of SAC_TEST_TOTALS. */

@@ -298,8 +298,8 @@ describe('a lost connection', () => {
 });
 
 describe('a stream cut at random bytes', () => {
+  const seed = Number(process.env['SAC_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
   it('arrives whole and once', async () => {
-    const seed = Number(process.env['SAC_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
     let random = seed;
     const next = (below: number): number => {
       random = (random * 1_103_515_245 + 12_345) % 2 ** 31;
