@@ -31,6 +31,8 @@ export interface SidecarParts {
   readonly cli: CliName;
   readonly gateway: GatewayAddress;
   readonly layout: Layout;
+  /** Null where there are no pods. */
+  readonly podUid: string | null;
   readonly activity: ActivitySource;
   readonly log: (message: string, fields?: LogFields) => void;
   /** Called with every state of the terminal server, null when it is away. */
@@ -86,6 +88,7 @@ export class Sidecar {
     this.#reporter = new Reporter(
       () => this.#content(),
       (report, signal) => this.#gateway.report(report, signal),
+      parts.podUid,
     );
     this.#hooks = new HookServer((event) => this.#onHook(event));
   }

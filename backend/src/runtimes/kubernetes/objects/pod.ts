@@ -107,7 +107,11 @@ const sidecarContainer = (parts: PodParts): V1Container => ({
   name: 'sidecar',
   image: parts.image,
   command: program('pod-sidecar', '--max-semi-space-size=2'),
-  env: [...common(parts).env, ...variables({ [podVariables.internalUrl]: parts.internalUrl })],
+  env: [
+    ...common(parts).env,
+    ...variables({ [podVariables.internalUrl]: parts.internalUrl }),
+    { name: podVariables.podUid, valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+  ],
   resources: helperResources,
   volumeMounts: [
     onVolume('home', podPaths.home, true),
