@@ -79,7 +79,6 @@ export const activityStates = ['starting', 'ready', 'working', 'waiting', 'ended
 
 /** Everything a sandbox says about itself. `sequence` grows by one per report within one sidecar process. */
 export const SandboxReport = strict({
-  /** New with each sidecar process; in a cluster it tells the pod it speaks from, see `isFromPod`. */
   sidecarId: Type.String({ maxLength: 64 }),
   sequence: Type.Integer(),
   activity: strict({
@@ -102,11 +101,3 @@ export const SandboxReport = strict({
   ),
 });
 export type SandboxReport = Static<typeof SandboxReport>;
-
-/** `unique` is random, of at most 24 characters. */
-export const sidecarIdOf = (podUid: string | null, unique: string): string =>
-  podUid === null ? unique : `${podUid}.${unique}`;
-
-/** Whether a report is of this pod: an agent's next pod has the same name and may have the same generation. */
-export const isFromPod = ({ sidecarId }: Pick<SandboxReport, 'sidecarId'>, podUid: string): boolean =>
-  sidecarId.startsWith(`${podUid}.`);

@@ -51,8 +51,6 @@ export const podVariables = {
   generation: 'SAC_GENERATION',
   /** Internal listener of the gateway, `http://host:port`. */
   internalUrl: 'SAC_INTERNAL_URL',
-  /** Of this pod; the sidecar's reports name it. */
-  podUid: 'SAC_POD_UID',
 } as const;
 
 export const PodConfiguration = Type.Pick(SupervisorConfig, [

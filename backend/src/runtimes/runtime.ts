@@ -73,11 +73,6 @@ export interface ObservedSandbox {
   readonly phases: readonly StartPhase[];
   readonly failure: AgentFailure | null;
   readonly upstream: Upstream | null;
-  /**
-   * Of a sandbox that starts: its pod, and where the terminal server will be. The cluster tells up to two seconds late that it is;
-   * the sandbox's own report from that pod does at once. Absent: only the runtime's word counts.
-   */
-  readonly expected?: { readonly podUid: string; readonly upstream: Upstream };
 }
 
 export interface Isolation {

@@ -20,7 +20,6 @@ const sidecar = await startPodSidecar({
   places: podPaths,
   generation: variableOf(process.env, podVariables.generation),
   internalUrl: variableOf(process.env, podVariables.internalUrl),
-  podUid: process.env[podVariables.podUid] ?? null,
   log,
 }).catch(fail);
 log('ready');

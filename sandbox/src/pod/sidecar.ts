@@ -28,8 +28,6 @@ export interface PodSidecarOptions {
   readonly places: PodPlaces;
   readonly generation: string;
   readonly internalUrl: string;
-  /** Null in a pod that was made before its sidecar was told. */
-  readonly podUid: string | null;
   readonly log: (message: string, fields?: LogFields) => void;
 }
 
@@ -41,7 +39,6 @@ export const startPodSidecar = async ({
   places,
   generation,
   internalUrl,
-  podUid,
   log,
 }: PodSidecarOptions): Promise<Pick<Sidecar, 'close'>> => {
   const target = targetOf(internalUrl);
@@ -53,7 +50,6 @@ export const startPodSidecar = async ({
     cli: config.cli,
     gateway: { target, credential: await readSecret(places, podFiles.credential) },
     layout,
-    podUid,
     activity: profiles[config.cli].prepare(config, layout.inside).activity,
     log,
     onControlState: (state) => {

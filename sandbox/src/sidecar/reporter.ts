@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { sidecarIdOf, type SandboxReport } from '@sac/contracts';
+import type { SandboxReport } from '@sac/contracts';
 import { Backoff } from './backoff.ts';
 
 /** Changes within this time become one report. */
@@ -15,7 +15,7 @@ export type ReportContent = Omit<SandboxReport, 'sidecarId' | 'sequence'>;
 
 /** Sends the sandbox's state whenever it changed, one report at a time, always the newest. */
 export class Reporter {
-  readonly #sidecarId: string;
+  readonly #sidecarId = randomUUID();
   readonly #send: (report: SandboxReport, signal: AbortSignal) => Promise<void>;
   readonly #content: () => ReportContent;
   #sequence = 0;
@@ -24,12 +24,7 @@ export class Reporter {
   #creditAtMs = performance.now();
   #wake: (() => void) | null = null;
 
-  constructor(
-    content: () => ReportContent,
-    send: (report: SandboxReport, signal: AbortSignal) => Promise<void>,
-    podUid: string | null,
-  ) {
-    this.#sidecarId = sidecarIdOf(podUid, randomBytes(12).toString('hex'));
+  constructor(content: () => ReportContent, send: (report: SandboxReport, signal: AbortSignal) => Promise<void>) {
     this.#content = content;
     this.#send = send;
   }

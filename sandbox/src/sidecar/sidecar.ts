@@ -31,8 +31,6 @@ export interface SidecarParts {
   readonly cli: CliName;
   readonly gateway: GatewayAddress;
   readonly layout: Layout;
-  /** Null where there are no pods. */
-  readonly podUid: string | null;
   readonly activity: ActivitySource;
   readonly log: (message: string, fields?: LogFields) => void;
   /** Called with every state of the terminal server, null when it is away. */
@@ -88,7 +86,6 @@ export class Sidecar {
     this.#reporter = new Reporter(
       () => this.#content(),
       (report, signal) => this.#gateway.report(report, signal),
-      parts.podUid,
     );
     this.#hooks = new HookServer((event) => this.#onHook(event));
   }

@@ -72,7 +72,6 @@ export class Supervisor {
           credential: this.#config.internalCredential,
         },
         layout: this.#layout,
-        podUid: null,
         activity: prepared.cli.activity,
         log: (message, fields) => this.#log.write(message, fields),
         onControlState: (state) => this.#onControlState(state),

@@ -78,9 +78,8 @@ export const createTerminalServer = async (options: TerminalServerOptions): Prom
   try {
     await registerConnections(viewers, { terminals, records, tokens: new InnerTokens(options.spec) });
     await registerControl(control, terminals, options.spec.workspaceDir);
-    await listen(viewers, options.terminalListen);
-    // Last: whoever reaches this one says that viewers may come.
     await listen(control, options.controlListen);
+    await listen(viewers, options.terminalListen);
   } catch (error) {
     await close();
     throw error;

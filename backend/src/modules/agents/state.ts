@@ -1,6 +1,6 @@
 import type { Agent, AgentFailure, AgentStatus, SandboxReport } from '@sac/contracts';
 import type { ObservedSandbox, Runtime } from '../../runtimes/runtime.ts';
-import { currentReport, deriveStatus, withReport, type StatusInput } from '../reconciler/status.ts';
+import { currentReport, deriveStatus, type StatusInput } from '../reconciler/status.ts';
 import { readPodValues } from '../pods/values.ts';
 import { mayRunAgents } from './policy.ts';
 import type { AgentRecord } from './records.ts';
@@ -37,7 +37,7 @@ export const stateOf = (record: AgentRecord, deps: StateDeps): AgentState => {
     mayRun: mayRunAgents(owner.role, isolation, deps.allowUnisolated),
     startFailure: standingFailure(row.start_failure, deps.demo),
   };
-  const observed = withReport(deps.runtime.observed().get(row.uid), record.report);
+  const observed = deps.runtime.observed().get(row.uid);
   const configurationChanged = row.spec_hash !== specHashOf(record, deps);
   const input = { wanted, observed, report: record.report, configurationChanged, isolation };
   return { wanted, observed, status: deriveStatus(input), report: currentReport(input) };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sandboxReport } from '../../../test/agents.ts';
 import type { ObservedSandbox } from '../../runtimes/runtime.ts';
-import { currentReport, deriveStatus, withReport, type StatusInput } from './status.ts';
+import { currentReport, deriveStatus, type StatusInput } from './status.ts';
 
 const failure = { code: 'cli_install_failed', reason: 'No network.', fix: 'Check it.', output: null };
 const sandbox = (changes: Partial<ObservedSandbox> = {}): ObservedSandbox => ({
@@ -140,44 +140,6 @@ describe('status of an agent', () => {
     expect(deriveStatus(input({ observed: sandbox({ upstream, generation: 2 }) })).reachable).toBe(false);
     expect(deriveStatus(input({ ...running, wanted: { ...wanted, desired: 'asleep' } })).reachable).toBe(false);
     expect(deriveStatus(input({ observed: undefined })).reachable).toBe(false);
-  });
-
-  it('can be reached when its own report says so from the pod that is expected, before the cluster does', () => {
-    const upstream = { kind: 'tcp', host: '10.0.0.9', port: 7681, fallbackHost: 'pod' } as const;
-    const phase = { startedAt: null, durationMs: null, detail: null, progress: null };
-    const starting = sandbox({
-      state: 'starting',
-      expected: { podUid: 'its-pod', upstream },
-      phases: [
-        { ...phase, name: 'starting', state: 'active', startedAt: '2026-11-21T10:59:58.000Z', detail: 'creating' },
-        { ...phase, name: 'syncing', state: 'pending' },
-        { ...phase, name: 'ready', state: 'pending' },
-      ],
-    });
-    const from = (sidecarId: string, changes = {}) => saying('starting', { sidecarId, ...changes });
-    const seen = withReport(starting, from('its-pod.1'));
-    expect(seen).toMatchObject({ state: 'running', upstream });
-    expect(seen?.phases.map(({ state, durationMs }) => [state, durationMs])).toEqual([
-      ['done', 2_000],
-      ['done', 0],
-      ['pending', null],
-    ]);
-    expect(deriveStatus(input({ observed: seen, report: from('its-pod.1') }))).toMatchObject({
-      state: 'starting',
-      reachable: true,
-    });
-    const unheard = [
-      null,
-      from('its-pod-too.1'),
-      from('its-pod.1', { terminals: [] }),
-      { ...from('its-pod.1'), generation: 2 },
-    ];
-    for (const report of unheard) expect(withReport(starting, report)).toBe(starting);
-    const { expected, ...unexpected } = starting;
-    expect(expected).toBeDefined();
-    expect(withReport(unexpected, from('its-pod.1'))).toBe(unexpected);
-    const lost = sandbox({ ...starting, state: 'failed' });
-    expect(withReport(lost, from('its-pod.1'))).toBe(lost);
   });
 
   it('takes a report only from the sandbox that runs and is wanted', () => {

@@ -1,5 +1,4 @@
 import {
-  isFromPod,
   startPhaseNames,
   type AgentFailure,
   type AgentStatus,
@@ -18,27 +17,6 @@ export interface StatusInput {
   readonly configurationChanged: boolean;
   readonly isolation: Isolation;
 }
-
-/** The terminal server runs: of the phases only `ready` is missing, which its CLI decides. */
-const startedPhases = (phases: readonly StartPhase[], at: string): StartPhase[] =>
-  phases.map((phase) => {
-    if (phase.name === 'ready' || !['active', 'pending'].includes(phase.state)) return phase;
-    const startedAt = phase.startedAt ?? at;
-    const durationMs = Math.max(0, Date.parse(at) - Date.parse(startedAt));
-    return { ...phase, state: 'done', startedAt, durationMs, detail: null };
-  });
-
-/** What is seen of a sandbox, together with what it says of itself: that it can be reached it knows before the cluster does. */
-export const withReport = (
-  observed: ObservedSandbox | undefined,
-  stored: StatusInput['report'],
-): ObservedSandbox | undefined => {
-  if (observed?.state !== 'starting' || observed.expected === undefined) return observed;
-  const { podUid, upstream } = observed.expected;
-  const report = stored?.generation === observed.generation ? stored.report : null;
-  if (report === null || !isFromPod(report, podUid) || report.terminals.length === 0) return observed;
-  return { ...observed, state: 'running', upstream, phases: startedPhases(observed.phases, report.activity.since) };
-};
 
 type Derived = Pick<AgentStatus, 'state' | 'since' | 'activity' | 'phases' | 'failure'>;
 

@@ -117,22 +117,6 @@ describe('a sandbox as its objects show it', () => {
     expect(starting({ ...agent, started: true }, ended)).toMatchObject({ state: 'starting', upstream: null });
   });
 
-  it('tells where a pod that starts for the first time will answer, and nothing once it has run or when something is wrong', () => {
-    const starting = (agent: V1ContainerStatus, status: V1PodStatus = {}) =>
-      look(objects(podWith({ podIP: '10.0.0.9', containerStatuses: [agent, sidecar], ...status })))?.sandbox;
-    const agent = { ...container('agent', { running: { startedAt: at(905) } }), ready: false, started: false };
-    const expected = { podUid: 'pod-uid', upstream: { host: '10.0.0.9', port: 7681 } };
-    expect(starting(agent)).toMatchObject({ state: 'starting', upstream: null, expected });
-    // The kubelet tells of the address before it tells that the container runs.
-    expect(starting(container('agent', { waiting: { reason: 'ContainerCreating' } }))).toMatchObject({ expected });
-    expect(starting(agent, { podIP: '' })?.expected).toBeUndefined();
-    expect(starting({ ...agent, started: true })?.expected).toBeUndefined();
-    expect(starting({ ...agent, restartCount: 1 })?.expected).toBeUndefined();
-    expect(starting(container('agent', { waiting: { reason: 'ErrImagePull' } }))?.expected).toBeUndefined();
-    const ended = podWith({ podIP: '10.0.0.9', containerStatuses: [agent, sidecar] }, { deletionTimestamp: at(990) });
-    expect(look(objects(ended))?.sandbox.expected).toBeUndefined();
-  });
-
   it('is the same for everybody who looks, whenever', () => {
     expect(look(objects(running), NOW_MS + 3_600_000)).toEqual(look(objects(running)));
   });

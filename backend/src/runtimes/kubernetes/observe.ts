@@ -1,9 +1,8 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import type { ObservedSandbox } from '../runtime.ts';
-import { TERMINAL_PORT, type Upstream } from '@sac/contracts';
+import { TERMINAL_PORT } from '@sac/contracts';
 import { podHostOf } from './names.ts';
 import { generationOf, setGenerationOf, specHashOf } from './objects/identity.ts';
-import { AGENT_CONTAINER } from './objects/pod.ts';
 import { detailOf, problemOf, type Problem } from './problems.ts';
 import type { SandboxObjects } from './sandbox-objects.ts';
 import { begunMs, createdMs, failedPhases, phasesBeforePod, phasesOfPod, readySinceMs } from './start-phases.ts';
@@ -37,21 +36,9 @@ const endingSinceMs = ({ metadata }: V1Pod): number => {
     : new Date(deletionTimestamp).getTime() - deletionGracePeriodSeconds * 1_000;
 };
 
-const upstreamOf = ({ name, namespace, pod }: SandboxObjects, clusterDomain: string): Upstream => {
+const upstreamOf = ({ name, namespace, pod }: SandboxObjects, clusterDomain: string): ObservedSandbox['upstream'] => {
   const fallbackHost = podHostOf(name, namespace, clusterDomain);
   return { kind: 'tcp', host: pod?.status?.podIP ?? fallbackHost, port: TERMINAL_PORT, fallbackHost };
-};
-
-/**
- * Where the terminal server of a pod will be that starts for the first time. Once it has run, its own word does not count any more: a
- * pod may be cut off and its last report still be there.
- */
-const expectedOf = (objects: SandboxObjects, clusterDomain: string): Pick<ObservedSandbox, 'expected'> => {
-  const podUid = objects.pod?.metadata?.uid;
-  const agent = objects.pod?.status?.containerStatuses?.find(({ name }) => name === AGENT_CONTAINER);
-  if (podUid === undefined || !objects.pod?.status?.podIP || agent?.restartCount !== 0 || agent.started === true)
-    return {};
-  return { expected: { podUid, upstream: upstreamOf(objects, clusterDomain) } };
 };
 
 /** What a person sees of a start that does not go on. */
@@ -102,7 +89,7 @@ export const observe = (objects: SandboxObjects, options: ObserveOptions): Obser
       upstream: upstreamOf(objects, options.clusterDomain),
     });
   const found = problemOf(objects, options.waitedMs, options.patienceMs);
-  if (found === null) return final(hasPod ? { ...started, ...expectedOf(objects, options.clusterDomain) } : started);
+  if (found === null) return final(started);
   return {
     sandbox: troubled(started, found, options.nowMs),
     recheckAfterMs: found.isFinal ? null : Math.max(1_000, options.patienceMs - options.waitedMs),

@@ -107,11 +107,7 @@ const sidecarContainer = (parts: PodParts): V1Container => ({
   name: 'sidecar',
   image: parts.image,
   command: program('pod-sidecar', '--max-semi-space-size=2'),
-  env: [
-    ...common(parts).env,
-    ...variables({ [podVariables.internalUrl]: parts.internalUrl }),
-    { name: podVariables.podUid, valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
-  ],
+  env: [...common(parts).env, ...variables({ [podVariables.internalUrl]: parts.internalUrl })],
   resources: helperResources,
   volumeMounts: [
     onVolume('home', podPaths.home, true),
