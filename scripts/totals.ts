@@ -79,7 +79,7 @@ const inOneLine = (text: string): string =>
 const errorText = ({ message, location }: PlaywrightError): string =>
   `${location === undefined ? '' : `line ${location.line}: `}${inOneLine(message ?? 'unknown error')}`;
 
-const namesOf = (suite: PlaywrightSuite, state: 'unexpected' | 'flaky'): string[] => [
+const linesOf = (suite: PlaywrightSuite, state: 'unexpected' | 'flaky'): string[] => [
   ...suite.specs.flatMap(({ title, tests }) =>
     tests
       .filter(({ status }) => status === state)
@@ -88,15 +88,15 @@ const namesOf = (suite: PlaywrightSuite, state: 'unexpected' | 'flaky'): string[
         return `${suite.file}: ${title}: ${errorText(error ?? {})}`;
       }),
   ),
-  ...(suite.suites ?? []).flatMap((inner) => namesOf(inner, state)),
+  ...(suite.suites ?? []).flatMap((inner) => linesOf(inner, state)),
 ];
 
 const playwrightTotals = ({ stats, suites, errors }: PlaywrightReport): Totals => ({
   passed: stats.expected + stats.flaky,
   failed: stats.unexpected + errors.length,
   skipped: stats.skipped,
-  failures: [...suites.flatMap((suite) => namesOf(suite, 'unexpected')), ...errors.map(errorText)],
-  unsteady: suites.flatMap((suite) => namesOf(suite, 'flaky')),
+  failures: [...suites.flatMap((suite) => linesOf(suite, 'unexpected')), ...errors.map(errorText)],
+  unsteady: suites.flatMap((suite) => linesOf(suite, 'flaky')),
 });
 
 /**

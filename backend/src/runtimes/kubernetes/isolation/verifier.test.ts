@@ -107,11 +107,11 @@ it('keeps a good finding while an attempt reaches nothing, says so, and tries ag
   expect(attempts).toBe(2);
 });
 
-it('two servers that begin at the same moment try once: the one whose attempt was replaced waits for the other', async () => {
+it('two servers that begin at the same moment agree on one attempt: the one whose own was replaced waits for the other', async () => {
   outcome = null;
   const both = [await started(), await started()];
   await vi.waitFor(() => expect(attempts).toBe(2), WAIT);
-  // Longer than a round: the first one has noticed, and says neither that agents are apart nor that they are not.
+  // Longer than a round: the first one has noticed, and does not say that agents are not kept apart.
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   for (const { isolation } of both) expect(isolation.detail).toContain('being found out right now');
   outcome = GOOD;
