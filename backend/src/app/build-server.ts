@@ -21,6 +21,7 @@ import { registerApiPage } from './openapi.ts';
 import { createOriginCheck } from './origin-check.ts';
 import { registerRoutes, requireAccessRules, userOf } from './route-registry.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
+import { buildSerializer } from './serialization.ts';
 import { registerSite } from './site.ts';
 import { handleUpgrades } from './upgrade.ts';
 import { validatorCompiler } from './validation.ts';
@@ -67,6 +68,7 @@ const serverOptions = (deps: ServerDeps): FastifyHttpOptions<Server, Logger> => 
   requestIdHeader: false,
   exposeHeadRoutes: false,
   routerOptions: { maxParamLength: 200 },
+  schemaController: { compilersFactory: { buildSerializer } },
   http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
   clientErrorHandler: answerClientError,
   frameworkErrors: (err, request, reply) => {

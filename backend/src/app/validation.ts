@@ -33,15 +33,24 @@ const refuse = (part: string, errors: readonly ErrorObject[]): AppError => {
 
 const isSmall = (data: unknown): boolean => JSON.stringify(data)?.length <= ALL_PROBLEMS_MAX_BYTES;
 
+/** Compiled for the first data that is checked: for all routes at once that takes seconds of every start on a busy machine. */
+const lateValidator = (ajv: Ajv, schema: object): ((data: unknown) => readonly ErrorObject[] | null) => {
+  let check: ValidateFunction | null = null;
+  return (data) => {
+    check ??= ajv.compile(schema);
+    return check(data) ? null : (check.errors ?? []);
+  };
+};
+
 /** Fastify's hook for compiled validators; failures arrive at the error mapper as AppError `invalid_request`. */
 export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
   const part = httpPart ?? 'body';
-  const check: ValidateFunction = (part === 'body' ? bodyFast : text).compile(schema);
-  const thorough = part === 'body' ? bodyThorough.compile(schema) : null;
+  const problemsOf = lateValidator(part === 'body' ? bodyFast : text, schema);
+  const allProblemsOf = lateValidator(bodyThorough, schema);
   return (data: unknown) => {
-    if (check(data)) return { value: data };
-    const first = check.errors ?? [];
-    if (thorough === null || !isSmall(data) || thorough(data)) return { error: refuse(part, first) };
-    return { error: refuse(part, thorough.errors ?? first) };
+    const problems = problemsOf(data);
+    if (problems === null) return { value: data };
+    const all = part === 'body' && isSmall(data) ? allProblemsOf(data) : null;
+    return { error: refuse(part, all ?? problems) };
   };
 };
