@@ -39,6 +39,14 @@ export class PodWatch {
     return { createdMs, readyMs: readyMs ?? 0 };
   }
 
+  /** When the first pod of those became ready. */
+  async firstReady(isOneOf: (name: string) => boolean, timeoutMs: number): Promise<number> {
+    const times = (): number[] =>
+      [...this.#pods].flatMap(([name, { readyMs }]) => (readyMs !== null && isOneOf(name) ? [readyMs] : []));
+    await eventually('a pod is ready', async () => times().length > 0, timeoutMs);
+    return Math.min(...times());
+  }
+
   /** Forgets a pod, so that the next one of the same name counts as new. */
   forget(name: string): void {
     this.#pods.delete(name);
