@@ -14,6 +14,7 @@ import { createLeftObjects } from './left-objects.ts';
 import { checkAgentUid, objectName, shardOf } from './names.ts';
 import { generationOf, setGenerationOf, type Identity } from './objects/identity.ts';
 import type { PodParts } from './objects/pod.ts';
+import { PodNudges } from './pod-nudges.ts';
 import { PodUsage } from './pod-usage.ts';
 import { Pacer } from './pacer.ts';
 import { Repairs } from './repairs.ts';
@@ -41,6 +42,7 @@ class KubernetesRuntime implements Runtime {
   readonly #pacer = new Pacer(CREATES_PER_SECOND);
   readonly #abort = new AbortController();
   readonly #repairs: Repairs;
+  readonly #nudges: PodNudges;
   readonly #usage: PodUsage;
   readonly #isolation: IsolationVerifier | null;
   readonly #views: SandboxViews;
@@ -89,6 +91,7 @@ class KubernetesRuntime implements Runtime {
             client: this.#client,
             pod: { ...options.pod, egress: options.widestEgress },
           });
+    this.#nudges = new PodNudges({ client: this.#client, logger: options.logger, signal: this.#abort.signal });
     this.#usage = new PodUsage(this.#client, this.#abort.signal);
     this.#repairs = new Repairs({
       ...options,
@@ -329,6 +332,8 @@ class KubernetesRuntime implements Runtime {
 
   #changed(agentUid: string): void {
     this.#repairs.look(agentUid);
+    const objects = this.#watch.find(agentUid);
+    if (objects !== undefined) this.#nudges.look(objects);
     this.#views.refresh(agentUid);
   }
 }

@@ -21,6 +21,8 @@ export const annotationNames = {
   specHash: 'sac.dev/spec-hash',
 } as const;
 
+/** When a pod was last changed for nothing but that its kubelet looks at it again. */
+export const NUDGED_AT = 'sac.dev/nudged-at';
 /** Since when nobody knows the agent of a set or Service. */
 export const ORPHAN_SINCE = 'sac.dev/orphan-since';
 /** Uid of the agent that an administrator gave a volume to: its labels were changed on purpose. */
