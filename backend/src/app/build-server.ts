@@ -15,16 +15,17 @@ import { registerAuthHook, type Authenticate } from './auth-hook.ts';
 import { sendError } from './error-mapper.ts';
 import type { GatewayDeps } from './gateway-deps.ts';
 import { registerHealth } from './health.ts';
+import { Late } from './late.ts';
 import { redactUrl } from './logging.ts';
 import { registerMetrics, type Metrics } from './metrics.ts';
 import { registerApiPage } from './openapi.ts';
 import { createOriginCheck } from './origin-check.ts';
 import { registerRoutes, requireAccessRules, userOf } from './route-registry.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
-import { buildSerializer } from './serialization.ts';
+import { lateSerializers } from './serialization.ts';
 import { registerSite } from './site.ts';
 import { handleUpgrades } from './upgrade.ts';
-import { validatorCompiler } from './validation.ts';
+import { lateValidators } from './validation.ts';
 
 export const DEFAULT_BODY_LIMIT_BYTES = 256 * 1024;
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -55,7 +56,7 @@ const answerClientError = (err: NodeJS.ErrnoException, socket: Socket): void => 
   else refuse(socket, BAD_REQUEST);
 };
 
-const serverOptions = (deps: ServerDeps): FastifyHttpOptions<Server, Logger> => ({
+const serverOptions = (deps: ServerDeps, late: Late): FastifyHttpOptions<Server, Logger> => ({
   loggerInstance: deps.logger,
   logController: new LogController({ disableRequestLogging: true }),
   trustProxy: deps.config.trustedProxies.length === 0 ? false : [...deps.config.trustedProxies],
@@ -68,7 +69,7 @@ const serverOptions = (deps: ServerDeps): FastifyHttpOptions<Server, Logger> => 
   requestIdHeader: false,
   exposeHeadRoutes: false,
   routerOptions: { maxParamLength: 200 },
-  schemaController: { compilersFactory: { buildSerializer } },
+  schemaController: { compilersFactory: { buildSerializer: lateSerializers(late) } },
   http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: 16 * 1024 },
   clientErrorHandler: answerClientError,
   frameworkErrors: (err, request, reply) => {
@@ -135,8 +136,11 @@ const logRequests = (app: FastifyInstance): void => {
 
 /** The HTTP edge: everything that is the same for all routes. Nothing listens yet. */
 export const buildServer = async (deps: ServerDeps): Promise<FastifyInstance> => {
-  const app = Fastify(serverOptions(deps)) as unknown as FastifyInstance;
-  app.setValidatorCompiler(validatorCompiler);
+  const late = new Late();
+  const app = Fastify(serverOptions(deps, late)) as unknown as FastifyInstance;
+  app.setValidatorCompiler(lateValidators(late));
+  app.addHook('onListen', async () => void late.makeAll());
+  app.addHook('onClose', async () => late.end());
   app.setErrorHandler(sendError);
   requireAccessRules(app);
   app.removeContentTypeParser('text/plain');

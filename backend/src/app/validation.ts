@@ -1,7 +1,8 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { Ajv, type ErrorObject } from 'ajv';
 import type { FastifySchemaCompiler } from 'fastify';
 import { AppError } from '../lib/app-error.ts';
 import { presentFieldProblems } from './field-problems.ts';
+import type { Late } from './late.ts';
 
 /** All problems of a body are worth finding only while it is small: each costs memory, and their number is the sender's choice. */
 const ALL_PROBLEMS_MAX_BYTES = 64 * 1024;
@@ -33,24 +34,20 @@ const refuse = (part: string, errors: readonly ErrorObject[]): AppError => {
 
 const isSmall = (data: unknown): boolean => JSON.stringify(data)?.length <= ALL_PROBLEMS_MAX_BYTES;
 
-/** Compiled for the first data that is checked: for all routes at once that takes seconds of every start on a busy machine. */
-const lateValidator = (ajv: Ajv, schema: object): ((data: unknown) => readonly ErrorObject[] | null) => {
-  let check: ValidateFunction | null = null;
-  return (data) => {
-    check ??= ajv.compile(schema);
-    return check(data) ? null : (check.errors ?? []);
+/**
+ * Fastify's hook for compiled validators, made late: for all routes at once that takes seconds of every start on a busy
+ * machine. Failures arrive at the error mapper as AppError `invalid_request`.
+ */
+export const lateValidators =
+  (late: Late): FastifySchemaCompiler<object> =>
+  ({ schema, httpPart }) => {
+    const part = httpPart ?? 'body';
+    const fast = late.of(() => (part === 'body' ? bodyFast : text).compile(schema), { common: true });
+    const thorough = late.of(() => bodyThorough.compile(schema), { common: false });
+    return (data: unknown) => {
+      if (fast()(data)) return { value: data };
+      const first = fast().errors ?? [];
+      if (part !== 'body' || !isSmall(data) || thorough()(data)) return { error: refuse(part, first) };
+      return { error: refuse(part, thorough().errors ?? first) };
+    };
   };
-};
-
-/** Fastify's hook for compiled validators; failures arrive at the error mapper as AppError `invalid_request`. */
-export const validatorCompiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
-  const part = httpPart ?? 'body';
-  const problemsOf = lateValidator(part === 'body' ? bodyFast : text, schema);
-  const allProblemsOf = lateValidator(bodyThorough, schema);
-  return (data: unknown) => {
-    const problems = problemsOf(data);
-    if (problems === null) return { value: data };
-    const all = part === 'body' && isSmall(data) ? allProblemsOf(data) : null;
-    return { error: refuse(part, all ?? problems) };
-  };
-};
