@@ -123,7 +123,10 @@ export const resumeFigures = async (): Promise<Figure[]> => {
   const playback = makePlayback(random, { seconds, bytesPerSecond: BYTES_PER_SECOND });
   const server = await TerminalServer.start(playback.script(PAUSE_SECONDS));
   try {
-    const { cuts, lostOrWrong, firstByteMs } = await measure(server, playback, random);
+    const { cuts, lostOrWrong, firstByteMs } = await measure(server, playback, random).catch((error: unknown) => {
+      const what = `seed ${settings.seed}; of the terminal server: ${server.process.lastWords}`;
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${what}`, { cause: error });
+    });
     const conditions =
       `${cuts} cuts at random bytes, ${TERMINALS * VIEWERS_PER_TERMINAL} viewers of ${TERMINALS} terminals with ` +
       `recorded output, away 0-${settings.awaySeconds} s, seed ${settings.seed}`;

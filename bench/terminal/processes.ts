@@ -80,6 +80,13 @@ export class Measured {
     return this.#lines.at(-1) ?? '';
   }
 
+  /** Whether it runs, and its last output: for the error of a measurement that broke off. */
+  get lastWords(): string {
+    const { exitCode, signalCode } = this.#child;
+    const state = exitCode === null && signalCode === null ? 'runs' : `ended with ${exitCode ?? signalCode}`;
+    return `it ${state}; its last lines:\n${this.#lines.join('\n')}`;
+  }
+
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const gone = once(this.#child, 'exit');

@@ -64,6 +64,8 @@ export class TestClient {
   state: StatePayload | null = null;
   title: string | null = null;
   closeInfo: CloseInfo | null = null;
+  /** Why the connection failed, in the words of the library. */
+  problem: string | null = null;
   /** Offset after the last byte received. */
   offset = 0;
   /** Called with every frame in order; a bench or an emulator hooks in here. */
@@ -86,6 +88,7 @@ export class TestClient {
       this.socket.once('open', resolve);
       this.socket.once('error', reject);
     });
+    this.socket.on('error', ({ message }) => (this.problem = message));
     this.opened.catch(() => undefined);
     this.closed = new Promise((resolve) => {
       this.socket.once('close', (code, reason) => {
@@ -151,7 +154,7 @@ export class TestClient {
       const leftMs = deadline - performance.now();
       if (leftMs <= 0)
         throw new Error(
-          `${what}: not within ${timeoutMs} ms; closed ${JSON.stringify(this.closeInfo)}, last output ${JSON.stringify(this.recentText.slice(-300))}`,
+          `${what}: not within ${timeoutMs} ms; closed ${JSON.stringify(this.closeInfo)} (${this.problem ?? 'no error'}), last output ${JSON.stringify(this.recentText.slice(-300))}`,
         );
       await this.#change(Math.min(leftMs, 100));
     }
