@@ -9,12 +9,16 @@ const run = (state: MachineState, event: MachineEvent, now = 1_000, random = 0.5
   transition(state, event, now, random);
 
 describe('retry delay', () => {
-  it('grows from 250 ms to 15 s, slowly while a restart may still be over in a moment, with full jitter', () => {
-    expect([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 100].map((attempt) => reconnectDelayMs(attempt, 1))).toEqual([
-      250, 500, 500, 500, 750, 1_000, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000,
-    ]);
-    expect(reconnectDelayMs(8, 0)).toBe(0);
-    expect(reconnectDelayMs(8, 0.5)).toBe(1_000);
+  const waits = (random: number) =>
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 100].map((attempt) => reconnectDelayMs(attempt, random));
+
+  it('grows to 15 s, slowly while a restart may still be over in a moment', () => {
+    expect(waits(1)).toEqual([250, 500, 500, 500, 500, 500, 500, 750, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+  });
+
+  it('is spread from nothing for the first attempt, and from half of the longest for those after it', () => {
+    expect(waits(0)).toEqual([0, 250, 250, 250, 250, 250, 250, 375, 500, 1_000, 2_000, 4_000, 7_500, 7_500]);
+    expect([1, 2, 13].map((attempt) => reconnectDelayMs(attempt, 0.5))).toEqual([125, 375, 11_250]);
   });
 });
 
