@@ -1,44 +1,40 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 
-const SAY_EVERY_MS = 10_000;
 const READY_WITHIN_MS = 20_000;
 const LOOK_EVERY_MS = 10;
 
-/** What a ws-proxy that runs by itself hears from api-gateway: that nobody has signed out. */
+/**
+ * What a ws-proxy that runs by itself hears from api-gateway: that nobody has signed out. In a thread of its own: a proxy takes no
+ * terminal before it has heard it, and must not wait for a measurement that is busy.
+ */
 export class SignOutFeed {
-  readonly #server: Server;
+  readonly #worker: Worker;
+  readonly #port: number;
 
-  private constructor(server: Server) {
-    this.#server = server;
+  private constructor(worker: Worker, port: number) {
+    this.#worker = worker;
+    this.#port = port;
   }
 
   static async start(): Promise<SignOutFeed> {
-    const server = createServer((_request, response) => {
-      const say = (): void => void response.write('{"kind":"current"}\n');
-      const timer = setInterval(say, SAY_EVERY_MS);
-      response.once('close', () => clearInterval(timer));
-      say();
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    server.unref(); // a measurement that has ended does not wait for it
-    return new SignOutFeed(server);
+    const worker = new Worker(new URL('./sign-out-feed-thread.ts', import.meta.url));
+    const [port] = (await once(worker, 'message')) as [number];
+    worker.unref(); // a measurement that has ended does not wait for it
+    return new SignOutFeed(worker, port);
   }
 
   /** Environment of a ws-proxy that listens to this. */
   get env(): Readonly<Record<string, string>> {
-    const { port } = this.#server.address() as AddressInfo;
     return {
-      SAC_INTERNAL_URL: `http://127.0.0.1:${port}`,
+      SAC_INTERNAL_URL: `http://127.0.0.1:${this.#port}`,
       SAC_WS_PROXY_CREDENTIAL: 'credential-of-the-terminal-proxy-0123456789',
     };
   }
 
   close(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
+    void this.#worker.terminate();
   }
 }
 
