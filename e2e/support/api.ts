@@ -18,7 +18,7 @@ type Input<R extends Routes[RouteName]> = (ParamsOf<R> extends undefined ? unkno
 export interface ApiUser {
   readonly signedIn: SignedIn;
   call<N extends RouteName>(name: N, input: Input<Routes[N]>): Promise<ResponseOf<Routes[N]>>;
-  /** Signs in anew now rather than during what comes next. */
+  /** Signs in anew now, unless that was less than five minutes ago, rather than during what comes next. */
   renew(): Promise<void>;
 }
 

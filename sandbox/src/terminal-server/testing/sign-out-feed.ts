@@ -19,6 +19,7 @@ export class SignOutFeed {
   }
 
   static async start(): Promise<SignOutFeed> {
+    // Its file is no `*.worker.ts`: those become part of the product.
     const worker = new Worker(new URL('./sign-out-feed-thread.ts', import.meta.url));
     const [port] = (await once(worker, 'message')) as [number];
     worker.unref(); // a measurement that has ended does not wait for it
