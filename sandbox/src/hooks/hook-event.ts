@@ -80,9 +80,9 @@ export const toHookEvent = (cli: string, input: unknown): HookEvent | null => {
   };
 };
 
-const stringOrNull = (value: unknown): value is string | null => value === null || typeof value === 'string';
+const textOrNull = (value: unknown): value is string | null => value === null || typeof value === 'string';
 
-/** Checks a line received on the hook socket. */
+/** Checks a line received on the hook socket: whoever wrote it need not have been our hook. */
 export const parseHookLine = (line: string): HookEvent | null => {
   let value: unknown;
   try {
@@ -91,23 +91,23 @@ export const parseHookLine = (line: string): HookEvent | null => {
     return null;
   }
   if (!isFields(value)) return null;
-  const {
-    cli,
-    event,
-    sessionId,
-    subagentId,
-    prompt,
-    toolName,
-    toolDetail,
-    source,
-    reason,
-    notification,
-    backgroundTasks,
-    transcriptPath = null,
-  } = value;
+  const { cli, event, backgroundTasks, transcriptPath = null } = value;
   if (typeof cli !== 'string' || typeof event !== 'string') return null;
-  const texts = [sessionId, subagentId, prompt, toolName, toolDetail, source, reason, notification, transcriptPath];
-  if (!texts.every(stringOrNull)) return null;
+  const texts = ['sessionId', 'subagentId', 'prompt', 'toolName', 'toolDetail', 'source', 'reason', 'notification'];
+  if (![...texts.map((name) => value[name]), transcriptPath].every(textOrNull)) return null;
   if (backgroundTasks !== null && typeof backgroundTasks !== 'number') return null;
-  return value as unknown as HookEvent;
+  return {
+    cli: cli.slice(0, MAX_TEXT_CHARACTERS),
+    event: event.slice(0, MAX_TEXT_CHARACTERS),
+    sessionId: text(value['sessionId']),
+    subagentId: text(value['subagentId']),
+    prompt: text(value['prompt'], MAX_PROMPT_CHARACTERS),
+    toolName: text(value['toolName']),
+    toolDetail: text(value['toolDetail']),
+    source: text(value['source']),
+    reason: text(value['reason']),
+    notification: text(value['notification']),
+    backgroundTasks,
+    transcriptPath: text(transcriptPath, MAX_PATH_CHARACTERS),
+  };
 };

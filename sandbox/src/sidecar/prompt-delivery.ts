@@ -24,6 +24,8 @@ const READY_DEADLINE_MS = 24 * 3_600_000;
 const LOOK_AGAIN_MS = 700;
 const SETTLE_MS = 4_000;
 const GIVE_UP_MS = 25_000;
+/** Longer than all looks together, which would follow one another without a pause once this is over. */
+const HOOK_MS = 2 * GIVE_UP_MS;
 const LOOK_EVERY_MS = 1_000;
 /** CLIs other than Claude Code may take a return that comes together with a paste for a line of it. */
 const SUBMIT_APART_MS = 150;
@@ -84,8 +86,13 @@ export class PromptDelivery {
     const startedAtMs = Date.now();
     await store.write({ commandId: command.id, startedAtMs, result: null });
     const result = await this.#pasteAndSettle(command, startedAtMs);
-    await store.write({ commandId: command.id, startedAtMs, result });
+    await this.#keep(command, startedAtMs, result);
     return result;
+  }
+
+  /** What is known stays known on a full disk: the record that the paste began already keeps it from being sent twice. */
+  async #keep({ id }: PromptCommand, startedAtMs: number, result: CommandResult): Promise<void> {
+    await this.#parts.store.write({ commandId: id, startedAtMs, result }).catch(() => undefined);
   }
 
   async #waitUntilReady(signal: AbortSignal): Promise<boolean> {
@@ -106,27 +113,31 @@ export class PromptDelivery {
       : unknown(
           'The sandbox was interrupted while this prompt was being sent. Look at the terminal before sending it again.',
         );
-    await this.#parts.store.write({ commandId: command.id, startedAtMs, result });
+    await this.#keep(command, startedAtMs, result);
     return result;
   }
 
   async #pasteAndSettle(command: PromptCommand, startedAtMs: number): Promise<CommandResult> {
     const { source, transcriptHolds } = this.#parts;
-    const settled = this.#hooks.next((event) => this.#settles(event, command.text), GIVE_UP_MS);
+    const settled = this.#hooks.next((event) => this.#settles(event, command.text), HOOK_MS);
     const confirmed = settled.then((event) => event !== null);
+    const another = this.#hooks.next((event) => isSubmission(event) && !this.#settles(event, command.text), HOOK_MS);
+    let tookAnother = false;
+    void another.then((event) => (tookAnother ||= event !== null));
     try {
       await this.#pasteAndSubmit(command.text);
       if (source === 'none') return done;
       if (await within(confirmed, LOOK_AGAIN_MS)) return done;
       if (await this.#submitAgainOrSettled(command.text, confirmed)) return done;
       if (isBuiltIn(command.text)) return await this.#builtInResult(command.text);
-      return await this.#lookForSigns(command, startedAtMs, confirmed);
+      return await this.#lookForSigns(command, startedAtMs, { confirmed, tookAnother: () => tookAnother });
     } catch (error) {
       if (await transcriptHolds(command.text, startedAtMs)) return done;
       const reason = error instanceof Error ? error.message : String(error);
       return unknown(`The connection to the terminal was lost while this prompt was being sent (${reason}).`);
     } finally {
       settled.cancel();
+      another.cancel();
     }
   }
 
@@ -139,11 +150,14 @@ export class PromptDelivery {
     if (apart) await delay(SUBMIT_APART_MS).then(() => control.keys('\r'));
   }
 
-  /** The hook did not come in time: it may be late, or lost. The transcript tells too, and so does a turn that began with our text gone from the box. */
+  /**
+   * The hook did not come in time: it may be late, or lost. The transcript tells too, and so does a turn that began with our
+   * text gone from the box, unless the CLI says that another text began it.
+   */
   async #lookForSigns(
     command: PromptCommand,
     startedAtMs: number,
-    confirmed: Promise<boolean>,
+    { confirmed, tookAnother }: { readonly confirmed: Promise<boolean>; readonly tookAnother: () => boolean },
   ): Promise<CommandResult> {
     const { busy, control, transcriptHolds } = this.#parts;
     let returns = 0;
@@ -156,7 +170,7 @@ export class PromptDelivery {
       const inBox = boxShowsPrompt(box, command.text);
       // Claude Code puts /clear back into its box for as long as it clears, in front of what came meanwhile.
       const isBehind = boxShowsPromptBehindText(box, command.text);
-      if (busy() && !inBox && !isBehind) return done;
+      if (busy() && box !== null && !inBox && !isBehind && !tookAnother()) return done;
       if (busy()) continue;
       // A loaded machine draws the text late, and the return that came before it was lost.
       if (inBox && (returns += 1) <= MAX_RETURNS) await control.keys('\r');
@@ -166,14 +180,8 @@ export class PromptDelivery {
   }
 
   #settles(event: HookEvent, text: string): boolean {
-    const meaning = meaningOf(event.event);
-    if (meaning === 'SessionStart') return event.source === 'clear' && isClear(text);
-    return (
-      meaning === 'UserPromptSubmit' &&
-      event.subagentId === null &&
-      event.prompt !== null &&
-      holdsPrompt(event.prompt, text)
-    );
+    if (meaningOf(event.event) === 'SessionStart') return event.source === 'clear' && isClear(text);
+    return isSubmission(event) && event.prompt !== null && holdsPrompt(event.prompt, text);
   }
 
   /** A carriage return that came too early is lost and the text stays in the box: then it is sent once more, alone. */
@@ -198,6 +206,10 @@ export class PromptDelivery {
     await this.#parts.control.keys(clearKeys(Math.max(LEAST_CLEARED_LINES, lineCount(this.#lastPrompt))));
   }
 }
+
+/** The CLI took a text from its input box. */
+const isSubmission = ({ event, prompt, subagentId }: HookEvent): boolean =>
+  meaningOf(event) === 'UserPromptSubmit' && subagentId === null && prompt !== null;
 
 /** True when the promise became true in time. */
 const within = async (promise: Promise<boolean>, ms: number): Promise<boolean> => {

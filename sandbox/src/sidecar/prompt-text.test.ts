@@ -16,7 +16,7 @@ describe('holdsPrompt', () => {
     ['hello', 'hello'],
     ['a  b\n', 'a\tb'],
     ['<pasted_content id="1">\nline one\nline two\n</pasted_content>', 'line one\r\nline two  '],
-    ['left over text hello', 'hello'],
+    ['left over text one two three', 'one two three'],
     ['ab c', 'a\u0007b\u000b c\u0000'],
     ['caf\u00e9', 'cafe\u0301'],
     ['zerowidth 👩👧', 'zero\u200bwidth 👩\u200d👧\ufeff'],
@@ -28,6 +28,7 @@ describe('holdsPrompt', () => {
     ['', 'x'],
     ['x', '  '],
     ['banana split', 'banana'],
+    ['typed by hand: go', 'go'],
   ])('%j does not hold %j', (received, sent) => expect(holdsPrompt(received, sent)).toBe(false));
 });
 
@@ -51,6 +52,9 @@ describe('inputBoxText', () => {
   it('takes placeholders for empty', () => {
     expect(inputBoxText(screen('› Ask Codex to do anything'))).toBe('');
     expect(inputBoxText(screen('│ >   Type your message or @path/to/file   │'))).toBe('');
+  });
+  it('leaves out one border', () => {
+    expect(inputBoxText(screen('│ > a | b |  │'))).toBe('a | b |');
   });
   it('is null when there is no box', () => expect(inputBoxText(screen('hello', 'world'))).toBeNull());
 });
@@ -86,4 +90,10 @@ describe('boxShowsPromptBehindText', () => {
 it('isBuiltIn tells commands from paths', () => {
   expect(['/clear', '/model opus', ' /help ', '\u200b /clear'].map(isBuiltIn)).toEqual([true, true, true, true]);
   expect(['/etc/passwd is odd', 'see /clear', 'hello'].map(isBuiltIn)).toEqual([false, false, false]);
+});
+
+it('hostile text is looked at once, not once for each of its characters', () => {
+  const tags = '<pasted_content '.repeat(40_000);
+  expect(isPrompt(tags, 'x')).toBe(false);
+  expect(inputBoxText(screen(`> ${' '.repeat(100_000)}x`))).toBe('');
 });

@@ -14,7 +14,7 @@ const normalisePrompt = (text: string): string =>
     .replace(/[^\P{Cc}\t\r\n]/gu, '')
     .replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
     .normalize('NFC')
-    .replace(/<\/?pasted_content\b[^>]*>/g, ' ')
+    .replace(/<\/?pasted_content\b[^<>]*>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim();
 
@@ -24,25 +24,36 @@ export const isPrompt = (received: string, sent: string): boolean => {
   return text !== '' && normalisePrompt(received) === text;
 };
 
-/** Whether a received prompt is the one that was sent, or ends with it: text left in the box may stand before it. */
+/** So much of a prompt is nowhere by chance. */
+const TELLING_CHARACTERS = 8;
+
+/**
+ * Whether a received prompt is the one that was sent, or ends with it: text left in the box may stand before it. The end of
+ * what somebody typed may be a short prompt by chance.
+ */
 export const holdsPrompt = (received: string, sent: string): boolean => {
   const text = normalisePrompt(sent);
-  return text !== '' && normalisePrompt(received).endsWith(text);
+  const taken = normalisePrompt(received);
+  return text !== '' && (taken === text || (text.length >= TELLING_CHARACTERS && taken.endsWith(text)));
 };
 
 /** A backslash before Enter makes a new line instead of sending; white space at the end is no part of a prompt. */
 export const submittable = (text: string): string => (text.endsWith('\\') ? `${text} ` : text);
 
 /** `*` is Gemini's prompt while nothing asks for permission. */
-const BOX_LINE = /^\s*[│┃|]?\s*[❯›>*]\s?(.*?)\s*[│┃|]?\s*$/u;
+const BOX_START = /^\s*[│┃|]?\s*[❯›>*]\s?/u;
+const BOX_END = /[│┃|]$/u;
+/** Screens are what programs in the sandbox make of them. */
+const MAX_LINE_CHARACTERS = 1_000;
 const PLACEHOLDER = /^(?:Ask Codex to do anything|Type your message or @path\/to\/file|Try ".*)$/;
 
 /** What stands in the input box of a CLI's screen, null when no box can be made out. Only ever used to tell empty from not empty. */
 export const inputBoxText = (screen: Pick<Screen, 'lines'>): string | null => {
   for (let row = screen.lines.length - 1; row >= 0; row -= 1) {
-    const found = BOX_LINE.exec(screen.lines[row] ?? '');
-    if (found === null) continue;
-    const text = (found[1] ?? '').replaceAll('\u00a0', ' ').trim();
+    const line = (screen.lines[row] ?? '').slice(0, MAX_LINE_CHARACTERS);
+    const start = BOX_START.exec(line);
+    if (start === null) continue;
+    const text = line.slice(start[0].length).trim().replace(BOX_END, '').replaceAll('\u00a0', ' ').trim();
     return PLACEHOLDER.test(text) ? '' : text;
   }
   return null;
@@ -57,9 +68,6 @@ export const boxShowsPrompt = (box: string | null, sent: string): boolean => {
   const shown = normalisePrompt(box);
   return normalisePrompt(sent).startsWith(shown.slice(0, 40)) || PASTE_SIGN.test(shown);
 };
-
-/** So much of a prompt is not in the box by chance. */
-const TELLING_CHARACTERS = 8;
 
 /** Whether a prompt stands in the box behind other text, so that it cannot be sent as it is. */
 export const boxShowsPromptBehindText = (box: string | null, sent: string): boolean => {
