@@ -45,6 +45,21 @@ describe('main', () => {
     expect(second.sync?.stream).not.toBe(first.sync?.stream);
   });
 
+  it('shows a slow viewer the rest and how it ended, also when the next one runs already', async () => {
+    const lines = 200_000;
+    harness = await Harness.start({ main: `read _; seq ${lines}; echo last words; exit 3` });
+    const slow = harness.connect({ acknowledges: false });
+    await slow.untilSync();
+    slow.type('go\r');
+    await untilMain(harness, ({ restarts, running }) => restarts === 1 && running, 'restart');
+    expect(slow.closeInfo).toBeNull();
+    slow.onMessage = () => slow.send({ type: 'acknowledge', offset: slow.offset });
+    slow.send({ type: 'acknowledge', offset: slow.offset });
+    expect(await slow.closed).toEqual({ code: 1000, reason: 'process ended: code 3' });
+    expect(slow.state?.exit).toEqual({ code: 3, signal: null });
+    expect(slow.recentText).toContain('last words');
+  });
+
   it('gives up after five exits, keeps the last output, and a restart resets that', { timeout: 40_000 }, async () => {
     harness = await Harness.start({ main: 'printf "\\033[31mcannot start\\033[m: no model\\r\\n"; exit 4' });
     const main = await untilMain(harness, ({ gaveUp }) => gaveUp, 'giving up');

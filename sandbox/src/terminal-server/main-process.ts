@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import type { ExitStatus } from '@sac/contracts';
 import type { LaunchCommand, LaunchSpec, ResumeSpec } from '../launch-spec.ts';
-import { Terminal, type TerminalParts } from './terminal.ts';
+import { startedAgain, Terminal, type TerminalParts } from './terminal.ts';
 
 /** How often and how fast a CLI that keeps ending is started again. */
 export const restartPolicy = {
@@ -54,6 +54,8 @@ export class MainProcess {
   readonly #parts: TerminalParts;
   readonly #onChange: () => void;
   #terminal: Terminal | null = null;
+  /** The one before, while somebody reads the rest of it. */
+  #retired: Terminal | null = null;
   #restarts = 0;
   #quickExits = 0;
   #exitTimes: number[] = [];
@@ -101,13 +103,16 @@ export class MainProcess {
   async close(code: number, reason: string): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#retired?.close(code, reason);
     this.#terminal?.close(code, reason);
     await this.#terminal?.whenGone;
   }
 
   #start(): void {
     this.#timer = null;
-    this.#terminal?.close(1012, 'started again');
+    this.#retired?.close(...startedAgain);
+    this.#retired = this.#terminal;
+    this.#retired?.retire();
     const terminal = new Terminal('main', withResume(this.#spec, this.#spec.resume), this.#parts, {
       onChange: this.#onChange,
       onEnd: (exit, output) => this.#ended(terminal, exit, output),

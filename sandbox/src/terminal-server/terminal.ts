@@ -31,6 +31,9 @@ export interface TerminalEvents {
   readonly onEnd: (exit: ExitStatus, output: string) => void;
 }
 
+/** How the terminal of a program that was started again is closed. */
+export const startedAgain = [1012, 'started again'] as const;
+
 const startSize: Size = { columns: bounds.defaultColumns, rows: bounds.defaultRows };
 
 /**
@@ -62,6 +65,7 @@ export class Terminal implements ViewedTerminal {
   #titleTimer: NodeJS.Timeout | null = null;
   #foregroundTimer: NodeJS.Timeout | null = null;
   #releaseTimer: NodeJS.Timeout | null = null;
+  #retireTimer: NodeJS.Timeout | null = null;
   #closed = false;
   #busy = false;
 
@@ -191,8 +195,15 @@ export class Terminal implements ViewedTerminal {
     void this.#recorder?.close();
     this.#screen.close();
     this.#sizes.close();
-    for (const timer of [this.#titleTimer, this.#foregroundTimer, this.#releaseTimer])
+    for (const timer of [this.#titleTimer, this.#foregroundTimer, this.#releaseTimer, this.#retireTimer])
       if (timer !== null) clearTimeout(timer);
+    this.#retireTimer = null;
+  }
+
+  /** Its process has ended and another terminal takes its name: who still reads the rest may do so for a while. */
+  retire(): void {
+    if (this.#viewers.count === 0) return this.close(...startedAgain);
+    this.#retireTimer = setTimeout(() => this.close(...startedAgain), bounds.farewellMs);
   }
 
   setViewersBehind(behind: boolean): void {
@@ -209,6 +220,7 @@ export class Terminal implements ViewedTerminal {
   }
 
   viewersChanged(): void {
+    if (this.#retireTimer !== null && this.#viewers.count === 0) this.close(...startedAgain);
     this.#events.onChange();
   }
 

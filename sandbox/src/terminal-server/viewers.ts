@@ -167,10 +167,12 @@ export class Viewers {
     }, bounds.farewellMs);
   }
 
+  /** Of a process that has ended everybody still hears how. */
   close(code: number, reason: string): void {
     for (const viewer of this.#all) {
+      if (this.#terminal.exit !== null) this.#farewell(viewer);
+      else viewer.link.close(code, reason);
       viewer.phase = 'ended';
-      viewer.link.close(code, reason);
     }
     this.#all.clear();
     this.#ownership.close();
