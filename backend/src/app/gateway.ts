@@ -12,6 +12,7 @@ import {
   notificationsCheck,
   sandboxesCheck,
 } from '../modules/system/checks.ts';
+import { orphansCheck } from '../modules/reconciler/orphans.ts';
 import { systemHandlers } from '../modules/system/routes.ts';
 import { createSystemService } from '../modules/system/service.ts';
 import { volumeHandlers } from '../modules/volumes/routes.ts';
@@ -85,7 +86,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     backgroundCheck(deps.db, deps.runtime.kind),
     isolationCheck(deps.runtime, deps.config),
     sandboxesCheck(deps.db, deps.runtime),
-    ...(deps.runtime.left === undefined ? [] : [volumes.check]),
+    ...(deps.runtime.left === undefined ? [] : [volumes.check, orphansCheck(deps.db, deps.runtime.left)]),
     ...deps.checks,
   ];
   const system = createSystemService({

@@ -102,7 +102,7 @@ export interface SandboxVolume {
 export interface LeftObjects {
   /** All volumes in the namespaces of sandboxes, also of other installations. */
   volumes(): readonly SandboxVolume[];
-  /** Agents that something of this installation is there for, awake or not. */
+  /** Agents that more than a volume of this installation is there for, awake or not. */
   agentUids(): readonly string[];
   /** Gives a volume to an agent of this installation. Rejects when there is no such volume. */
   adopt(volume: Pick<SandboxVolume, 'namespace' | 'name'>, agentUid: string): Promise<void>;

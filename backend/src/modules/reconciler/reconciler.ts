@@ -186,10 +186,11 @@ const createQueues = (deps: ReconcilerDeps, parts: QueueParts): Queues => {
     onError: onError('state of an agent could not be published; trying again'),
     concurrency: PUBLISH_CONCURRENCY,
   });
+  const namedOrphans = new Set<string>();
   const resync = createWorkQueue({
     work: async (round, signal) => {
       if (!isLeader()) return;
-      if (round === 'orphans') return endOrphans(deps);
+      if (round === 'orphans') return endOrphans({ ...deps, named: namedOrphans });
       await forEachAgent(db, async (record) => {
         if (round === 'slow') {
           agents.add(record.row.id);

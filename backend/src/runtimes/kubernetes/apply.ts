@@ -11,6 +11,7 @@ import {
   generationOf,
   installIdOf,
   isOwnedBy,
+  listingLabelsOf,
   setGenerationOf,
   type Identity,
 } from './objects/identity.ts';
@@ -56,7 +57,9 @@ const findOwn = async <T extends ClusterObject>(
   const found = isSecret ? ((await client.findMetadata(path, signal)) as T | null) : await client.find<T>(path, signal);
   if (found === null || isOwnedBy(found, identity)) return found;
   const owner = { agentUid: agentUidOf(found), installId: installIdOf(found) };
-  throw new ForeignObjectError(words[resource] ?? resource, `${identity.namespace}/${name}`, owner);
+  const labels = resource === 'persistentvolumeclaims' ? listingLabelsOf(found, identity) : null;
+  const labelling = labels && `kubectl -n ${identity.namespace} label pvc ${name} --overwrite ${labels}`;
+  throw new ForeignObjectError(words[resource] ?? resource, `${identity.namespace}/${name}`, owner, labelling);
 };
 
 /** A volume only ever grows. That the cluster cannot do it keeps no agent from starting. */

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { running, seen, TestNamespace } from '../../../test/cluster.ts';
@@ -181,17 +183,71 @@ describe('what cannot become a sandbox is answered in words', () => {
     await running(runtime, spec.agentUid, 2);
   });
 
-  it('an object of somebody else with our name', async () => {
+  it('a volume made by hand: what is said makes it one that can be handed over', async () => {
     const spec = namespace.spec();
-    const path = pathOf('services', namespace.name);
-    const foreign = {
+    const name = claimNameOf(namespace.nameOf(spec.agentUid));
+    await namespace.put(pathOf('persistentvolumeclaims', namespace.name), name, {
       apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: namespace.nameOf(spec.agentUid), namespace: namespace.name },
-      spec: { ports: [{ port: 80 }] },
-    };
-    await namespace.put(path, foreign.metadata.name, foreign);
-    expect(await failed(spec)).toMatchObject({ code: 'foreign_object', reason: expect.stringContaining('Service') });
+      kind: 'PersistentVolumeClaim',
+      metadata: { name, namespace: namespace.name, labels: { [labelNames.managedBy]: 'a-backup' } },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '64Mi' } } },
+    });
+    const failure = await failed(spec);
+    expect(failure).toMatchObject({ code: 'foreign_volume', reason: expect.stringContaining('not made by this') });
+    const [, command = ''] = /runs: (kubectl .*) – then hands it/.exec(failure?.fix ?? '') ?? [];
+    await promisify(execFile)('sh', ['-c', command]);
+    const listed = (): unknown => runtime.left?.volumes().find((volume) => volume.name === name);
+    await vi.waitFor(() => expect(listed()).toBeDefined(), { timeout: 10_000 });
+    // By these ids Admin › Volumes offers it to the agent.
+    expect(listed()).toMatchObject({ agentId: spec.agentId, userId: spec.userId, isOwn: false });
+    await runtime.left?.adopt({ namespace: namespace.name, name }, spec.agentUid);
+    await runtime.ensure({ ...spec, generation: 2 });
+    await running(runtime, spec.agentUid, 2);
+  });
+
+  /** Keeps to what the namespace takes, and uses nothing. */
+  const strangerPod = {
+    securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+    nodeSelector: { 'example.com/no-such-node': 'true' },
+    containers: [
+      {
+        name: 'stranger',
+        image: 'stranger',
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+      },
+    ],
+  };
+  const strangerLabels = { app: 'stranger' };
+  const strangerSet = {
+    replicas: 0,
+    serviceName: 'stranger',
+    selector: { matchLabels: strangerLabels },
+    template: { metadata: { labels: strangerLabels }, spec: strangerPod },
+  };
+
+  it.each([
+    ['services', 'v1', 'Service', { spec: { ports: [{ port: 80 }] } }],
+    ['statefulsets', 'apps/v1', 'StatefulSet', { spec: strangerSet }],
+    ['secrets', 'v1', 'Secret', { stringData: { ours: 'no' } }],
+  ] as const)('%s of somebody else with our name', async (resource, apiVersion, kind, content) => {
+    const spec = namespace.spec();
+    const metadata = { name: namespace.nameOf(spec.agentUid), namespace: namespace.name };
+    await namespace.put(pathOf(resource, namespace.name), metadata.name, { apiVersion, kind, metadata, ...content });
+    expect(await failed(spec)).toMatchObject({ code: 'foreign_object', reason: expect.stringContaining(kind) });
+    await namespace.client.delete(namespace.pathOf(resource, spec.agentUid));
+  });
+
+  it('a pod of somebody else with our name; it goes on by itself when that is gone', async () => {
+    const spec = namespace.spec();
+    const metadata = { name: `${namespace.nameOf(spec.agentUid)}-0`, namespace: namespace.name };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata, spec: strangerPod };
+    await namespace.put(pathOf('pods', namespace.name), metadata.name, pod);
+    expect(await failed(spec)).toMatchObject({
+      code: 'foreign_object',
+      reason: `A pod ${namespace.name}/${metadata.name} that is not this agent's has the name of its pod. It is not touched.`,
+    });
+    await namespace.client.delete(namespace.pathOf('pods', spec.agentUid), { graceSeconds: 0 });
+    await running(runtime, spec.agentUid);
   });
 
   it('rights that are too narrow: which verb on which resource', async () => {

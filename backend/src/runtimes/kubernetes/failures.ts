@@ -11,15 +11,25 @@ export const failure = (code: string, reason: string, fix: string, output: strin
   output,
 });
 
-/** An object with the name of ours belongs to somebody else. */
+const FOREIGN_FIX = 'An administrator looks at what it is and deletes or renames it; then start the agent again.';
+
+const foreignVolumeFix = (labelling: string | null): string =>
+  (labelling === null ? 'An administrator hands' : `An administrator runs: ${labelling} – then hands`) +
+  ' it to this agent, or deletes it with all files on it (Admin › Volumes); then start the agent again.';
+
+interface Owner {
+  readonly agentUid: string | null;
+  readonly installId: string | null;
+}
+
+/**
+ * An object with the name of ours belongs to somebody else. `labelling` is the command without which Admin › Volumes
+ * does not list a volume claim.
+ */
 export class ForeignObjectError extends Error {
   readonly failure: AgentFailure;
 
-  constructor(
-    kind: string,
-    place: string,
-    owner: { readonly agentUid: string | null; readonly installId: string | null },
-  ) {
+  constructor(kind: string, place: string, owner: Owner, labelling: string | null = null) {
     const whose =
       owner.agentUid === null
         ? 'was not made by this product'
@@ -30,12 +40,18 @@ export class ForeignObjectError extends Error {
     this.failure = failure(
       isVolume ? 'foreign_volume' : 'foreign_object',
       `${this.message} It is not touched.`,
-      isVolume
-        ? 'An administrator hands it to this agent, or deletes it with all files on it (Admin › Volumes); then start the agent again.'
-        : 'An administrator looks at what it is and deletes or renames it; then start the agent again.',
+      isVolume ? foreignVolumeFix(labelling) : FOREIGN_FIX,
     );
   }
 }
+
+/** `place`: of a pod that a set cannot make its own beside. */
+export const foreignPod = (place: string): AgentFailure =>
+  failure(
+    'foreign_object',
+    `A pod ${place} that is not this agent's has the name of its pod. It is not touched.`,
+    FOREIGN_FIX,
+  );
 
 /** A newer start of the same agent is there already, made by another server: this one gives way. */
 export class SupersededError extends Error {

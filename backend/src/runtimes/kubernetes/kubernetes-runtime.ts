@@ -4,6 +4,7 @@ import type { SandboxUsage } from '@sac/contracts';
 import { backoffMs } from '../../lib/backoff.ts';
 import { AgentQueues } from '../agent-queues.ts';
 import type { Isolation, LeftObjects, ObservedSandbox, Runtime, SandboxSpec } from '../runtime.ts';
+import { AbsentPods } from './absent-pods.ts';
 import { applySandbox } from './apply.ts';
 import { ClusterClient, pathOf } from './cluster-client.ts';
 import { ClusterError } from './cluster-error.ts';
@@ -42,6 +43,7 @@ class KubernetesRuntime implements Runtime {
   readonly #pacer = new Pacer(CREATES_PER_SECOND);
   readonly #abort = new AbortController();
   readonly #repairs: Repairs;
+  readonly #absent: AbsentPods;
   readonly #nudges: PodNudges;
   readonly #usage: PodUsage;
   readonly #isolation: IsolationVerifier | null;
@@ -58,7 +60,10 @@ class KubernetesRuntime implements Runtime {
       return name && `${namespace}/${name}`;
     };
     this.#views = new SandboxViews({
-      find: (agentUid) => this.#watch.find(agentUid),
+      find: (agentUid) => {
+        const objects = this.#watch.find(agentUid);
+        return objects && { ...objects, isNameTaken: this.#absent.isNameTaken(agentUid) };
+      },
       clusterDomain,
       patienceMs,
       onFailed: ({ agentUid, generation, failure }) =>
@@ -91,8 +96,15 @@ class KubernetesRuntime implements Runtime {
             client: this.#client,
             pod: { ...options.pod, egress: options.widestEgress },
           });
+    this.#absent = new AbsentPods({
+      ...options,
+      client: this.#client,
+      signal: this.#abort.signal,
+      find: (agentUid) => this.#watch.find(agentUid),
+      onChange: (agentUid) => this.#views.refresh(agentUid),
+    });
     this.#nudges = new PodNudges({ client: this.#client, logger: options.logger, signal: this.#abort.signal });
-    this.#usage = new PodUsage(this.#client, this.#abort.signal);
+    this.#usage = new PodUsage(this.#client, options.logger, this.#abort.signal);
     this.#repairs = new Repairs({
       ...options,
       client: this.#client,
@@ -148,7 +160,10 @@ class KubernetesRuntime implements Runtime {
     }
     const readMs = Math.round(performance.now() - beganMs);
     await this.#isolation?.start();
-    for (const { agentUid } of this.#watch.all()) this.#views.refresh(agentUid);
+    for (const { agentUid } of this.#watch.all()) {
+      this.#absent.look(agentUid);
+      this.#views.refresh(agentUid);
+    }
     this.#options.logger.info({ readMs, sandboxes: this.#watch.all().length }, 'the cluster was read');
   }
 
@@ -199,6 +214,7 @@ class KubernetesRuntime implements Runtime {
   async close(): Promise<void> {
     this.#views.close();
     this.#repairs.close();
+    this.#absent.close();
     this.#abort.abort(new Error('the server is shutting down'));
     for (const pending of this.#views.pending.values())
       if (pending.kind === 'start') pending.abort.abort(this.#abort.signal.reason);
@@ -332,6 +348,7 @@ class KubernetesRuntime implements Runtime {
 
   #changed(agentUid: string): void {
     this.#repairs.look(agentUid);
+    this.#absent.look(agentUid);
     const objects = this.#watch.find(agentUid);
     if (objects !== undefined) this.#nudges.look(objects);
     this.#views.refresh(agentUid);

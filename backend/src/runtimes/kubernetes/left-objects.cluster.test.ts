@@ -1,6 +1,7 @@
 import type { V1PersistentVolumeClaim, V1StatefulSet } from '@kubernetes/client-node';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ClusterProxy } from '../../../test/cluster-proxy.ts';
 import { running, seen, TestNamespace } from '../../../test/cluster.ts';
 import { waitFor } from '../../../test/sandbox-gateway.ts';
 import type { LeftObjects, Runtime, SandboxSpec, SandboxVolume } from '../runtime.ts';
@@ -54,6 +55,32 @@ describe('what is left of agents', () => {
     expect(volumeOf(spec.agentUid)).toMatchObject({ isOwn: true, agentId: spec.agentId, size: '64Mi' });
     expect((await claim(spec))?.metadata?.deletionTimestamp).toBeUndefined();
   });
+
+  it.each(['statefulsets', 'services', 'secrets'] as const)(
+    'when one of %s cannot be deleted, that is tried again',
+    async (refused) => {
+      const spec = await asleep();
+      const proxy = await ClusterProxy.start(namespace.kubeConfig);
+      const behind = namespace.runtime({ kubeConfig: proxy.kubeConfig });
+      await behind.start();
+      const retired = (): Promise<string> => behind.left!.retire(spec.agentUid, 0);
+      await retired();
+      proxy.fault = (method, url) =>
+        method === 'DELETE' && url.pathname.includes(`/${refused}/`) ? { status: 500, body: {} } : null;
+      await eventually(async () => ((await retired().catch(() => 'failed')) === 'failed' ? true : undefined));
+      proxy.fault = () => null;
+      await eventually(async () => {
+        await retired();
+        const path = (resource: typeof refused): string => namespace.pathOf(resource, spec.agentUid);
+        const left = await Promise.all(
+          (['statefulsets', 'services', 'secrets'] as const).map((each) => namespace.client.find(path(each))),
+        );
+        return left.every((object) => object === null) ? true : undefined;
+      });
+      await behind.close();
+      await proxy.close();
+    },
+  );
 
   it('an object with the labels of another agent, or a name like one of ours, takes nothing of this one along', async () => {
     const spec = await asleep();

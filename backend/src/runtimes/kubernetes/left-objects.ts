@@ -56,7 +56,10 @@ export const createLeftObjects = ({ client, watch, installId, forget, signal }: 
     client.merge(path, { metadata: { annotations: { [ORPHAN_SINCE]: since } } }, signal);
   return {
     volumes: () => watch.claims().map((claim) => volumeOf(claim, installId)),
-    agentUids: () => watch.all().map(({ agentUid }) => agentUid),
+    agentUids: () =>
+      watch
+        .all()
+        .flatMap(({ agentUid, set, pod, service }) => ((set ?? pod ?? service) === undefined ? [] : [agentUid])),
     adopt: async (volume, agentUid) => {
       const { uid } = claimOf(volume).metadata ?? {};
       const labels = { [labelNames.agentUid]: agentUid, [labelNames.installId]: installId };
@@ -83,7 +86,8 @@ export const createLeftObjects = ({ client, watch, installId, forget, signal }: 
       }
       if (Date.now() - since < afterMs) return 'waiting';
       forget(agentUid);
-      for (const resource of ['statefulsets', 'services', 'secrets'] as const)
+      // What bears the mark goes last: a removal that broke off is taken up again.
+      for (const resource of ['secrets', 'services', 'statefulsets'] as const)
         await deleteOwn(client, pathOf(resource, namespace, name), { agentUid, installId }, signal);
       return 'removed';
     },

@@ -288,6 +288,47 @@ describe('what keeps a sandbox from running', () => {
     expect(look(objects(pod), NOW_MS, 61_000)?.sandbox.state).toBe('failed');
   });
 
+  it('a pod of somebody else with its name is told before it is a failure, and looked at again', () => {
+    const taken = { ...objects(undefined), isNameTaken: true };
+    const early = look(taken, NOW_MS, 10_000)!;
+    expect(early.sandbox.state).toBe('starting');
+    expect(early.sandbox.phases[0]?.detail).toContain('A pod sac-agents-0/claude-code-3-14-0 that is not this agent');
+    expect(early.recheckAfterMs).toBe(50_000);
+    expect(look(taken, NOW_MS, 60_000)?.sandbox).toMatchObject({
+      state: 'failed',
+      failure: { code: 'foreign_object', fix: expect.stringContaining('deletes or renames it') },
+    });
+  });
+
+  it.each(['SuccessfulAttachVolume', 'Pulling', 'Pulled'])('a volume is no problem any more after %s', (reason) => {
+    const pod = podWith({ conditions: scheduled, containerStatuses: [waiting('ContainerCreating')] });
+    const refused = event('FailedAttachVolume', 'Multi-Attach error for volume "pvc-1"');
+    const wentOn = event(reason, 'it went on');
+    expect(told(pod, [refused, wentOn])).toMatchObject({ state: 'starting', failure: null });
+    // A kubelet tells of both within a second.
+    expect(told(pod, [wentOn, refused]).state).toBe('starting');
+    expect(told(pod, [wentOn, { ...refused, atMs: NOW_MS + 1_000 }]).state).toBe('failed');
+  });
+
+  it('the image of the agent is being fetched also when the sidecar runs already', () => {
+    const fetching = podWith({
+      conditions: scheduled,
+      containerStatuses: [sidecar, waiting('ContainerCreating')],
+    });
+    const pulling = event('Pulling', 'Pulling image "an/image:1"');
+    const pulled = event('Pulled', 'Container image "a/sidecar:1" already present on machine');
+    const phasesWith = (...events: readonly ClusterEvent[]) =>
+      told(fetching, events).phases.map(({ name, state, detail }) => [name, state, detail]);
+    expect(phasesWith(pulled, pulling).slice(1, 3)).toEqual([
+      ['pulling', 'active', 'Pulling an/image:1'],
+      ['starting', 'pending', null],
+    ]);
+    expect(phasesWith(pulling, pulled).slice(1, 3)).toEqual([
+      ['pulling', 'done', null],
+      ['starting', 'active', null],
+    ]);
+  });
+
   it('an event about an earlier pod of the same name says nothing', () => {
     const pod = podWith({ conditions: scheduled, containerStatuses: [waiting('ContainerCreating')] });
     expect(told(pod, [event('FailedMount', 'secret "x" not found', 'earlier-uid')]).state).toBe('starting');

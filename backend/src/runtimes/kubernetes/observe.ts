@@ -3,7 +3,7 @@ import type { ObservedSandbox } from '../runtime.ts';
 import { TERMINAL_PORT } from '@sac/contracts';
 import { podHostOf } from './names.ts';
 import { generationOf, setGenerationOf, specHashOf } from './objects/identity.ts';
-import { detailOf, problemOf, type Problem } from './problems.ts';
+import { detailOf, isPulling, problemOf, type Problem } from './problems.ts';
 import type { SandboxObjects } from './sandbox-objects.ts';
 import { begunMs, createdMs, failedPhases, phasesBeforePod, phasesOfPod, readySinceMs } from './start-phases.ts';
 
@@ -77,7 +77,7 @@ export const observe = (objects: SandboxObjects, options: ObserveOptions): Obser
   if (isAsleep) return final({ ...base, state: 'stopping', since: new Date(pod === undefined ? 0 : createdMs(pod)) });
   const hasPod = pod !== undefined && !isEnding;
   const started = hasPod
-    ? { ...base, since: new Date(createdMs(pod)), phases: phasesOfPod(pod, detailOf(objects)) }
+    ? { ...base, since: new Date(createdMs(pod)), phases: phasesOfPod(pod, detailOf(objects), isPulling(objects, pod)) }
     : base;
   const readyMs = hasPod ? readySinceMs(pod) : null;
   if (hasPod && readyMs !== null)

@@ -1,6 +1,8 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { parseQuantity, type SandboxUsage } from '@sac/contracts';
+import type { Logger } from 'pino';
 import type { ClusterClient } from './cluster-client.ts';
+import { ClusterError } from './cluster-error.ts';
 import { SANDBOX_SELECTOR } from './objects/identity.ts';
 import { AGENT_CONTAINER } from './objects/pod.ts';
 
@@ -49,12 +51,16 @@ const limitOf = (pod: V1Pod, name: 'cpu' | 'memory'): number | null => {
  * at an agent there; while nobody looks, nothing is asked.
  */
 export class PodUsage {
-  readonly #client: ClusterClient;
+  readonly #client: Pick<ClusterClient, 'call'>;
+  readonly #logger: Logger;
   readonly #signal: AbortSignal;
+  /** Namespaces where this account may not ask, which the log says already. */
+  readonly #refused = new Set<string>();
   readonly #lists = new Map<string, { readonly untilMs: number; readonly pods: Promise<ByPod | null> }>();
 
-  constructor(client: ClusterClient, signal: AbortSignal) {
+  constructor(client: Pick<ClusterClient, 'call'>, logger: Logger, signal: AbortSignal) {
     this.#client = client;
+    this.#logger = logger;
     this.#signal = signal;
   }
 
@@ -95,10 +101,21 @@ export class PodUsage {
         query: { labelSelector: SANDBOX_SELECTOR },
         signal: this.#signal,
       });
+      this.#refused.delete(namespace);
       const measured = items.map((item) => [item.metadata.name, measuredOf(item)] as const);
       return new Map(measured.filter((entry): entry is readonly [string, Measured] => entry[1] !== null));
-    } catch {
+    } catch (error) {
+      if (error instanceof ClusterError && error.status === 403) this.#warn(namespace, error);
       return null;
     }
+  }
+
+  #warn(namespace: string, err: ClusterError): void {
+    if (this.#refused.has(namespace)) return;
+    this.#refused.add(namespace);
+    this.#logger.warn(
+      { namespace, err },
+      'usage of agents is not shown: this account may not list pods of metrics.k8s.io in the namespace; give it that right, as the Role of the chart does',
+    );
   }
 }

@@ -1,6 +1,7 @@
 import type { AgentFailure } from '@sac/contracts';
 import type { V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
-import { failure, podSecurity, quotaExceeded } from './failures.ts';
+import { failure, foreignPod, podSecurity, quotaExceeded } from './failures.ts';
+import { podNameOf } from './names.ts';
 import { bytesInWords, memoryBytes } from './quantities.ts';
 import type { ClusterEvent, SandboxObjects } from './sandbox-objects.ts';
 import { begunMs, messageOf, readySinceMs, statusesOf } from './start-phases.ts';
@@ -100,8 +101,11 @@ export const missingSecretOf = (objects: SandboxObjects): string | null => {
 
 const mountProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): AgentFailure | null => {
   if (waitedMs < MOUNT_PATIENCE_MS) return null;
-  const told = eventsOf(objects, pod.metadata?.uid, /^Failed(AttachVolume|Mount)/);
-  if (told === undefined) return null;
+  const podUid = pod.metadata?.uid;
+  const told = eventsOf(objects, podUid, /^Failed(AttachVolume|Mount)/);
+  const wentOn = eventsOf(objects, podUid, /^(SuccessfulAttachVolume|Pull(ing|ed))$/);
+  // The cluster counts whole seconds: in the same one, what failed comes first.
+  if (told === undefined || (wentOn?.atMs ?? -Infinity) >= told.atMs) return null;
   const secret = missingSecretIn(told.message);
   if (secret !== undefined)
     return failure(
@@ -257,11 +261,12 @@ const podProblem = (objects: SandboxObjects, pod: V1Pod, waitedMs: number): Prob
 };
 
 const setProblem = (objects: SandboxObjects): Problem | null => {
+  if (objects.isNameTaken) return problem(foreignPod(`${objects.namespace}/${podNameOf(objects.name)}`), false);
   // What failed before a pod could be made after all is told late at times, and says nothing of the next one.
   const told = eventsOf(objects, objects.set?.metadata?.uid, /^(Failed|Successful)Create$/);
   if (told?.reason !== 'FailedCreate') return null;
   const { message } = told;
-  // Its pod was there under other labels, which are put back.
+  // Some moments only: labels of its own pod are put back, and for a pod of somebody else it is looked (absent-pods.ts).
   if (/already exists/.test(message)) return null;
   if (/exceeded quota|failed quota/.test(message)) return problem(quotaExceeded(message));
   if (/violates PodSecurity/.test(message)) return problem(podSecurity(message));
@@ -290,17 +295,25 @@ export const problemOf = (objects: SandboxObjects, waitedMs: number, patienceMs:
   const isEnding = pod?.metadata?.deletionTimestamp !== undefined;
   const found =
     pod === undefined ? setProblem(objects) : isEnding ? nodeProblem(pod) : podProblem(objects, pod, waitedMs);
-  if (found === null || found.isFinal || pod === undefined) return found;
+  if (found === null || found.isFinal) return found;
   return { ...found, isFinal: waitedMs >= patienceMs };
 };
+
+/** An image that is being fetched; that of the agent may be when the sidecar runs already. */
+const pulledNow = (objects: SandboxObjects, pod: V1Pod): ClusterEvent | null => {
+  const told = eventsOf(objects, pod.metadata?.uid, /^Pull(ing|ed)$/);
+  return told?.reason === 'Pulling' && begunMs(pod, 'agent') === null ? told : null;
+};
+
+export const isPulling = (objects: SandboxObjects, pod: V1Pod): boolean => pulledNow(objects, pod) !== null;
 
 /** What goes on right now, in a line for a person; null when there is nothing to add to the name of the phase. */
 export const detailOf = (objects: SandboxObjects): string | null => {
   const { pod } = objects;
   if (pod === undefined) return null;
   const scheduled = pod.status?.conditions?.some(({ type, status }) => type === 'PodScheduled' && status === 'True');
-  if (!scheduled || begunMs(pod, 'sidecar') !== null) return null;
-  const pulling = eventsOf(objects, pod.metadata?.uid, /^Pull(ing|ed)$/);
-  if (pulling?.reason === 'Pulling') return pulling.message.replace(/^Pulling image "(.*)"$/, 'Pulling $1');
-  return 'Preparing volume and network';
+  if (!scheduled) return null;
+  const pulled = pulledNow(objects, pod);
+  if (pulled !== null) return pulled.message.replace(/^Pulling image "(.*)"$/, 'Pulling $1');
+  return begunMs(pod, 'sidecar') === null ? 'Preparing volume and network' : null;
 };

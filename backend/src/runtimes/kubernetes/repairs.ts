@@ -12,6 +12,8 @@ import { isAsWanted, isMarkedAsWanted } from './wanted.ts';
 /** A Secret is not watched, as that would be the right to read all of them; it is looked at now and then instead. */
 const SECRET_LOOK_MS = 10 * 60_000;
 const LOOKS_PER_SECOND = 10;
+/** Beside the starts, which a mass repair must not hold up. */
+const REPAIRS_PER_SECOND = 10;
 /** The watch is a moment behind what was just made, and people edit more than one thing. */
 const SETTLE_MS = 200;
 const RETRY_FIRST_MS = 1_000;
@@ -20,6 +22,9 @@ const RETRY_MAX_MS = 5 * 60_000;
 const PROMPT_REPAIRS = 5;
 /** After so long without a repair the next one is a first one again. */
 const QUIET_MS = 10 * 60_000;
+
+/** Seen first by this process: what is wanted has changed more likely than the objects, as after an upgrade. */
+const OUTDATED = 'it differs from what is wanted';
 
 /** What was last made of a specification, and what is known of the objects since. */
 interface Entry {
@@ -56,6 +61,7 @@ export class Repairs {
   readonly #options: RepairsOptions;
   readonly #lookMs: number;
   readonly #pacer = new Pacer(LOOKS_PER_SECOND);
+  readonly #repairPacer = new Pacer(REPAIRS_PER_SECOND);
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: RepairsOptions) {
@@ -103,10 +109,18 @@ export class Repairs {
     if (objects === undefined || (objects.set === undefined && objects.pod === undefined)) return this.forget(agentUid);
     if (this.#reasonFor(entry, objects) === null) return;
     const waitMs = Math.max(SETTLE_MS, this.#notBeforeMs(entry) - performance.now());
-    entry.timer = setTimeout(() => {
-      entry.timer = null;
-      this.#options.inBackground(agentUid, () => this.#repair(entry));
-    }, waitMs).unref();
+    entry.timer = setTimeout(() => void this.#repairInTurn(entry), waitMs).unref();
+  }
+
+  /** It waits for its turn outside of the agent's queue, where a start or a stop would wait behind it. */
+  async #repairInTurn(entry: Entry): Promise<void> {
+    try {
+      await this.#repairPacer.turn(this.#options.signal);
+    } catch {
+      return; // the server is shutting down
+    }
+    entry.timer = null;
+    this.#options.inBackground(entry.identity.agentUid, () => this.#repair(entry));
   }
 
   #entryOf(identity: Identity, parts: PodParts): Entry {
@@ -124,7 +138,7 @@ export class Repairs {
     const missing = missingSecretOf(objects);
     if (missing !== null && missing !== entry.answered) return 'its Secret is missing';
     if (entry.setGeneration === null) {
-      if (!isAsWanted(objects, entry.identity, entry.parts)) return 'it differs from what is wanted';
+      if (!isAsWanted(objects, entry.identity, entry.parts)) return OUTDATED;
       entry.setGeneration = set.metadata?.generation ?? null;
       return null;
     }
@@ -147,10 +161,16 @@ export class Repairs {
     entry.repairs = performance.now() - entry.repairedAtMs > QUIET_MS ? 1 : entry.repairs + 1;
     entry.repairedAtMs = performance.now();
     entry.answered = missingSecretOf(objects);
-    this.#options.logger.warn({ agentUid, reason, repairs: entry.repairs }, 'objects of a sandbox are put right');
-    this.#options.client.metrics.repaired();
+    this.#tell(entry, reason);
     await this.#write(entry);
     this.look(agentUid);
+  }
+
+  #tell({ identity: { agentUid }, repairs }: Entry, reason: string): void {
+    const { client, logger } = this.#options;
+    if (reason === OUTDATED) return logger.info({ agentUid }, 'objects of a sandbox are brought up to date');
+    logger.warn({ agentUid, reason, repairs }, 'objects of a sandbox are put right');
+    client.metrics.repaired();
   }
 
   async #write(entry: Entry): Promise<void> {

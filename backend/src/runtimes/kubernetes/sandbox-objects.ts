@@ -23,12 +23,14 @@ export interface SandboxObjects {
   pod?: V1Pod;
   claim?: V1PersistentVolumeClaim;
   service?: V1Service;
+  /** A pod that is none of its own has the name of its pod. */
+  isNameTaken?: boolean;
   events: readonly ClusterEvent[];
 }
 
-/** Only what says why something does not go on. */
+/** Only what says why something does not go on, or that it does after all. */
 const INTERESTING =
-  /^(Failed|BackOff|InvalidImageName|ErrImageNeverPull|Unhealthy|NodeNotReady|ProvisioningFailed|Pulling|Pulled|SuccessfulCreate)/;
+  /^(Failed|BackOff|InvalidImageName|ErrImageNeverPull|Unhealthy|NodeNotReady|ProvisioningFailed|Pulling|Pulled|SuccessfulCreate|SuccessfulAttachVolume)/;
 const KEPT_EVENTS = 8;
 /** Events of objects that nobody has told of yet, or no longer; the oldest go. */
 const KEPT_UNOWNED = 2_000;

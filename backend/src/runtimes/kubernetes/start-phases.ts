@@ -64,9 +64,9 @@ interface Step {
   readonly endMs: number | null;
 }
 
-const stepsOf = (pod: V1Pod): readonly Step[] => [
+const stepsOf = (pod: V1Pod, isPulling: boolean): readonly Step[] => [
   { name: 'scheduling', endMs: conditionSinceMs(pod, 'PodScheduled') },
-  { name: 'pulling', endMs: begunMs(pod, 'sidecar') },
+  { name: 'pulling', endMs: isPulling ? null : begunMs(pod, 'sidecar') },
   { name: 'starting', endMs: begunMs(pod, 'agent') },
   { name: 'syncing', endMs: readySinceMs(pod) },
   { name: 'ready', endMs: readySinceMs(pod) },
@@ -76,12 +76,12 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 
 /**
  * How far the start of a pod has come, from what the cluster says alone: whoever looks, and whenever, sees the same.
- * The cluster's times are whole seconds.
+ * The cluster's times are whole seconds. `isPulling`: an image is still being fetched, whatever runs already.
  */
-export const phasesOfPod = (pod: V1Pod, detail: string | null): StartPhase[] => {
+export const phasesOfPod = (pod: V1Pod, detail: string | null, isPulling: boolean): StartPhase[] => {
   const phases: StartPhase[] = [];
   let sinceMs: number | null = createdMs(pod);
-  for (const { name, endMs } of stepsOf(pod)) {
+  for (const { name, endMs } of stepsOf(pod, isPulling)) {
     const startedAt: string | null = sinceMs === null ? null : iso(sinceMs);
     const phase = { name, startedAt, detail: null, progress: null };
     if (sinceMs === null) phases.push({ ...phase, state: 'pending', durationMs: null });

@@ -28,8 +28,16 @@ export const ORPHAN_SINCE = 'sac.dev/orphan-since';
 /** Uid of the agent that an administrator gave a volume to: its labels were changed on purpose. */
 export const ADOPTED_BY = 'sac.dev/adopted-by';
 
+const sandboxLabels: Readonly<Record<string, string>> = {
+  [labelNames.component]: 'sandbox',
+  [labelNames.managedBy]: FIELD_MANAGER,
+};
+
+const equalities = (labels: Readonly<Record<string, string>>): string[] =>
+  Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+
 /** Objects of sandboxes, of whatever installation. */
-export const SANDBOX_SELECTOR = `${labelNames.component}=sandbox,${labelNames.managedBy}=${FIELD_MANAGER}`;
+export const SANDBOX_SELECTOR = equalities(sandboxLabels).join(',');
 
 /** Who an object belongs to: it is only ever changed or used by the same agent of the same installation. */
 export interface Identity {
@@ -55,14 +63,17 @@ const labelValue = (text: string): string =>
     .replace(/[^A-Za-z0-9._-]/g, '-')
     .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
 
+const idLabelsOf = ({ userId, agentId }: Identity): Record<string, string> => ({
+  [labelNames.userId]: userId,
+  [labelNames.agentId]: agentId,
+});
+
 /** Labels without the version: a volume outlives many of those. */
 export const lastingLabelsOf = (identity: Identity): Record<string, string> => ({
   [labelNames.name]: 'claude-code',
   [labelNames.instance]: identity.name,
-  [labelNames.component]: 'sandbox',
-  [labelNames.managedBy]: FIELD_MANAGER,
-  [labelNames.userId]: identity.userId,
-  [labelNames.agentId]: identity.agentId,
+  ...sandboxLabels,
+  ...idLabelsOf(identity),
   ...selectorOf(identity),
 });
 
@@ -83,6 +94,12 @@ export const installIdOf = (object: Owned): string | null => labelOf(object, lab
 
 export const isOwnedBy = (object: Owned, { agentUid, installId }: Pick<Identity, 'agentUid' | 'installId'>): boolean =>
   agentUidOf(object) === agentUid && installIdOf(object) === installId;
+
+/** What a volume claim is labelled with by hand to be listed, and offered to the agent; null for one that is listed. */
+export const listingLabelsOf = (claim: Owned, identity: Identity): string | null => {
+  const isListed = Object.entries(sandboxLabels).every(([name, value]) => labelOf(claim, name) === value);
+  return isListed ? null : equalities({ ...sandboxLabels, ...idLabelsOf(identity) }).join(' ');
+};
 
 /** Generation an object was made for; null for one that says none. */
 export const generationOf = (object: Owned): number | null => {
