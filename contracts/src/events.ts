@@ -6,6 +6,14 @@ import { Prompt } from './prompts.ts';
 import { route } from './route.ts';
 import { Terminal } from './sessions.ts';
 
+/** Without its two large fields if they are long; a page that does not know them yet asks `getAgent`. */
+const AgentNews = strict({
+  ...Agent.properties,
+  instructions: Type.Optional(Agent.properties.instructions),
+  environment: Type.Optional(Agent.properties.environment),
+});
+export type AgentNews = Static<typeof AgentNews>;
+
 /**
  * One event of `GET /api/events`. On the wire it is a server-sent event: `id:` the position for replay
  * (Last-Event-ID), `event:` the type, `data:` the JSON of this object.
@@ -15,7 +23,7 @@ export const ServerEvent = Type.Union([
   /** At the beginning, and again when one of the two changes: since when the states of agents may be old, for the cluster does not answer. */
   strict({ type: Type.Literal('hello'), version: Type.String(), staleSince: nullable(Timestamp) }),
   strict({ type: Type.Literal('resync') }),
-  strict({ type: Type.Literal('agent'), agent: Agent }),
+  strict({ type: Type.Literal('agent'), agent: AgentNews }),
   strict({ type: Type.Literal('agent-deleted'), agentId: Id }),
   strict({ type: Type.Literal('terminals'), agentId: Id, terminals: Type.Array(Terminal) }),
   strict({ type: Type.Literal('prompt'), prompt: Prompt }),

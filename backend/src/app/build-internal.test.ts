@@ -1,12 +1,19 @@
 import { once } from 'node:events';
-import { get } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { buildInternalServer } from './build-internal.ts';
+import { AppError } from '../lib/app-error.ts';
+import { buildInternalServer, type InternalLimits } from './build-internal.ts';
 
-const LIMITS = { perAddress: 3, total: 5, headersTimeoutMs: 500, requestTimeoutMs: 1_000 };
+const LIMITS: InternalLimits = {
+  perAddress: 3,
+  total: 5,
+  listener: 'internal',
+  headersTimeoutMs: 500,
+  requestTimeoutMs: 1_000,
+};
 const STREAM_MS = 3_000;
 
 let app: FastifyInstance | undefined;
@@ -16,6 +23,11 @@ const listen = async (limits = LIMITS): Promise<number> => {
   app = await buildInternalServer(
     pino({ level: 'silent' }),
     [
+      (scope) =>
+        scope.get('/secret', async (request) => {
+          if (request.headers.authorization !== 'Bearer good') throw new AppError('unauthenticated', 'Who is there?');
+          return 'told';
+        }),
       (scope) =>
         scope.get('/stream', (_request, reply) => {
           reply.hijack();
@@ -73,6 +85,31 @@ describe('the listener for sandboxes', () => {
     const slow = await open(port);
     slow.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{');
     await Promise.all([hasClosed(silent), hasClosed(slow)]);
+  });
+
+  it.each(['/secret', '/nowhere'])('closes the connection of a request that fails (%s)', async (path) => {
+    const port = await listen();
+    const socket = await open(port);
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    // Sooner than silence would.
+    await once(socket, 'close', { signal: AbortSignal.timeout(400) });
+  });
+
+  it('answers an address that has failed too often no more for a while, and all others', async () => {
+    const port = await listen({ ...LIMITS, perAddress: 256, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 });
+    const ask = async (localAddress: string, credential: string): Promise<number | undefined> => {
+      const headers = { authorization: `Bearer ${credential}` };
+      const [response] = (await once(
+        get({ port, host: '127.0.0.1', path: '/secret', localAddress, headers, agent: false }),
+        'response',
+      )) as [IncomingMessage];
+      response.resume();
+      return response.statusCode;
+    };
+    for (let index = 0; index < 400; index += 1) expect(await ask('127.0.0.2', 'good')).toBe(200);
+    for (let index = 0; index < 300; index += 1) expect(await ask('127.0.0.2', 'bad')).toBe(401);
+    expect([await ask('127.0.0.2', 'bad'), await ask('127.0.0.2', 'good')]).toEqual([429, 429]);
+    expect([await ask('127.0.0.3', 'bad'), await ask('127.0.0.3', 'good')]).toEqual([401, 200]);
   });
 
   it('leaves a stream alone for as long as it lasts', async () => {

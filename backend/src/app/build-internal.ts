@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { AppError } from '../lib/app-error.ts';
+import { createRateLimiter } from '../lib/rate-limiter.ts';
 import { limitConnections, type ConnectionLimits } from './connection-limit.ts';
 import { sendError } from './error-mapper.ts';
 import { DEFAULT_BODY_LIMIT_BYTES } from './build-server.ts';
 
-interface InternalLimits extends ConnectionLimits {
+export interface InternalLimits extends ConnectionLimits {
   /** From a connection, or the first byte of its next request, to the end of the head. */
   readonly headersTimeoutMs: number;
   /** To the end of the request's body; answers, the streams, last as long as they do. */
@@ -17,7 +18,36 @@ interface InternalLimits extends ConnectionLimits {
  * Any sandbox may open connections here before it shows a credential. A sidecar holds two or three, a proxy and a replica a
  * few more; the limit of an address leaves room for clusters in which a node hides all its pods behind its own.
  */
-const LIMITS: InternalLimits = { perAddress: 256, total: 8_192, headersTimeoutMs: 10_000, requestTimeoutMs: 30_000 };
+const LIMITS: InternalLimits = {
+  perAddress: 256,
+  total: 8_192,
+  listener: 'internal',
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+};
+/** Far above what sandboxes send that have just been replaced or deleted. */
+const FAILURES_PER_ADDRESS = 300;
+const FAILURES_WINDOW_MS = 60_000;
+
+/**
+ * A sandbox may ask without a valid credential, or for what is not there, as fast as it can: each failure costs it the
+ * connection, and too many of them all further requests of its address for a while. By the whole address: pods of a
+ * node share their IPv6 /64.
+ */
+const limitFailures = (app: FastifyInstance): void => {
+  const failures = createRateLimiter({ limit: FAILURES_PER_ADDRESS, windowMs: FAILURES_WINDOW_MS });
+  app.addHook('onRequest', async (request) => {
+    const address = request.raw.socket.remoteAddress;
+    if (address === undefined) return; // a Unix socket
+    failures.take(address);
+    failures.giveBack(address); // counted only once it has failed
+  });
+  app.addHook('onSend', async ({ is404, raw: { socket } }, reply) => {
+    const hasFailed = reply.statusCode === 401 || is404;
+    if (hasFailed && socket.remoteAddress !== undefined) failures.tryTake(socket.remoteAddress);
+    if (hasFailed || reply.statusCode === 429) reply.header('connection', 'close');
+  });
+};
 
 /**
  * The listener for sandboxes: an instance of its own, so that nothing of it can be reached through the
@@ -48,6 +78,7 @@ export const buildInternalServer = async (
     },
   }) as unknown as FastifyInstance;
   limitConnections(app.server, limits, logger);
+  limitFailures(app);
   app.setErrorHandler(sendError);
   app.setNotFoundHandler((request, reply) =>
     sendError(new AppError('not_found', 'There is nothing at this address.'), request, reply),

@@ -12,6 +12,7 @@ import { AppError } from '../lib/app-error.ts';
 import { refuse, type Refusal } from '../lib/refusal.ts';
 import type { HealthPart } from '../modules/system/health-check.ts';
 import { registerAuthHook, type Authenticate } from './auth-hook.ts';
+import { limitConnections } from './connection-limit.ts';
 import { sendError } from './error-mapper.ts';
 import type { GatewayDeps } from './gateway-deps.ts';
 import { registerHealth } from './health.ts';
@@ -24,6 +25,7 @@ import { registerRoutes, requireAccessRules, userOf } from './route-registry.ts'
 import { registerSecurityHeaders } from './security-headers.ts';
 import { lateSerializers } from './serialization.ts';
 import { registerSite } from './site.ts';
+import { endUnreadAnswers } from './unread-answers.ts';
 import { handleUpgrades } from './upgrade.ts';
 import { lateValidators } from './validation.ts';
 
@@ -33,6 +35,8 @@ const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 10 * 60_000;
 /** Longer than the idle time of common reverse proxies, so that they, not we, close idle connections. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** Far more than the pages of an installation have open; per address there is none, for all may come through one proxy. */
+const MAX_CONNECTIONS = 16_384;
 
 export interface ServerDeps {
   readonly config: GatewayConfig;
@@ -63,7 +67,6 @@ const serverOptions = (deps: ServerDeps, late: Late): FastifyHttpOptions<Server,
   bodyLimit: DEFAULT_BODY_LIMIT_BYTES,
   requestTimeout: REQUEST_TIMEOUT_MS,
   keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-  connectionTimeout: 0,
   forceCloseConnections: 'idle',
   genReqId: () => randomBytes(9).toString('base64url'),
   requestIdHeader: false,
@@ -153,6 +156,8 @@ export const buildServer = async (deps: ServerDeps): Promise<FastifyInstance> =>
   registerMetrics(app, deps.metrics);
   await registerApiPage(app, deps.config.version, (scope) => registerRoutes(scope, deps.routes, deps.handlers));
   await registerSite(app, deps.frontendDir);
+  endUnreadAnswers(app.server);
+  limitConnections(app.server, { perAddress: Infinity, total: MAX_CONNECTIONS, listener: 'public' }, deps.logger);
   handleUpgrades(app.server, deps.handUpgrade, deps.logger);
   await app.ready();
   return app;

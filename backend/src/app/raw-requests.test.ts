@@ -60,6 +60,12 @@ describe('the site', () => {
   });
 });
 
+describe('connections', () => {
+  it('are bounded in number, and in time while their answer is not read', () => {
+    expect(test.app.server).toMatchObject({ maxConnections: 16_384, timeout: 60_000 });
+  });
+});
+
 describe('an upload', () => {
   const sizeBytes = 3_000_000;
   const uploadHead = (agentId: string, accessToken: string): string =>

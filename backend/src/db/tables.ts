@@ -84,6 +84,7 @@ export interface OutboxTable {
   user_id: Int8;
   event: ColumnType<unknown, string, never>;
   created_at: DefaultTimestamp;
+  bytes: ColumnType<number, never, never>;
 }
 
 export interface AuditLogTable {

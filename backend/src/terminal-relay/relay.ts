@@ -23,6 +23,12 @@ const DRAINING: Refusal = {
   retryAfterSeconds: 1,
 };
 
+const CUT: Refusal = {
+  code: 'unavailable',
+  message: 'All terminals of this proxy were cut while this one was being opened; try again.',
+  retryAfterSeconds: 1,
+};
+
 const SIGNED_OUT: Refusal = { code: 'unauthenticated', message: 'This browser was signed out. Sign in again.' };
 
 interface Admission {
@@ -102,8 +108,9 @@ export class Relay {
     this.#clock.tell(nowMs);
   }
 
-  /** Cuts what is open; the clients may come back. */
+  /** Cuts what is open or being opened; the clients may come back. */
   cutAll(): void {
+    for (const opening of this.#openings) opening.abort(new RefusedError(this.#heldBack ?? CUT));
     for (const splice of this.#splices.keys()) {
       this.metrics.endedUncertain += 1;
       splice.destroy();
@@ -219,6 +226,7 @@ export class Relay {
       this.#splice(link, { ticket, release }, { request, client, head });
     } catch (error) {
       release();
+      if (opening.signal.reason instanceof RefusedError) throw opening.signal.reason;
       throw this.#draining ? new RefusedError(DRAINING, { cause: error }) : error;
     } finally {
       this.#openings.delete(opening);

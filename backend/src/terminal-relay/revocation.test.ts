@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import type { Relay } from './relay.ts';
 import { RevokedSessions } from './revoked-sessions.ts';
 import {
   Cleanup,
@@ -58,9 +59,12 @@ describe('a browser session that ends', () => {
     await open('12');
   });
 
-  it('stops a terminal that is just being opened', async () => {
+  it.each([
+    ['by its sign-out', (relay: Relay) => relay.revoke(['11']), 'This browser was signed out.'],
+    ['by the end of all', (relay: Relay) => relay.cutAll(), 'All terminals of this proxy were cut'],
+  ])('stops a terminal that is just being opened, %s', async (_how, stop, message) => {
     const { proxy } = await start();
-    // A terminal server that answers only after the sign-out.
+    // A terminal server that answers only afterwards.
     const sockets: { write(text: string): unknown }[] = [];
     const slow = createServer((socket) => {
       socket.on('error', () => undefined);
@@ -73,11 +77,11 @@ describe('a browser session that ends', () => {
     const upstream = { kind: 'tcp', host: '127.0.0.1', port, fallbackHost: null } as const;
     const refused = refusedClient(proxy.port, { ticket: ticketFor({ upstream, claims: { authSession: '11' } }) });
     await waitUntil(() => sockets.length === 1);
-    proxy.relay.revoke(['11']);
+    stop(proxy.relay);
     sockets[0]?.write(
       'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n',
     );
-    expect(await refused).toMatchObject({ status: 401, code: 'unauthenticated' });
+    expect((await refused).body).toContain(message);
     expect(proxy.relay.connectionCount).toBe(0);
   });
 });

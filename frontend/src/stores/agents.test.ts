@@ -1,4 +1,4 @@
-import { noPodValues, type Agent, type AgentState, type Prompt } from '@sac/contracts';
+import { noPodValues, type Agent, type AgentState, type Prompt, type ServerEvent } from '@sac/contracts';
 import { createPinia, setActivePinia } from 'pinia';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { api } from '../api/client.ts';
@@ -110,6 +110,47 @@ describe('agents store', () => {
     expect(store.byId('1')?.status.state).toBe('working');
     store.put(seen('stopping', 6));
     expect(store.byId('1')?.status.state).toBe('stopping');
+  });
+
+  describe('news without a large configuration', () => {
+    const known: Agent = { ...agent('1', 'ready', 1), instructions: 'Ask.', updatedAt: '2026-11-21T10:00:00.000Z' };
+    const news = (changes: Partial<Agent>): ServerEvent => {
+      const { instructions: _, environment: __, ...rest } = { ...known, revision: 2, ...changes };
+      return { type: 'agent', agent: rest };
+    };
+
+    it('leave what is known of it, and ask for nothing', () => {
+      const store = useAgentsStore();
+      const call = vi.spyOn(api, 'call');
+      store.put(known);
+      store.apply(news({ description: 'new' }));
+      expect(store.byId('1')).toMatchObject({ description: 'new', instructions: 'Ask.', environment: [], revision: 2 });
+      expect(call).not.toHaveBeenCalled();
+      call.mockRestore();
+    });
+
+    it('have it asked for when it was changed, again with the next news if that failed', async () => {
+      const store = useAgentsStore();
+      const changed = { updatedAt: '2026-11-21T10:05:00.000Z' };
+      const call = vi.spyOn(api, 'call').mockRejectedValueOnce(new Error('away'));
+      store.put(known);
+      store.apply(news({ ...changed, name: 'Renamed' }));
+      expect(store.byId('1')).toMatchObject({ name: 'Renamed', instructions: 'Ask.', updatedAt: known.updatedAt });
+      call.mockResolvedValueOnce({ ...known, ...changed, instructions: 'Do.', revision: 3 } as never);
+      store.apply(news({ ...changed, revision: 3 }));
+      expect(call).toHaveBeenLastCalledWith('getAgent', { params: { agentId: '1' } });
+      await vi.waitFor(() => expect(store.byId('1')).toMatchObject({ instructions: 'Do.', ...changed }));
+      call.mockRestore();
+    });
+
+    it('of an agent that is not known have it asked for', async () => {
+      const store = useAgentsStore();
+      const call = vi.spyOn(api, 'call').mockResolvedValueOnce(known as never);
+      store.apply(news({}));
+      expect(store.byId('1')).toBeUndefined();
+      await vi.waitFor(() => expect(store.byId('1')?.instructions).toBe('Ask.'));
+      call.mockRestore();
+    });
   });
 
   it('marks as unread what finished while nobody looked', () => {

@@ -1,4 +1,4 @@
-import type { Agent, ServerEvent, Terminal } from '@sac/contracts';
+import type { Agent, AgentNews, ServerEvent, Terminal } from '@sac/contracts';
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef } from 'vue';
 import { api } from '../api/client.ts';
@@ -32,6 +32,19 @@ export const useAgentsStore = defineStore('agents', () => {
     changedAt.set(agent.id, ++eventCount);
     byIdMap.value = new Map(byIdMap.value).set(agent.id, agent);
     unread.onChange(before, agent);
+  };
+
+  /**
+   * News leave a large configuration out. What is known of it holds unless it was changed since; then it is asked for,
+   * and until it is there `updatedAt` goes on saying which one this is.
+   */
+  const putNews = ({ instructions, environment, ...news }: AgentNews): void => {
+    if (instructions !== undefined && environment !== undefined) return put({ ...news, instructions, environment });
+    const before = byIdMap.value.get(news.id);
+    if (before) put({ ...before, ...news, updatedAt: before.updatedAt });
+    if (before?.updatedAt === news.updatedAt) return;
+    // What fails now is asked for again with the next news.
+    api.call('getAgent', { params: { agentId: news.id } }).then(put, () => undefined);
   };
 
   const remove = (agentId: string): void => {
@@ -74,7 +87,7 @@ export const useAgentsStore = defineStore('agents', () => {
   };
 
   const apply = (event: ServerEvent): void => {
-    if (event.type === 'agent') put(event.agent);
+    if (event.type === 'agent') putNews(event.agent);
     else if (event.type === 'agent-deleted') remove(event.agentId);
     else if (event.type === 'terminals') setTerminals(event.agentId, event.terminals);
     else if (event.type === 'prompt') prompts.put(event.prompt);

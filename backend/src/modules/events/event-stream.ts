@@ -5,7 +5,8 @@ import type { Database } from '../../db/database.ts';
 import { newestEventId } from './newest-event.ts';
 import { isEventThere, readEventsAfter } from './repository.ts';
 
-const PAGE_SIZE = 100;
+/** Of one reading; the second because an event may have 64 KiB. */
+const PAGE_LIMITS = { events: 100, bytes: 256 * 1024 };
 /** Who is further behind loads the lists anew: cheaper for both sides than replaying. */
 const MAX_REPLAYED_EVENTS = 500;
 const HEARTBEAT_MS = 15_000;
@@ -131,19 +132,19 @@ export class EventStream {
     let replayed = 0;
     while (this.#isPumpDue && !this.#isClosed) {
       this.#isPumpDue = false;
-      const events = await readEventsAfter(
+      const { events, hasMore, isLost } = await readEventsAfter(
         this.#options.db,
         { userId: this.userId, afterId: this.#position },
-        PAGE_SIZE,
+        PAGE_LIMITS,
       );
       for (const { id, event } of events) {
         this.#position = id;
         this.#send(event, id);
+        if (!(await this.#drained())) return;
       }
       replayed += events.length;
-      if (events.length === PAGE_SIZE) this.#isPumpDue = true;
-      if (replayed >= MAX_REPLAYED_EVENTS && this.#isPumpDue) await this.#skipToNewest();
-      if (!(await this.#drained())) return;
+      if (hasMore) this.#isPumpDue = true;
+      if (isLost || (replayed >= MAX_REPLAYED_EVENTS && this.#isPumpDue)) await this.#skipToNewest();
     }
   }
 

@@ -1,10 +1,11 @@
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { EventClient } from '../../../test/event-client.ts';
+import { agentBody } from '../../../test/agents.ts';
 import { createTestGateway, PASSWORD, type TestBrowser, type TestGateway } from '../../../test/gateway.ts';
 import { inTransaction } from '../../db/transaction.ts';
-import { deleteOldEvents } from './repository.ts';
-import { publishEvent } from './publish.ts';
+import { deleteOldEvents, readEventsAfter } from './repository.ts';
+import { KEPT_BYTES, KEPT_EVENTS, publishEvent } from './publish.ts';
 
 let test: TestGateway;
 const clients: EventClient[] = [];
@@ -29,6 +30,101 @@ const publish = (page: TestBrowser, agentId: string) =>
   publishEvent(test.db, { userId: userId(page) }, { type: 'agent-deleted', agentId });
 const deleted = (client: EventClient): string[] =>
   client.received.flatMap(({ event }) => (event.type === 'agent-deleted' ? [event.agentId] : []));
+
+const KIB = 1024;
+/** So many events of this size, without those that publishing would have taken away. */
+const store = (page: TestBrowser, count: number, bytes: number) =>
+  sql`insert into outbox (user_id, event)
+      select ${userId(page)}::bigint, jsonb_build_object('type', 'agent-deleted', 'agentId', repeat('x', ${bytes}::integer))
+        from generate_series(1, ${count}::integer)`.execute(test.db);
+const kept = async (page: TestBrowser) => {
+  const { rows } = await sql<{ events: number; bytes: number; oldest: string; newest: string }>`
+    select count(*)::integer as events, sum(bytes)::integer as bytes, min(id) as oldest, max(id) as newest
+      from outbox where user_id = ${userId(page)}`.execute(test.db);
+  return rows[0] ?? { events: 0, bytes: 0, oldest: '', newest: '' };
+};
+
+describe('what is kept for browsers that come back', () => {
+  it.each([
+    ['events', KEPT_EVENTS + 50, 10],
+    ['bytes', 100, 80 * KIB],
+  ])('has a bound per account in %s: the oldest go', async (_what, count, bytes) => {
+    const [page, other] = [await test.person(`full${bytes}`), await test.person(`other${bytes}`)];
+    await publish(other, '1');
+    const before = await kept(other);
+    await store(page, count, bytes);
+    const full = await kept(page);
+    await publish(page, '2');
+    const left = await kept(page);
+    expect(Number(left.newest)).toBeGreaterThan(Number(full.newest));
+    expect(Number(left.oldest)).toBeGreaterThan(Number(full.oldest));
+    expect(left.events <= KEPT_EVENTS && left.bytes <= KEPT_BYTES).toBe(true);
+    // No more than had to go.
+    expect(left.events === KEPT_EVENTS || left.bytes > KEPT_BYTES * 0.95).toBe(true);
+    expect(await kept(other)).toEqual(before);
+    const client = await listen(page, full.oldest);
+    await client.until('resync', (stream) => stream.types.includes('resync'));
+  });
+
+  it('keeps the newest, however large it is, and all that fits', async () => {
+    const page = await test.person('huge');
+    await store(page, 3, 10);
+    await publish(page, 'x'.repeat(KEPT_BYTES));
+    expect((await kept(page)).events).toBe(1);
+    await publish(page, '3');
+    await publish(page, '4');
+    expect((await kept(page)).events).toBe(2);
+  });
+
+  it('is trimmed while somebody else deletes of it, without waiting', async () => {
+    const page = await test.person('both');
+    await store(page, KEPT_EVENTS + 50, 10);
+    await test.db.transaction().execute(async (trx) => {
+      await sql`delete from outbox where user_id = ${userId(page)} and id in (select id from outbox where user_id = ${userId(page)} order by id limit 60)`.execute(
+        trx,
+      );
+      await publish(page, '5');
+    });
+    expect((await kept(page)).events).toBeLessThan(KEPT_EVENTS);
+  });
+
+  it('is read in pages with a bound in events and bytes, of one event at least', async () => {
+    const page = await test.person('pages');
+    await store(page, 12, 100 * KIB);
+    const read = (afterId: string, events: number, bytes: number) =>
+      readEventsAfter(test.db, { userId: userId(page), afterId }, { events, bytes });
+    const few = await read('0', 5, 100_000 * KIB);
+    expect([few.events.length, few.hasMore]).toEqual([5, true]);
+    const small = await read(few.events[4]?.id ?? '', 100, 250 * KIB);
+    expect([small.events.length, small.hasMore]).toEqual([3, true]);
+    const one = await read(small.events[2]?.id ?? '', 100, 1);
+    expect([one.events.length, one.hasMore]).toEqual([1, true]);
+    const rest = await read(one.events[0]?.id ?? '', 3, 10_000 * KIB);
+    expect([rest.events.length, rest.hasMore, rest.isLost]).toEqual([3, false, false]);
+    expect(await read(rest.events[2]?.id ?? '', 3, 1)).toEqual({ events: [], hasMore: false, isLost: false });
+  });
+});
+
+describe('news of an agent', () => {
+  const told = (client: EventClient) =>
+    client.received.flatMap(({ event }) => (event.type === 'agent' ? [event.agent] : []));
+
+  it('have its configuration only while that is small', async () => {
+    const page = await test.person('conf');
+    const client = await listen(page);
+    const { id } = (await page.call('createAgent', { body: agentBody({ instructions: 'Ask first.' }) })).body;
+    await client.until('agent', () => told(client).some(({ instructions }) => instructions === 'Ask first.'));
+    expect(told(client).at(-1)?.environment).toEqual([]);
+    const environment = Array.from({ length: 64 }, (_, index) => ({ name: `V${index}`, value: 'x'.repeat(4_000) }));
+    await page.call('updateAgent', { params: { agentId: id }, body: { environment, description: 'large' } });
+    await client.until('change', () => told(client).some(({ description }) => description === 'large'));
+    const news = told(client).at(-1);
+    expect([news?.instructions, news?.environment]).toEqual([undefined, undefined]);
+    expect(JSON.stringify(news).length).toBeLessThan(8 * KIB);
+    const asked = await page.call('getAgent', { params: { agentId: id } });
+    expect(asked.body).toMatchObject({ ...news, environment });
+  });
+});
 
 describe('the event stream', () => {
   it('says hello and brings events of the account, and of nobody else', async () => {
