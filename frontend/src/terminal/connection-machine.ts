@@ -10,8 +10,13 @@ export type MachineState =
   | { readonly phase: 'idle' }
   | { readonly phase: 'opening' }
   | { readonly phase: 'live'; readonly since: number; readonly earlierAttempts: number }
-  /** `retryAt` null: the attempt is under way. */
-  | { readonly phase: 'reconnecting'; readonly attempt: number; readonly retryAt: number | null }
+  /** `retryAt` null: the attempt is under way. `reason`: why the server asked to try later, in its words. */
+  | {
+      readonly phase: 'reconnecting';
+      readonly attempt: number;
+      readonly retryAt: number | null;
+      readonly reason?: string | undefined;
+    }
   | { readonly phase: 'ended' }
   | { readonly phase: 'refused'; readonly refusal: Refusal };
 
@@ -51,7 +56,7 @@ const onFailure = (state: MachineState, verdict: Verdict, now: number, random: n
   if (verdict.kind === 'refused') return { state: { phase: 'refused', refusal: verdict.refusal }, command: 'stop' };
   const attempt = attemptsBehind(state, now) + 1;
   const delayMs = Math.max(reconnectDelayMs(attempt, random), verdict.minimumDelayMs);
-  return { state: { phase: 'reconnecting', attempt, retryAt: now + delayMs }, command: 'wait' };
+  return { state: { phase: 'reconnecting', attempt, retryAt: now + delayMs, reason: verdict.reason }, command: 'wait' };
 };
 
 const trying = (state: MachineState): boolean =>
@@ -69,7 +74,12 @@ export const transition = (state: MachineState, event: MachineEvent, now: number
     case 'reconnect':
       return state.phase === 'live' || state.phase === 'reconnecting'
         ? {
-            state: { phase: 'reconnecting', attempt: Math.max(1, attemptsBehind(state, now)), retryAt: null },
+            state: {
+              phase: 'reconnecting',
+              attempt: Math.max(1, attemptsBehind(state, now)),
+              retryAt: null,
+              reason: state.phase === 'reconnecting' ? state.reason : undefined,
+            },
             command: 'attempt',
           }
         : { state: { phase: 'opening' }, command: 'attempt' };

@@ -9,6 +9,7 @@ import {
   type Hello,
   type ServerMessage,
   type Size,
+  type TerminalMode,
 } from '@sac/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocketServer, type WebSocket as ServerSocket } from 'ws';
@@ -44,6 +45,7 @@ let status: TerminalStatus | null = null;
 let phases: string[] = [];
 let ticket: () => Promise<string>;
 let proposed: Size | null = { columns: 100, rows: 30 };
+let mode: TerminalMode = 'control';
 
 const send = (socket: ServerSocket, ...messages: ServerMessage[]): void => {
   for (const message of messages) socket.send(encodeServerFrame(message));
@@ -98,12 +100,13 @@ beforeEach(async () => {
   }
   opened.length = 0;
   phases = [];
+  mode = 'control';
   proposed = { columns: 100, rows: 30 };
   onHello = (socket) => send(socket, sync(0), { type: 'snapshot', data: Buffer.from('$ ') }, state());
   ticket = () => Promise.resolve(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   screen = new RecordingScreen();
   connection = new TerminalConnection({
-    mode: 'control',
+    mode: () => mode,
     screen,
     requestTicket: () => ticket(),
     ticketFailureOf: (error) => error as TicketFailure,
@@ -202,6 +205,51 @@ describe('a connection', () => {
   });
 });
 
+describe('a connection that only watches', () => {
+  it('sends no input and takes no size, and still shows and acknowledges', async () => {
+    mode = 'view';
+    onHello = (socket) => send(socket, sync(0), state({ owner: false, mode: 'view' }), output('seen'));
+    connection.connect();
+    await until(() => screen.bytes.toString() === 'seen');
+    expect(connection.input(Buffer.from('rm -r .\r'), true)).toBe(false);
+    connection.takeOwnership();
+    proposed = { columns: 120, rows: 40 };
+    connection.sizeChanged();
+    await until(() => sent('echoRequest').length > 0 && sent('acknowledge').length > 0);
+    expect(latest().messages[0]).toMatchObject({ hello: { sac: { mode: 'view', wantsOwnership: false } } });
+    const types = new Set(latest().messages.map(({ type }) => type));
+    expect(types).toEqual(new Set(['hello', 'acknowledge', 'echoRequest']));
+  });
+
+  it('is the same one when its person takes part again: from where the screen is, with the size they had', async () => {
+    connection.connect();
+    await until(() => connection.status.owner);
+    mode = 'view';
+    expect(connection.input(Buffer.from('late'))).toBe(false);
+    onHello = (socket) => send(socket, sync(0, 'resume'), state({ owner: false, mode: 'view' }));
+    connection.modeChanged();
+    await until(() => opened.length === 2 && connection.status.phase === 'live' && !connection.status.owner);
+    mode = 'control';
+    onHello = (socket) => send(socket, sync(0, 'resume'), state());
+    connection.modeChanged();
+    expect(connection.input(Buffer.from('early'))).toBe(false);
+    await until(() => opened.length === 3 && connection.status.owner);
+    expect(latest().messages[0]).toMatchObject({
+      hello: { sac: { mode: 'control', stream: 's1', wantsOwnership: true } },
+    });
+    expect(connection.input(Buffer.from('ls'))).toBe(true);
+    await until(() => sent('input').length === 1);
+    expect(screen.bytes.toString()).toBe('$ ');
+  });
+
+  it('asks for nothing while there is no connection to change', async () => {
+    mode = 'view';
+    connection.modeChanged();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(opened).toHaveLength(0);
+  });
+});
+
 describe('a lost connection', () => {
   it('comes back by itself and asks for the missing bytes', async () => {
     connection.connect();
@@ -259,6 +307,20 @@ describe('a lost connection', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(opened).toHaveLength(1);
     expect(connection.status.exit).toEqual({ code: 3, signal: null });
+  });
+
+  it('by a server that asks to try later says why, until it is back', async () => {
+    const accept = onHello;
+    onHello = (socket) => socket.close(1013, '32 viewers, the limit is 32');
+    connection.connect();
+    await until(() => connection.status.phase === 'reconnecting');
+    expect(connection.status.retryReason).toBe('32 viewers, the limit is 32');
+    expect((connection.status.retryAt ?? 0) - Date.now()).toBeGreaterThan(500);
+    onHello = accept;
+    connection.nudge();
+    expect(connection.status.retryReason).toBe('32 viewers, the limit is 32');
+    await until(() => connection.status.owner);
+    expect(connection.status.retryReason).toBe('');
   });
 
   it('by a refused ticket is final', async () => {

@@ -11,6 +11,7 @@ import {
 import { Attempt } from './attempt.ts';
 import { transition, type MachineEvent, type MachineState } from './connection-machine.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { keyFrames } from './key-frames.ts';
 import { OutputFlow, type ScreenSink } from './output-flow.ts';
 import { judgeClose, judgeTicketFailure, type TicketFailure, type Verdict } from './reconnect-policy.ts';
 import { SizeOffer } from './size-offer.ts';
@@ -18,7 +19,8 @@ import type { TerminalSocketEvents } from './socket.ts';
 import { initialStatus, type TerminalStatus } from './status.ts';
 
 export interface ConnectionOptions {
-  readonly mode: TerminalMode;
+  /** What the next connection asks for; input follows it at once. Call `modeChanged` when it is another one. */
+  readonly mode: () => TerminalMode;
   /** Address of a WebSocket with a fresh ticket. Rejects with what `ticketFailureOf` understands. */
   readonly requestTicket: (signal: AbortSignal) => Promise<string>;
   readonly ticketFailureOf: (error: unknown) => TicketFailure;
@@ -102,18 +104,29 @@ export class TerminalConnection {
   }
 
   /** False when it was not sent; keys typed while not connected are not kept for later. */
-  input(data: Uint8Array): boolean {
-    if (this.#machine.phase !== 'live' || this.#options.mode === 'view') return false;
-    return splitInput(data).every((piece) => this.#send({ type: 'input', data: piece }));
+  input(data: Uint8Array, isKey = false): boolean {
+    if (this.#machine.phase !== 'live' || this.#watches) return false;
+    const pieces = isKey ? keyFrames(data) : splitInput(data);
+    return pieces.every((piece) => this.#send({ type: 'input', data: piece }));
   }
 
   takeOwnership(): void {
-    this.#send({ type: 'takeOwnership' });
+    if (!this.#watches) this.#send({ type: 'takeOwnership' });
+  }
+
+  /** What is connected or about to be says its mode anew; the screen goes on where it is. */
+  modeChanged(): void {
+    const { phase } = this.#machine;
+    if (phase === 'opening' || phase === 'live' || phase === 'reconnecting') this.reconnect();
   }
 
   /** The page's box or font changed. */
   sizeChanged(): void {
     this.#offerSize();
+  }
+
+  get #watches(): boolean {
+    return this.#options.mode() === 'view';
   }
 
   #dispatch(event: MachineEvent): void {
@@ -128,6 +141,7 @@ export class TerminalConnection {
       phase: state.phase,
       attempt: state.phase === 'reconnecting' ? state.attempt : 0,
       retryAt: state.phase === 'reconnecting' ? state.retryAt : null,
+      retryReason: state.phase === 'reconnecting' ? (state.reason ?? '') : '',
       refusal: state.phase === 'refused' ? state.refusal : null,
       ...(state.phase === 'live' ? {} : { rttMs: null }),
     });
@@ -173,8 +187,8 @@ export class TerminalConnection {
         ...(this.#sizeOffer.first() ?? {}),
         sac: {
           version: EXTENSION_VERSION,
-          mode: this.#options.mode,
-          wantsOwnership: this.#sizeOffer.wantsOwnership && this.#options.mode === 'control',
+          mode: this.#options.mode(),
+          wantsOwnership: this.#sizeOffer.wantsOwnership && !this.#watches,
           ...this.#flow.resumeFrom,
         },
       },
@@ -214,7 +228,8 @@ export class TerminalConnection {
   #onState({ owner, viewers, columns, rows, exit, recorded = false }: StatePayload): void {
     const gained = owner && !this.#status.owner;
     const size = { columns, rows };
-    this.#sizeOffer.noteOwner(owner);
+    // Who only watches never owns the size, and wants back what they had when they take part again.
+    if (!this.#watches) this.#sizeOffer.noteOwner(owner);
     this.#update({ owner, viewers, exit, size, recorded });
     if (gained) this.#sizeOffer.offerInsteadOf(size);
     else if (owner) this.#sizeOffer.offer();

@@ -35,6 +35,10 @@ describe('keys', () => {
   ])('Ctrl+Shift+%s is %s in any layout', (code, action) => {
     expect(keyAction(press({ ...ctrlShift, code, key: 'ъ' }), context)).toBe(action);
   });
+  it('letters are those of a Latin layout, wherever it has them', () => {
+    expect(keyAction(press({ ctrlKey: true, code: 'KeyV', key: 'k' }), context)).toBeNull();
+    expect(keyAction(press({ ctrlKey: true, code: 'Period', key: 'v' }), context)).toBe('paste');
+  });
   it('Ctrl+C copies only a selection, and only when that is wanted', () => {
     const ctrlC = press({ ctrlKey: true, code: 'KeyC' });
     expect(keyAction(ctrlC, { ...context, hasSelection: true })).toBe('copy');

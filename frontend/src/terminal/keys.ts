@@ -1,3 +1,5 @@
+import { keyLetter } from '../lib/key-letter.ts';
+
 /** What a key press in a focused terminal means to the page; null: it belongs to the program. */
 export type KeyAction = 'copy' | 'paste' | 'search' | 'newline' | 'page';
 
@@ -22,19 +24,19 @@ export interface KeyContext {
   readonly runsCli: boolean;
 }
 
-const ctrlShiftActions: Readonly<Record<string, KeyAction>> = { KeyC: 'copy', KeyV: 'paste', KeyF: 'search' };
+const ctrlShiftActions: Readonly<Record<string, KeyAction>> = { c: 'copy', v: 'paste', f: 'search' };
 
 /**
  * Ctrl+Shift combinations belong to the page, so that every other key can reach the program; what people press to
- * copy and paste everywhere else is a setting. Letters are told by
- * `code`: with a Cyrillic or Greek layout `key` is another one.
+ * copy and paste everywhere else is a setting.
  */
 export const keyAction = (press: KeyPress, context: KeyContext): KeyAction | null => {
   if (press.isComposing || press.metaKey) return null;
-  if (press.ctrlKey && press.shiftKey && !press.altKey) return ctrlShiftActions[press.code] ?? 'page';
+  const letter = keyLetter(press) ?? '';
+  if (press.ctrlKey && press.shiftKey && !press.altKey) return ctrlShiftActions[letter] ?? 'page';
   const plainCtrl = press.ctrlKey && !press.shiftKey && !press.altKey;
-  if (plainCtrl && press.code === 'KeyC' && context.hasSelection && context.copyWithCtrlC) return 'copy';
-  if (plainCtrl && press.code === 'KeyV' && context.pasteWithCtrlV) return 'paste';
+  if (plainCtrl && letter === 'c' && context.hasSelection && context.copyWithCtrlC) return 'copy';
+  if (plainCtrl && letter === 'v' && context.pasteWithCtrlV) return 'paste';
   const shiftEnter = press.key === 'Enter' && press.shiftKey && !press.ctrlKey && !press.altKey;
   return shiftEnter && context.runsCli ? 'newline' : null;
 };

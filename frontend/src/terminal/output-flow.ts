@@ -13,6 +13,7 @@ export interface ScreenSink {
 
 /** The screen parses a piece without a pause; a large one would cost frames. */
 const PIECE_BYTES = 16 * 1024;
+const NOTHING = new Uint8Array();
 
 export interface OutputFlowOptions {
   readonly screen: ScreenSink;
@@ -27,6 +28,8 @@ export class OutputFlow {
   readonly #position = new StreamPosition();
   readonly #acknowledger: Acknowledger;
   #extended: boolean | null = null;
+  /** Number of the connection or snapshot under way: what the screen still parses of earlier ones acknowledges nothing. */
+  #begun = 0;
 
   constructor(options: OutputFlowOptions) {
     this.#options = options;
@@ -49,6 +52,7 @@ export class OutputFlow {
   /** A new connection begins. */
   restart(): void {
     this.#extended = null;
+    this.#begun += 1;
     this.#acknowledger.restart(this.#position.received);
   }
 
@@ -64,13 +68,14 @@ export class OutputFlow {
 
   handle(message: ServerMessage): void {
     const { screen } = this.#options;
-    this.#position.note(message.type === 'snapshot' || message.type === 'output' ? message.type : 'other');
+    const { type } = message;
+    if (this.#position.note(type === 'snapshot' || type === 'output' ? type : 'other')) this.#onSnapshotEnd();
     switch (message.type) {
       case 'sync':
         this.#onSync(message.sync);
         break;
       case 'snapshot':
-        this.#onSnapshot(message.data);
+        screen.write(message.data, () => undefined);
         break;
       case 'output':
         if (this.#extended === null) this.#startPlain();
@@ -90,16 +95,22 @@ export class OutputFlow {
       this.#options.onDiverged();
       return;
     }
+    this.#begun += 1;
     this.#acknowledger.restart(sync.offset);
     const size = { columns: sync.columns, rows: sync.rows };
     if (sync.kind === 'snapshot') this.#options.screen.reset(size);
     else this.#options.screen.resize(size);
   }
 
-  #onSnapshot(data: Uint8Array): void {
-    const { stream, received } = this.#position;
-    this.#options.screen.write(data, () => {
-      if (this.#position.stream === stream) this.#acknowledger.snapshotProcessed(received);
+  /**
+   * A snapshot may be larger than what may be outstanding. The server sends it whole, and a state behind it, without waiting;
+   * all of it is acknowledged with its end, when the screen has parsed the last piece.
+   */
+  #onSnapshotEnd(): void {
+    const begun = this.#begun;
+    const { received } = this.#position;
+    this.#options.screen.write(NOTHING, () => {
+      if (this.#begun === begun) this.#acknowledger.snapshotProcessed(received);
     });
   }
 

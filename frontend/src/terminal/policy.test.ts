@@ -1,7 +1,7 @@
 import { reconnectDelayMs } from '@sac/contracts';
 import { describe, expect, it } from 'vitest';
 import { transition, SETTLED_AFTER_MS, type MachineEvent, type MachineState } from './connection-machine.ts';
-import { judgeClose, judgeTicketFailure, type Verdict } from './reconnect-policy.ts';
+import { fullHouse, judgeClose, judgeTicketFailure, type Verdict } from './reconnect-policy.ts';
 import { StreamPosition } from './stream-position.ts';
 
 const lost: MachineEvent = { type: 'failed', verdict: { kind: 'retry', minimumDelayMs: 0 } };
@@ -106,6 +106,31 @@ describe('verdicts', () => {
     [1009, 'retry'],
   ])('close %i: %s', (code, kind) => {
     expect(judgeClose(code, '').kind).toBe(kind);
+  });
+});
+
+describe('a server that asks to try later', () => {
+  const asks = (reason: string): MachineEvent => ({ type: 'failed', verdict: judgeClose(1013, reason) });
+  const reasonIn = (state: MachineState) => (state.phase === 'reconnecting' ? state.reason : null);
+
+  it('is heard for as long as it says so, and tried again', () => {
+    const waiting = run({ phase: 'opening' }, asks('32 viewers, the limit is 32'));
+    expect(waiting).toEqual({
+      state: { phase: 'reconnecting', attempt: 1, retryAt: 2_000, reason: '32 viewers, the limit is 32' },
+      command: 'wait',
+    });
+    const trying = run(waiting.state, { type: 'due' });
+    expect(reasonIn(trying.state)).toBe('32 viewers, the limit is 32');
+    expect(reasonIn(run(waiting.state, { type: 'reconnect' }).state)).toBe('32 viewers, the limit is 32');
+    expect(reasonIn(run(trying.state, asks('the screen could not be read; try again')).state)).toBe(
+      'the screen could not be read; try again',
+    );
+    expect(reasonIn(run(trying.state, lost).state)).toBeUndefined();
+  });
+
+  it('names a terminal that has all its viewers', () => {
+    expect(fullHouse('32 viewers, the limit is 32')).toEqual({ viewers: 32, limit: 32 });
+    expect(fullHouse('the screen could not be read; try again')).toBeNull();
   });
 });
 

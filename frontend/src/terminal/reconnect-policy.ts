@@ -6,7 +6,8 @@ const BUSY_DELAY_MS = 1_000;
 
 /** What follows from a failed attempt or a lost connection. */
 export type Verdict =
-  | { readonly kind: 'retry'; readonly minimumDelayMs: number }
+  /** `reason`: why the server asks to try later, in its words. */
+  | { readonly kind: 'retry'; readonly minimumDelayMs: number; readonly reason?: string }
   | { readonly kind: 'ended' }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -53,8 +54,14 @@ export const judgeClose = (code: number, reason: string): Verdict => {
     case closeCodes.ticket:
       return refused('ticket', reason);
     case closeCodes.tryLater:
-      return retry(BUSY_DELAY_MS);
+      return { kind: 'retry', minimumDelayMs: BUSY_DELAY_MS, reason };
     default:
       return retry();
   }
+};
+
+/** How many viewers a terminal has and may have, from the reason of a close; null when it names another one. */
+export const fullHouse = (reason: string): { readonly viewers: number; readonly limit: number } | null => {
+  const [, viewers, limit] = /^(\d+) viewers, the limit is (\d+)$/.exec(reason) ?? [];
+  return viewers === undefined || limit === undefined ? null : { viewers: Number(viewers), limit: Number(limit) };
 };

@@ -20,8 +20,8 @@ const MATCH_CONTEXT_LINES = 4;
 const CANCEL = new Uint8Array([0x18]);
 
 export interface ScreenHooks extends ScreenAddonHooks {
-  /** Keys, pastes and the screen's own answers, as one piece each. */
-  readonly onInput: (data: Uint8Array) => void;
+  /** Keys, pastes and the screen's own answers, as one piece each. `isKey`: somebody pressed it just now. */
+  readonly onInput: (data: Uint8Array, isKey: boolean) => void;
   /** Called before the screen acts on a key; true: the key is dealt with or not the terminal's. */
   readonly interceptKey: (event: KeyboardEvent) => boolean;
   readonly onParsed: () => void;
@@ -230,10 +230,20 @@ export class Screen implements ScreenSink {
   }
 
   #listen(): void {
-    this.#terminal.onData((text) => this.#hooks.onInput(this.#encoder.encode(text)));
+    // xterm.js says which key before it hands out its bytes, with nothing parsed in between.
+    let key: string | null = null;
+    this.#terminal.onKey((pressed) => (key = pressed.key));
+    this.#terminal.onData((text) => {
+      const isKey = text === key;
+      key = null;
+      this.#hooks.onInput(this.#encoder.encode(text), isKey);
+    });
     // Old mouse reports are bytes, not text: each character is one.
     this.#terminal.onBinary((text) =>
-      this.#hooks.onInput(Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff)),
+      this.#hooks.onInput(
+        Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff),
+        false,
+      ),
     );
     this.#terminal.onWriteParsed(() => this.#hooks.onParsed());
     this.#terminal.onSelectionChange(() => this.#hooks.onSelection(this.#terminal.hasSelection()));

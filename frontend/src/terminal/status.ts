@@ -21,6 +21,8 @@ export interface TerminalStatus {
   readonly attempt: number;
   /** Epoch milliseconds of the next attempt; null while one is under way or none is planned. */
   readonly retryAt: number | null;
+  /** Why the server asked to try later, in its words; empty while not reconnecting or when the line was only lost. */
+  readonly retryReason: string;
   readonly refusal: Refusal | null;
   /** Round trip of the last echo; null before the first and while not connected. */
   readonly rttMs: number | null;
@@ -41,6 +43,7 @@ export const initialStatus: TerminalStatus = {
   phase: 'idle',
   attempt: 0,
   retryAt: null,
+  retryReason: '',
   refusal: null,
   rttMs: null,
   exit: null,

@@ -42,10 +42,15 @@ export class StreamPosition {
     return true;
   }
 
-  /** The type of a frame that came: pieces of a snapshot are sent without a gap, and output only follows the last. */
-  note(frame: 'snapshot' | 'output' | 'other'): void {
+  /**
+   * The type of a frame that came: pieces of a snapshot are sent without a gap, and output only follows the last. True:
+   * this is the first frame behind the last piece.
+   */
+  note(frame: 'snapshot' | 'output' | 'other'): boolean {
+    const arriving = this.#snapshot === 'arriving';
     if (frame === 'snapshot') this.#snapshot = 'arriving';
-    else if (frame === 'output' || this.#snapshot === 'arriving') this.#snapshot = 'complete';
+    else if (frame === 'output' || arriving) this.#snapshot = 'complete';
+    return arriving && frame !== 'snapshot';
   }
 
   /** Counts bytes handed to the screen and returns the offset behind them. */

@@ -4,7 +4,7 @@ import type { Screen } from './screen.ts';
 import { defaultTerminalSettings } from './settings.ts';
 import { useTerminalInput } from './use-terminal-input.ts';
 
-const setUp = ({ bracketedPasteMode = true, settings = defaultTerminalSettings } = {}) => {
+const setUp = ({ bracketedPasteMode = true, settings = defaultTerminalSettings, takesInput = true } = {}) => {
   const sent: string[] = [];
   const pasted: string[] = [];
   const confirmPaste = vi.fn(() => Promise.resolve(false));
@@ -18,6 +18,7 @@ const setUp = ({ bracketedPasteMode = true, settings = defaultTerminalSettings }
     useTerminalInput({
       host: ref(null),
       screen: () => screen,
+      takesInput: () => takesInput,
       settings: ref(settings),
       runsCli: false,
       send: (data) => void sent.push(new TextDecoder().decode(data)),
@@ -29,7 +30,7 @@ const setUp = ({ bracketedPasteMode = true, settings = defaultTerminalSettings }
     }),
   );
   if (!input) throw new Error('the scope has ended');
-  const type = (text: string): void => input.onInput(new TextEncoder().encode(text));
+  const type = (text: string): void => input.onInput(new TextEncoder().encode(text), true);
   return { input, type, sent, pasted, confirmPaste, end: () => scope.stop() };
 };
 
@@ -38,6 +39,14 @@ describe('input of a terminal', () => {
     const { input, pasted, end } = setUp();
     input.pasteText('echo 字\tok\x1b[201~rm -r .\x07\x9b\r');
     await vi.waitFor(() => expect(pasted).toEqual(['echo 字\tok[201~rm -r .\r']));
+    end();
+  });
+
+  it('asks about no paste and does none while its person only watches', () => {
+    const { input, pasted, confirmPaste, end } = setUp({ bracketedPasteMode: false, takesInput: false });
+    input.pasteText('one\ntwo\n');
+    expect(confirmPaste).not.toHaveBeenCalled();
+    expect(pasted).toEqual([]);
     end();
   });
 

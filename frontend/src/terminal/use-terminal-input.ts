@@ -11,10 +11,13 @@ const ESCAPE = 0x1b;
 export interface UseTerminalInputOptions {
   readonly host: Readonly<Ref<HTMLElement | null>>;
   readonly screen: () => Screen | null;
+  /** False while the person only watches: then nobody is asked about a paste. */
+  readonly takesInput: () => boolean;
   readonly settings: Readonly<Ref<TerminalSettings>>;
   /** The terminal runs the CLI and not a shell. */
   readonly runsCli: boolean;
-  readonly send: (data: Uint8Array) => void;
+  /** `isKey`: a key that was pressed, never an answer of the screen. */
+  readonly send: (data: Uint8Array, isKey: boolean) => void;
   readonly copy: (text: string) => Promise<boolean>;
   readonly onSearchRequested: () => void;
   /** Files in a paste: they are not text for a program. */
@@ -30,7 +33,7 @@ export const useTerminalInput = (options: UseTerminalInputOptions) => {
   const hasSelection = ref(false);
   /** Ctrl of the key bar: changes the next key, then lets go. */
   const ctrlHeld = ref(false);
-  const type = (text: string): void => options.send(encoder.encode(text));
+  const type = (text: string): void => options.send(encoder.encode(text), true);
 
   const copySelection = (): void => {
     const { selection = '' } = screen() ?? {};
@@ -43,6 +46,7 @@ export const useTerminalInput = (options: UseTerminalInputOptions) => {
       .catch(() => undefined);
   };
   const paste = async (given: string): Promise<void> => {
+    if (!options.takesInput()) return;
     const text = pastable(given);
     // Held for a key; the first letter of a paste is none.
     ctrlHeld.value = false;
@@ -72,10 +76,10 @@ export const useTerminalInput = (options: UseTerminalInputOptions) => {
     return true;
   };
 
-  const onInput = (data: Uint8Array): void => {
+  const onInput = (data: Uint8Array, isKey: boolean): void => {
     // Of sequences there is no control form. The screen's own answers are among them: they must not use Ctrl up.
     const isSequence = data.length > 1 && data[0] === ESCAPE;
-    if (!ctrlHeld.value || isSequence) return options.send(data);
+    if (!ctrlHeld.value || isSequence) return options.send(data, isKey);
     ctrlHeld.value = false;
     type(withControl(new TextDecoder().decode(data)));
   };

@@ -25,7 +25,8 @@ export interface UseTerminalOptions
   readonly api: Api;
   readonly sessionId: string;
   readonly terminal: string;
-  readonly mode: TerminalMode;
+  /** `view`: nothing that is typed here is sent. */
+  readonly mode: MaybeRefOrGetter<TerminalMode>;
   /** False while another tab of the page is in front. */
   readonly active: MaybeRefOrGetter<boolean>;
 }
@@ -62,8 +63,9 @@ export const useTerminal = (options: UseTerminalOptions) => {
   const input = useTerminalInput({
     ...options,
     settings,
+    takesInput: () => toValue(options.mode) === 'control',
     screen: () => view.screen.value,
-    send: (data) => void connection.input(data),
+    send: (data, isKey) => void connection.input(data, isKey),
   });
   const noteFacts = useThrottleFn(
     () => {
@@ -105,14 +107,15 @@ export const useTerminal = (options: UseTerminalOptions) => {
     onLayout: adaptSize,
   });
   const connection = new TerminalConnection({
-    mode: options.mode,
+    mode: () => toValue(options.mode),
     screen: {
       write: (data, done) => view.screen.value?.write(data, done),
       reset: (size) => view.screen.value?.reset(size),
       resize: (size) => view.screen.value?.resize(size),
     },
     requestTicket: async (signal) => {
-      const call = { params: { sessionId: options.sessionId, name: options.terminal }, body: { mode: options.mode } };
+      const params = { sessionId: options.sessionId, name: options.terminal };
+      const call = { params, body: { mode: toValue(options.mode) } };
       return socketAddress((await options.api.call('createTicket', call, { signal })).url);
     },
     ticketFailureOf,
@@ -122,6 +125,11 @@ export const useTerminal = (options: UseTerminalOptions) => {
     },
   });
   watch([() => status.value.owner, () => status.value.size], adaptSize);
+
+  watch(
+    () => toValue(options.mode),
+    () => connection.modeChanged(),
+  );
 
   const visibility = useDocumentVisibility();
   const visible = computed(() => visibility.value === 'visible' && toValue(options.active));

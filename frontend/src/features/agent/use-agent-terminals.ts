@@ -4,6 +4,7 @@ import { useI18n } from 'vue-i18n';
 import { api } from '../../api/client.ts';
 import { useToast } from '../../lib/use-toast.ts';
 import { useAgentsStore } from '../../stores/agents.ts';
+import { useWatchOnly } from '../../terminal/watch-only.ts';
 import { isRunning } from './phase-model.ts';
 
 export const MAIN_TERMINAL = 'main';
@@ -28,6 +29,7 @@ export const useAgentTerminals = (agent: () => Agent, session: () => Session | n
   const { t } = useI18n();
   const toast = useToast();
   const agents = useAgentsStore();
+  const watchOnly = useWatchOnly(agent().id);
   const active = ref(MAIN_TERMINAL);
   const visited = ref<ReadonlySet<string>>(new Set([MAIN_TERMINAL]));
   const adding = ref(false);
@@ -70,6 +72,8 @@ export const useAgentTerminals = (agent: () => Agent, session: () => Session | n
       const terminal = await api.call('createTerminal', { params: { sessionId } });
       const others = agents.terminalsOf(agent().id).filter(({ name }) => name !== terminal.name);
       agents.setTerminals(agent().id, [...others, terminal]);
+      // Its name may have been that of another one.
+      watchOnly.set(terminal.name, false);
       active.value = terminal.name;
     } catch (error) {
       toast.failed(t('agent.shellFailed'), error);

@@ -1,5 +1,6 @@
 import { useEventListener } from '@vueuse/core';
 import { useRoute, useRouter } from 'vue-router';
+import { keyLetter } from '../../lib/key-letter.ts';
 import { useAgentsStore } from '../../stores/agents.ts';
 import { useUiStore } from '../../stores/ui.ts';
 import { useBeside } from '../../stores/use-beside.ts';
@@ -33,18 +34,18 @@ export const useFrameShortcuts = (): void => {
   /** True when the key was taken. */
   const handle = (event: KeyboardEvent): boolean => {
     const control = event.ctrlKey || event.metaKey;
-    const key = event.key.toLowerCase();
-    if (control && !event.altKey && key === 'k' && (event.shiftKey || !inTerminal(event.target))) {
+    const letter = keyLetter(event);
+    if (control && !event.altKey && letter === 'k' && (event.shiftKey || !inTerminal(event.target))) {
       ui.paletteOpen = !ui.paletteOpen;
       return true;
     }
     if (inTerminal(event.target) || ui.paletteOpen || ui.shortcutsOpen) return false;
-    if (control && !event.shiftKey && !event.altKey && key === 'b') {
+    if (control && !event.shiftKey && !event.altKey && letter === 'b') {
       ui.railCollapsed = !ui.railCollapsed;
       return true;
     }
-    if (event.altKey && !control && !event.shiftKey && (key === 'arrowup' || key === 'arrowdown')) {
-      goToNeighbour(key === 'arrowdown' ? 1 : -1);
+    if (event.altKey && !control && !event.shiftKey && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
+      goToNeighbour(event.key === 'ArrowDown' ? 1 : -1);
       return true;
     }
     if (event.key === '?' && !control && !event.altKey && !isTyping(event.target)) {

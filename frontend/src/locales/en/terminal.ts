@@ -16,6 +16,8 @@ export default {
   lost: 'Connection lost',
   retryIn: 'What your agent did is kept. Next attempt in {seconds} s.',
   trying: 'What your agent did is kept. Attempt {attempt} is under way…',
+  tryLater: 'The terminal does not open yet',
+  fullHouse: '{viewers} windows show this terminal, and {limit} is the most. Close one of them.',
   reconnectNow: 'Reconnect now',
   ended: 'The program has ended',
   endedWithCode: 'The program ended with exit code {code}',
@@ -54,6 +56,9 @@ export default {
   otherSize: 'Another device sets the size',
   takeOver: 'Take over',
 
+  watching: 'Watching only: the terminal takes no keys',
+  takePart: 'Take part',
+
   keys: 'Keys',
   key_up: 'Arrow up',
   key_down: 'Arrow down',
@@ -71,5 +76,6 @@ export default {
   rendererDom: 'Page elements',
   copyWithCtrlC: 'Ctrl+C copies a selection',
   pasteWithCtrlV: 'Ctrl+V pastes',
+  watchOnly: 'Only watch this terminal',
   screenReader: 'Text for screen readers',
 };

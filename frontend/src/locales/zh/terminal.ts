@@ -16,6 +16,8 @@ export default {
   lost: '连接已断开',
   retryIn: '工作内容已保留。{seconds} 秒后重试。',
   trying: '工作内容已保留。正在进行第 {attempt} 次尝试…',
+  tryLater: '终端暂时无法打开',
+  fullHouse: '已有 {viewers} 个窗口显示此终端，最多 {limit} 个。请关闭其中一个。',
   reconnectNow: '立即重连',
   ended: '程序已结束',
   endedWithCode: '程序已结束，退出码 {code}',
@@ -54,6 +56,9 @@ export default {
   otherSize: '尺寸由另一台设备决定',
   takeOver: '接管',
 
+  watching: '仅观看：终端不接受按键',
+  takePart: '参与操作',
+
   keys: '按键',
   key_up: '上箭头',
   key_down: '下箭头',
@@ -71,5 +76,6 @@ export default {
   rendererDom: '页面元素',
   copyWithCtrlC: '有选区时 Ctrl+C 复制',
   pasteWithCtrlV: 'Ctrl+V 粘贴',
+  watchOnly: '仅观看此终端',
   screenReader: '供屏幕阅读器使用的文本',
 };
