@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { multilineText, nullable, oneOf, strict, Timestamp } from './primitives.ts';
 import { PROMPT_MAX_BYTES } from './prompts.ts';
-import { Terminal, TerminalName } from './sessions.ts';
+import { SignalName, Terminal, TerminalName } from './sessions.ts';
 
 /**
  * Sidecar ⇄ gateway, on the internal listener (a unix socket on one machine, port 8082 in a cluster).
@@ -71,7 +71,9 @@ export type CommandStreamLine = Static<typeof CommandStreamLine>;
 export const CommandResult = strict({
   outcome: oneOf(['done', 'failed', 'unknown'] as const),
   reason: nullable(Type.String({ maxLength: 2000 })),
-  value: Type.Optional(Type.Union([Terminal, strict({ path: Type.String(), sizeBytes: Type.Integer() })])),
+  value: Type.Optional(
+    Type.Union([Terminal, strict({ path: Type.String({ maxLength: 4_096 }), sizeBytes: Type.Integer() })]),
+  ),
 });
 export type CommandResult = Static<typeof CommandResult>;
 
@@ -93,7 +95,7 @@ export const SandboxReport = strict({
   crash: nullable(
     strict({
       exitCode: nullable(Type.Integer()),
-      signal: nullable(Type.String()),
+      signal: nullable(SignalName),
       restarts: Type.Integer(),
       gaveUp: Type.Boolean(),
       output: multilineText(8192),

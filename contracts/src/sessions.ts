@@ -8,12 +8,15 @@ export const TerminalName = Type.String({ pattern: '^(main|shell-[1-9][0-9]?)$',
 export const terminalModes = ['control', 'view'] as const;
 export type TerminalMode = (typeof terminalModes)[number];
 
+/** `SIGKILL`, `SIGRTMIN+3`. What a sandbox says of itself is stored and told to browsers: each part of it has a length. */
+export const SignalName = Type.String({ maxLength: 32 });
+
 export const Terminal = strict({
   name: TerminalName,
-  title: Type.String(),
+  title: Type.String({ maxLength: 256 }),
   running: Type.Boolean(),
   viewers: Type.Integer(),
-  exit: nullable(strict({ code: nullable(Type.Integer()), signal: nullable(Type.String()) })),
+  exit: nullable(strict({ code: nullable(Type.Integer()), signal: nullable(SignalName) })),
   /** Another program than the terminal's own has the foreground. Absent: an older sandbox does not say. */
   busy: Type.Optional(Type.Boolean()),
 });

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { Terminal } from '@sac/contracts';
+import { SignalName, Terminal } from '@sac/contracts';
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { openRequest, readLines, requestJson, type HttpTarget, type SocketRequest } from './http.ts';
@@ -15,7 +15,7 @@ const ControlState = Type.Object({
     startedAt: nullable(Type.String()),
     restarts: Type.Integer(),
     gaveUp: Type.Boolean(),
-    exit: nullable(Type.Object({ code: nullable(Type.Integer()), signal: nullable(Type.String()) })),
+    exit: nullable(Type.Object({ code: nullable(Type.Integer()), signal: nullable(SignalName) })),
     output: nullable(Type.String()),
   }),
 });
