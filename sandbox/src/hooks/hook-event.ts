@@ -80,7 +80,7 @@ export const toHookEvent = (cli: string, input: unknown): HookEvent | null => {
   };
 };
 
-const textOrNull = (value: unknown): value is string | null => value === null || typeof value === 'string';
+const isTextOrNull = (value: unknown): boolean => value === null || typeof value === 'string';
 
 /** Checks a line received on the hook socket: whoever wrote it need not have been our hook. */
 export const parseHookLine = (line: string): HookEvent | null => {
@@ -94,7 +94,7 @@ export const parseHookLine = (line: string): HookEvent | null => {
   const { cli, event, backgroundTasks, transcriptPath = null } = value;
   if (typeof cli !== 'string' || typeof event !== 'string') return null;
   const texts = ['sessionId', 'subagentId', 'prompt', 'toolName', 'toolDetail', 'source', 'reason', 'notification'];
-  if (![...texts.map((name) => value[name]), transcriptPath].every(textOrNull)) return null;
+  if (![...texts.map((name) => value[name]), transcriptPath].every(isTextOrNull)) return null;
   if (backgroundTasks !== null && typeof backgroundTasks !== 'number') return null;
   return {
     cli: cli.slice(0, MAX_TEXT_CHARACTERS),

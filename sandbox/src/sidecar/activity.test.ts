@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HookEvent } from '../hooks/hook-event.ts';
+import { hookEvent } from '../hooks/testing/hook-event.ts';
 import { ActivityTracker, oneLine, QUIET_READY_MS, SETTLE_MS } from './activity.ts';
 import type { ControlState } from './control-client.ts';
 
@@ -12,20 +13,6 @@ const running: ControlState['main'] = {
   exit: null,
   output: null,
 };
-const hook = (event: string, fields: Partial<HookEvent> = {}): HookEvent => ({
-  cli: 'claude-code',
-  event,
-  sessionId: 's',
-  subagentId: null,
-  prompt: null,
-  toolName: null,
-  toolDetail: null,
-  source: null,
-  reason: null,
-  notification: null,
-  backgroundTasks: null,
-  ...fields,
-});
 
 const claude = () => {
   const tracker = new ActivityTracker('claude');
@@ -38,13 +25,13 @@ const claude = () => {
 };
 
 describe('a turn told by hooks', () => {
-  const prompt = hook('UserPromptSubmit', { prompt: 'hi' });
+  const prompt = hookEvent('UserPromptSubmit', { prompt: 'hi' });
   it.each([
-    ['started', [hook('SessionStart', { source: 'startup' })], 'ready', null],
+    ['started', [hookEvent('SessionStart', { source: 'startup' })], 'ready', null],
     ['prompted', [prompt], 'working', null],
     [
       'in a tool',
-      [prompt, hook('PreToolUse', { toolName: 'Bash', toolDetail: 'npm test' })],
+      [prompt, hookEvent('PreToolUse', { toolName: 'Bash', toolDetail: 'npm test' })],
       'working',
       'Bash: npm test',
     ],
@@ -52,30 +39,30 @@ describe('a turn told by hooks', () => {
       'asking',
       [
         prompt,
-        hook('PreToolUse', { toolName: 'Bash' }),
-        hook('PermissionRequest', { toolName: 'Bash', toolDetail: 'rm x' }),
+        hookEvent('PreToolUse', { toolName: 'Bash' }),
+        hookEvent('PermissionRequest', { toolName: 'Bash', toolDetail: 'rm x' }),
       ],
       'waiting',
       'allow Bash: rm x?',
     ],
     [
       'answered',
-      [prompt, hook('PermissionRequest', { toolName: 'Bash' }), hook('PostToolUse', { toolName: 'Bash' })],
+      [prompt, hookEvent('PermissionRequest', { toolName: 'Bash' }), hookEvent('PostToolUse', { toolName: 'Bash' })],
       'working',
       null,
     ],
-    ['done', [prompt, hook('Stop', { backgroundTasks: 0 })], 'ready', null],
-    ['failed', [prompt, hook('StopFailure')], 'ready', null],
-    ['agents in the background', [prompt, hook('Stop', { backgroundTasks: 2 })], 'working', '2 background tasks'],
+    ['done', [prompt, hookEvent('Stop', { backgroundTasks: 0 })], 'ready', null],
+    ['failed', [prompt, hookEvent('StopFailure')], 'ready', null],
+    ['agents in the background', [prompt, hookEvent('Stop', { backgroundTasks: 2 })], 'working', '2 background tasks'],
     [
       'last background agent noted',
-      [prompt, hook('Stop', { backgroundTasks: 1 }), prompt, hook('Stop', { backgroundTasks: 0 })],
+      [prompt, hookEvent('Stop', { backgroundTasks: 1 }), prompt, hookEvent('Stop', { backgroundTasks: 0 })],
       'ready',
       null,
     ],
-    ['subagent stopped', [prompt, hook('Stop', { subagentId: 'a' })], 'working', null],
-    ['compacted in a turn', [prompt, hook('SessionStart', { source: 'compact' })], 'working', null],
-    ['gemini', [hook('BeforeAgent', { prompt: 'x' }), hook('AfterAgent')], 'ready', null],
+    ['subagent stopped', [prompt, hookEvent('Stop', { subagentId: 'a' })], 'working', null],
+    ['compacted in a turn', [prompt, hookEvent('SessionStart', { source: 'compact' })], 'working', null],
+    ['gemini', [hookEvent('BeforeAgent', { prompt: 'x' }), hookEvent('AfterAgent')], 'ready', null],
   ] as const)('%s', (_name, events, state, text) => {
     expect(claude().after(...events)).toEqual({ state, text });
   });
@@ -84,14 +71,14 @@ describe('a turn told by hooks', () => {
 describe("Claude's state file", () => {
   it('ends a turn that Esc interrupted without a hook', () => {
     const { tracker, after } = claude();
-    after(hook('UserPromptSubmit'));
+    after(hookEvent('UserPromptSubmit'));
     tracker.claudeState({ status: 'idle', waitingFor: null, sessionId: null, updatedAtMs: 1_500 });
     expect(tracker.current(2_000).state).toBe('ready');
   });
 
   it('is ignored when a hook is newer', () => {
     const { tracker, after } = claude();
-    after(hook('UserPromptSubmit'));
+    after(hookEvent('UserPromptSubmit'));
     tracker.claudeState({ status: 'idle', waitingFor: null, sessionId: null, updatedAtMs: 900 });
     expect(tracker.current(2_000).state).toBe('working');
   });
@@ -100,31 +87,31 @@ describe("Claude's state file", () => {
     const { tracker } = claude();
     const idleAt = (updatedAtMs: number) =>
       tracker.claudeState({ status: 'idle', waitingFor: null, sessionId: null, updatedAtMs });
-    tracker.hook(hook('SessionStart'), 1_000);
+    tracker.hook(hookEvent('SessionStart'), 1_000);
     expect(tracker.readyForPrompt(1_001)).toBe(true);
     idleAt(900);
-    tracker.hook(hook('UserPromptSubmit'), 2_000);
-    tracker.hook(hook('Stop'), 2_500);
+    tracker.hook(hookEvent('UserPromptSubmit'), 2_000);
+    tracker.hook(hookEvent('Stop'), 2_500);
     expect(tracker.current(2_501).state).toBe('ready');
     expect(tracker.readyForPrompt(2_501)).toBe(false);
     idleAt(2_700);
     expect(tracker.readyForPrompt(2_701)).toBe(true);
-    tracker.hook(hook('UserPromptSubmit'), 3_000);
-    tracker.hook(hook('Stop'), 3_100);
+    tracker.hook(hookEvent('UserPromptSubmit'), 3_000);
+    tracker.hook(hookEvent('Stop'), 3_100);
     expect(tracker.readyForPrompt(6_000)).toBe(false);
     // A file that never says so does not hold prompts back for ever.
     expect(tracker.readyForPrompt(6_200)).toBe(true);
   });
   it('does not end what goes on in the background', () => {
     const { tracker, after } = claude();
-    after(hook('UserPromptSubmit'), hook('Stop', { backgroundTasks: 1 }));
+    after(hookEvent('UserPromptSubmit'), hookEvent('Stop', { backgroundTasks: 1 }));
     tracker.claudeState({ status: 'idle', waitingFor: null, sessionId: null, updatedAtMs: 1_500 });
     expect(tracker.current(2_000).state).toBe('working');
   });
 
   it('tells of a question no hook told of, and of its answer', () => {
     const { tracker, after } = claude();
-    after(hook('UserPromptSubmit'));
+    after(hookEvent('UserPromptSubmit'));
     tracker.claudeState({ status: 'waiting', waitingFor: 'input needed', sessionId: null, updatedAtMs: 1_500 });
     expect(tracker.current(2_000)).toEqual({ state: 'waiting', text: 'input needed' });
     tracker.claudeState({ status: 'busy', waitingFor: null, sessionId: null, updatedAtMs: 1_600 });
@@ -135,7 +122,7 @@ describe("Claude's state file", () => {
 it('an interruption that Codex notes ends the turn, an older one does not', () => {
   const tracker = new ActivityTracker('quiet-hooks');
   tracker.setMain(running, 0);
-  tracker.hook(hook('UserPromptSubmit'), 5_000);
+  tracker.hook(hookEvent('UserPromptSubmit'), 5_000);
   tracker.interrupted(4_999);
   expect(tracker.current(6_000).state).toBe('working');
   tracker.interrupted(5_500);
@@ -146,7 +133,7 @@ describe('the process', () => {
   it('is starting until the CLI speaks, and again after a restart', () => {
     const { tracker, after } = claude();
     expect(tracker.current(60_000).state).toBe('starting');
-    expect(after(hook('UserPromptSubmit')).state).toBe('working');
+    expect(after(hookEvent('UserPromptSubmit')).state).toBe('working');
     tracker.setMain({ ...running, pid: 21, startedAt: '2026-01-01T00:01:00.000Z', restarts: 1 }, 5_000);
     expect(tracker.current(5_000).state).toBe('starting');
   });
@@ -180,7 +167,7 @@ describe('the process', () => {
       const tracker = new ActivityTracker('hooks');
       tracker.setMain(running, 0);
       expect(tracker.current(QUIET_READY_MS - 1).state).toBe('starting');
-      tracker.hook(hook('SessionStart', { source: 'startup' }), 8_000);
+      tracker.hook(hookEvent('SessionStart', { source: 'startup' }), 8_000);
       expect(tracker.current(8_000).state).toBe('ready');
       expect(tracker.readyForPrompt(8_000 + SETTLE_MS - 1)).toBe(false);
       expect(tracker.readyForPrompt(8_000 + SETTLE_MS)).toBe(true);
@@ -189,7 +176,7 @@ describe('the process', () => {
     it('is asked about only until it speaks', () => {
       const tracker = quiet();
       expect(tracker.isUnheard).toBe(true);
-      tracker.hook(hook('UserPromptSubmit'), 5_000);
+      tracker.hook(hookEvent('UserPromptSubmit'), 5_000);
       expect(tracker.isUnheard).toBe(false);
     });
   });

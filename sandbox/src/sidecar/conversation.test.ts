@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HookEvent } from '../hooks/hook-event.ts';
+import { hookEvent } from '../hooks/testing/hook-event.ts';
 import { Conversation } from './conversation.ts';
 
 let dir: string;
@@ -14,19 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-const prompted = (sessionId: string): HookEvent => ({
-  cli: 'claude-code',
-  event: 'UserPromptSubmit',
-  sessionId,
-  subagentId: null,
-  prompt: 'hello',
-  toolName: null,
-  toolDetail: null,
-  source: null,
-  reason: null,
-  notification: null,
-  backgroundTasks: null,
-});
+const prompted = (sessionId: string): HookEvent => hookEvent('UserPromptSubmit', { sessionId, prompt: 'hello' });
 const refused = { code: 1, signal: null };
 const killed = { code: null, signal: 'SIGKILL' };
 const resuming = async (): Promise<Conversation> => {

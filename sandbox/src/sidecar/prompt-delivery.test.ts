@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { HookEvent } from '../hooks/hook-event.ts';
+import { hookEvent } from '../hooks/testing/hook-event.ts';
 import type { ControlClient } from './control-client.ts';
 import { DeliveryStore } from './delivery-record.ts';
 import { PromptDelivery } from './prompt-delivery.ts';
@@ -31,19 +32,7 @@ const command = (text: string) => ({
   text,
 });
 
-const submitted = (prompt: string): HookEvent => ({
-  cli: 'claude-code',
-  event: 'UserPromptSubmit',
-  sessionId: 's',
-  subagentId: null,
-  prompt,
-  toolName: null,
-  toolDetail: null,
-  source: null,
-  reason: null,
-  notification: null,
-  backgroundTasks: null,
-});
+const submitted = (prompt: string): HookEvent => hookEvent('UserPromptSubmit', { prompt });
 
 interface Terminal {
   readonly box: () => string | null;

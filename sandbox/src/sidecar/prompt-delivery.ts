@@ -181,7 +181,7 @@ export class PromptDelivery {
 
   #settles(event: HookEvent, text: string): boolean {
     if (meaningOf(event.event) === 'SessionStart') return event.source === 'clear' && isClear(text);
-    return isSubmission(event) && event.prompt !== null && holdsPrompt(event.prompt, text);
+    return isSubmission(event) && holdsPrompt(event.prompt, text);
   }
 
   /** A carriage return that came too early is lost and the text stays in the box: then it is sent once more, alone. */
@@ -208,8 +208,8 @@ export class PromptDelivery {
 }
 
 /** The CLI took a text from its input box. */
-const isSubmission = ({ event, prompt, subagentId }: HookEvent): boolean =>
-  meaningOf(event) === 'UserPromptSubmit' && subagentId === null && prompt !== null;
+const isSubmission = (event: HookEvent): event is HookEvent & { readonly prompt: string } =>
+  meaningOf(event.event) === 'UserPromptSubmit' && event.subagentId === null && event.prompt !== null;
 
 /** True when the promise became true in time. */
 const within = async (promise: Promise<boolean>, ms: number): Promise<boolean> => {

@@ -18,6 +18,20 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
+/** The stream of one who has just come, written to `response`. */
+const streamOf = (userId: string, response: Writable): EventStream =>
+  new EventStream({
+    db: test.db,
+    logger: pino({ level: 'silent' }),
+    response: response as ServerResponse,
+    userId,
+    lastEventId: null,
+    version: '1',
+    staleSince: () => null,
+    isAllowed: async () => true,
+    expiresAt: new Date(Date.now() + 60_000),
+  });
+
 describe('a cluster that does not answer', () => {
   it('is told at the beginning, and when it begins and ends', async () => {
     let since: Date | null = null;
@@ -62,17 +76,7 @@ describe('lifetime of the event stream', () => {
     const { accessToken } = await test.admin();
     const { userId } = claimsOf(accessToken);
     const response = new Writable({ write: () => undefined });
-    const stream = new EventStream({
-      db: test.db,
-      logger: pino({ level: 'silent' }),
-      response: response as ServerResponse,
-      userId,
-      lastEventId: null,
-      version: '1',
-      staleSince: () => null,
-      isAllowed: async () => true,
-      expiresAt: new Date(Date.now() + 60_000),
-    });
+    const stream = streamOf(userId, response);
     await stream.start();
     // Part of what may wait is there already when the next page is read.
     await publishEvent(test.db, { userId }, { type: 'agent-deleted', agentId: 'x'.repeat(200_000) });
@@ -100,17 +104,7 @@ describe('lifetime of the event stream', () => {
     await publish('1');
     const sent: string[] = [];
     const response = new Writable({ write: (chunk, _encoding, done) => done(void sent.push(String(chunk))) });
-    const stream = new EventStream({
-      db: test.db,
-      logger: pino({ level: 'silent' }),
-      response: response as ServerResponse,
-      userId,
-      lastEventId: null,
-      version: '1',
-      staleSince: () => null,
-      isAllowed: async () => true,
-      expiresAt: new Date(Date.now() + 60_000),
-    });
+    const stream = streamOf(userId, response);
     await stream.start();
     for (const agentId of ['2', '3']) await publish(agentId);
     await sql`delete from outbox where user_id = ${userId} and id < (select max(id) from outbox where user_id = ${userId})`.execute(
