@@ -28,7 +28,7 @@ describe('the disk', () => {
 
 describe('the terminal proxy', () => {
   const check = (text: string | null, restarts = 0) =>
-    proxyCheck({ metrics: async () => text, child: { status: { state: 'running', pid: 1, restarts } } }).check();
+    proxyCheck({ metrics: async () => text, status: { state: 'running', pid: 1, restarts } }).check();
 
   it('is well when it answers, and says how many terminals are open', async () => {
     expect(await check('sac_ws_connections 4\n')).toEqual({

@@ -34,13 +34,11 @@ export const diskCheck = (
 
 const FREQUENT_RESTARTS = 3;
 
-export const proxyCheck = (
-  proxy: Pick<WsProxy, 'metrics'> & { readonly child: Pick<WsProxy['child'], 'status'> },
-): HealthCheck => ({
+export const proxyCheck = (proxy: Pick<WsProxy, 'metrics' | 'status'>): HealthCheck => ({
   name: 'terminals (ws-proxy)',
   check: async () => {
     const text = await proxy.metrics();
-    const { state, restarts } = proxy.child.status;
+    const { state, restarts } = proxy.status;
     const restarted = restarts === 0 ? '' : `, started again ${restarts} times`;
     if (text === null) {
       return {

@@ -195,11 +195,11 @@ export class Machine {
       trustedProxies: config.trustedProxies,
     });
     this.#teardown.add('ws-proxy', async ({ keep }) => {
-      if (keep) return this.#proxy.child.release();
-      await this.#proxy.child.stop();
+      if (keep) return this.#proxy.release();
+      await this.#proxy.stop();
       return endAllProxies(layout.runDir);
     });
-    this.#proxy.child.start();
+    this.#proxy.start();
   }
 
   async #startRuntime(): Promise<CliList> {
@@ -236,7 +236,7 @@ export class Machine {
       status: () => this.#status(),
       welcome: () => this.welcome(),
       adminLink: () => this.#adminLink(),
-      restart: async (service) => (service === 'ws' ? this.#proxy.child.restart() : this.#postgres.restart()),
+      restart: async (service) => (service === 'ws' ? this.#proxy.restart() : this.#postgres.restart()),
       stop: (options) => {
         // After the answer is out; `ended` tells the entrypoint.
         setImmediate(() => {
@@ -249,7 +249,7 @@ export class Machine {
   #status(): ReturnType<ControlActions['status']> {
     const { config } = this.#options;
     const database = this.#postgres.status;
-    const proxy = this.#proxy.child.status;
+    const proxy = this.#proxy.status;
     const sandboxes = [...this.#runtime.observed().values()].filter((sandbox) => sandbox.state !== 'gone');
     const isolation = this.#runtime.isolation();
     const restarted = (count: number): string => (count === 0 ? '' : `, started again ${count} times`);

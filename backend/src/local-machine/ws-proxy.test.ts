@@ -34,8 +34,8 @@ const startSac = async (runDir: string) => {
     allowedOrigins: [ORIGIN],
     trustedProxies: [],
   });
-  proxy.child.start();
-  cleanup.add(() => proxy.child.stop());
+  proxy.start();
+  cleanup.add(() => proxy.stop());
   const server = createServer();
   server.on('upgrade', (request, socket, head) => proxy.handUpgrade(request, socket, head));
   server.listen(0, '127.0.0.1');
@@ -51,7 +51,71 @@ const start = async () => {
   const ticket = (authSession: string) => ticketFor({ upstream: farEnd.upstream, claims: { authSession } });
   return { runDir, ticket, sac: await startSac(runDir) };
 };
-const sockets = (runDir: string) => readdirSync(runDir).filter((name) => /^ws-proxy-\d+\.sock$/.test(name));
+/** Processes that have begun to listen for sign-outs. */
+const listening = (runDir: string) =>
+  readdirSync(runDir)
+    .flatMap((name) => /^ws-proxy-(\d+)\.sock$/.exec(name)?.[1] ?? [])
+    .map(Number);
+/** Both, and which of them serves. */
+const startedPair = async (runDir: string, { proxy }: { proxy: WsProxy }) => {
+  await waitUntil(() => listening(runDir).length === 2);
+  const serving = proxy.status.pid ?? 0;
+  return { serving, spare: listening(runDir).find((pid) => pid !== serving) };
+};
+
+describe('a proxy that ends', () => {
+  it('is stood in for at once by one that was there before, and started again as the next one to do so', async () => {
+    const { runDir, sac, ticket } = await start();
+    const first = await startedPair(runDir, sac);
+    const cut = await openClient(cleanup, sac.port, { ticket: ticket('11') });
+    const closed = once(cut, 'close');
+    process.kill(first.serving, 'SIGKILL');
+    await closed;
+    await waitUntil(() => sac.proxy.status.pid !== first.serving);
+    expect(sac.proxy.status).toMatchObject({ state: 'running', pid: first.spare });
+    const again = await openClient(cleanup, sac.port, { ticket: ticket('11') });
+    expect(await sac.proxy.metrics()).toContain('sac_ws_connections 1');
+    await waitUntil(() => sac.proxy.status.restarts === 1);
+
+    const second = await startedPair(runDir, sac);
+    expect(second.serving).toBe(first.spare);
+    const closedAgain = once(again, 'close');
+    process.kill(second.serving, 'SIGKILL');
+    await closedAgain;
+    await waitUntil(() => sac.proxy.status.pid === second.spare);
+    await openClient(cleanup, sac.port, { ticket: ticket('11') });
+  });
+
+  it('is stood in for by one that knows of the sign-outs before', async () => {
+    const { runDir, sac, ticket } = await start();
+    const { serving, spare } = await startedPair(runDir, sac);
+    const mine = await openClient(cleanup, sac.port, { ticket: ticket('11') });
+    const unused = ticket('11');
+    const closed = once(mine, 'close');
+    sac.proxy.revoke(['11']);
+    await closed;
+    process.kill(serving, 'SIGKILL');
+    await waitUntil(() => sac.proxy.status.pid === spare);
+    expect(await refusedClient(sac.port, { ticket: unused })).toMatchObject({ status: 401, code: 'unauthenticated' });
+  });
+});
+
+describe('a restart', () => {
+  it('replaces both, and terminals come back while the one they had still ends', async () => {
+    const { runDir, sac, ticket } = await start();
+    const { serving, spare } = await startedPair(runDir, sac);
+    const mine = await openClient(cleanup, sac.port, { ticket: ticket('11') });
+    const closed = once(mine, 'close');
+    const restarted = sac.proxy.restart();
+    await closed;
+    await openClient(cleanup, sac.port, { ticket: ticket('11') });
+    await restarted;
+    await waitUntil(
+      () => listening(runDir).length === 2 && [serving, spare].every((pid) => !listening(runDir).includes(pid ?? 0)),
+    );
+    expect(await sac.proxy.metrics()).toContain('sac_ws_connections 1');
+  });
+});
 
 describe('a sign-out', () => {
   it('reaches the proxy: its terminals end, its unused tickets are refused', async () => {
@@ -74,22 +138,23 @@ describe('a sign-out', () => {
       await openClient(cleanup, sac.port, { ticket: ticket('11') }),
       await openClient(cleanup, sac.port, { ticket: ticket('12') }),
     ];
-    sac.proxy.child.release();
+    sac.proxy.release();
     const next = await startSac(runDir);
-    await waitUntil(() => sockets(runDir).length === 2);
+    // The two of the next one, and the one that has terminals.
+    await waitUntil(() => listening(runDir).length === 3);
     const closed = once(mine, 'close');
     next.proxy.revoke(['11']);
     await closed;
     expect(other.readyState).toBe(WebSocket.OPEN);
     other.close();
-    await waitUntil(() => sockets(runDir).length === 2);
+    await once(other, 'close');
   });
 
   it('is known to a proxy that is started after it', async () => {
     const { sac, ticket } = await start();
     const unused = ticket('11');
     sac.proxy.revoke(['11']);
-    await sac.proxy.child.restart();
+    await sac.proxy.restart();
     await expect
       .poll(async () => (await refusedClient(sac.port, { ticket: unused })).status, { timeout: 10_000 })
       .toBe(401);
@@ -98,7 +163,7 @@ describe('a sign-out', () => {
   it('ends a proxy that does not take it', async () => {
     const { runDir, sac, ticket } = await start();
     const client = await openClient(cleanup, sac.port, { ticket: ticket('11') });
-    const pid = sac.proxy.child.process?.pid ?? 0;
+    const pid = sac.proxy.status.pid ?? 0;
     process.kill(pid, 'SIGSTOP');
     const closed = once(client, 'close');
     sac.proxy.revoke(['11']);
@@ -117,11 +182,11 @@ describe('metrics', () => {
       const both = await Promise.all([sac.proxy.metrics(), sac.proxy.metrics()]);
       return !both.includes(null); // a busy child is given up on after a second
     });
-    const pid = sac.proxy.child.process?.pid ?? 0;
+    const pid = sac.proxy.status.pid ?? 0;
     process.kill(pid, 'SIGSTOP');
     expect(await sac.proxy.metrics()).toBeNull();
     process.kill(pid, 'SIGCONT');
-    await sac.proxy.child.stop();
+    await sac.proxy.stop();
     expect(await sac.proxy.metrics()).toBeNull();
   });
 });

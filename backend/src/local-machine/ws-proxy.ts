@@ -13,7 +13,7 @@ import { RevokedSessions } from '../terminal-relay/revoked-sessions.ts';
 import { writePrivateFile } from './private-file.ts';
 import { endProcess, identityOf, isAlive, parseIdentity, type ProcessIdentity } from './process-identity.ts';
 import { tellRevoked } from './proxy-control.ts';
-import { SupervisedChild } from './supervised-child.ts';
+import { SupervisedChild, type ChildStatus } from './supervised-child.ts';
 
 export interface WsProxyOptions {
   readonly script: string;
@@ -78,40 +78,59 @@ export const endAllProxies = async (runDir: string): Promise<void> => {
   );
 };
 
+const isThere = ({ process }: SupervisedChild): boolean => process?.connected === true;
+
 const METRICS_TIMEOUT_MS = 1_000;
 const ChildMessageCheck = Compile(ChildMessage);
 
-/** The ws-proxy child: configured over IPC, handed every upgrade under `/ws/` together with its TCP socket. */
+/**
+ * Two ws-proxy children, configured over IPC. One is handed every upgrade under `/ws/` together with its TCP socket; the
+ * other has none until that one ends, so that nobody waits for a process to start.
+ */
 export class WsProxy {
-  readonly child: SupervisedChild;
   readonly #options: WsProxyOptions;
   readonly #clientAddress: ReturnType<typeof clientAddressBehind>;
   readonly #revoked = new RevokedSessions();
+  #serving: SupervisedChild;
+  #spare: SupervisedChild;
   #lastMetricsId = 0;
 
   constructor(options: WsProxyOptions) {
     this.#options = options;
     this.#clientAddress = clientAddressBehind(options.trustedProxies);
     forgetEnded(options.runDir);
-    this.child = new SupervisedChild({
-      name: 'ws-proxy',
-      script: options.script,
-      nodeArgs: NODE_ARGS,
-      env: { SAC_LOG_LEVEL: options.logLevel },
-      logFile: options.logFile,
-      logger: options.logger,
-      stopGraceMs: STOP_GRACE_MS,
-      onSpawn: (child) => {
-        const identity = child.pid === undefined ? null : identityOf(child.pid);
-        if (identity !== null) {
-          writePrivateFile(join(options.runDir, `ws-proxy-${identity.pid}.json`), JSON.stringify(identity));
-        }
-        child.once('exit', () => forgetEnded(options.runDir));
-        child.send(this.#configuration(child.pid), (err) => {
-          if (err) options.logger.error({ err }, 'ws-proxy could not be configured');
-        });
-      },
-    });
+    this.#serving = this.#makeChild();
+    this.#spare = this.#makeChild();
+  }
+
+  /** Of the one that serves; restarts are those of both. */
+  get status(): ChildStatus {
+    const { state, pid, restarts } = this.#current().status;
+    return { state, pid, restarts: restarts + this.#spare.status.restarts };
+  }
+
+  start(): void {
+    this.#serving.start();
+    this.#spare.start();
+  }
+
+  /** Ends both. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#serving.stop(), this.#spare.stop()]);
+  }
+
+  /** Terminals come back through the one that was started first, while the other one ends. */
+  async restart(): Promise<void> {
+    this.#current();
+    await this.#spare.restart();
+    this.#swap();
+    await this.#spare.restart();
+  }
+
+  /** Forgets both: the one with terminals goes on until the last of them closes. */
+  release(): void {
+    this.#serving.release();
+    this.#spare.release();
   }
 
   /**
@@ -132,9 +151,9 @@ export class WsProxy {
     }
   }
 
-  /** Metrics of the proxy in the text format, null when it does not answer within a second. */
+  /** Metrics of the proxy that serves, in the text format; null when it does not answer within a second. */
   metrics(): Promise<string | null> {
-    const child = this.child.process;
+    const child = this.#current().process;
     const id = (this.#lastMetricsId += 1);
     const answer = Promise.withResolvers<string | null>();
     const receive = (message: unknown): void => {
@@ -150,6 +169,39 @@ export class WsProxy {
       clearTimeout(timer);
       child?.off('message', receive);
     });
+  }
+
+  #makeChild(): SupervisedChild {
+    const { script, runDir, logFile, logger, logLevel } = this.#options;
+    return new SupervisedChild({
+      name: 'ws-proxy',
+      script,
+      nodeArgs: NODE_ARGS,
+      env: { SAC_LOG_LEVEL: logLevel },
+      logFile,
+      logger,
+      stopGraceMs: STOP_GRACE_MS,
+      onSpawn: (child) => {
+        const identity = child.pid === undefined ? null : identityOf(child.pid);
+        if (identity !== null) {
+          writePrivateFile(join(runDir, `ws-proxy-${identity.pid}.json`), JSON.stringify(identity));
+        }
+        child.once('exit', () => forgetEnded(runDir));
+        child.send(this.#configuration(child.pid), (err) => {
+          if (err) logger.error({ err }, 'ws-proxy could not be configured');
+        });
+      },
+    });
+  }
+
+  /** The one that serves, which is the other one from when this one has ended. */
+  #current(): SupervisedChild {
+    if (!isThere(this.#serving) && isThere(this.#spare)) this.#swap();
+    return this.#serving;
+  }
+
+  #swap(): void {
+    [this.#serving, this.#spare] = [this.#spare, this.#serving];
   }
 
   #configuration(pid: number | undefined): ParentMessage {
@@ -172,6 +224,6 @@ export class WsProxy {
       request.socket.remoteAddress ?? '',
       Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
     );
-    handOver(this.child.process, request, socket, { head, remoteAddress });
+    handOver(this.#current().process, request, socket, { head, remoteAddress });
   }
 }

@@ -40,7 +40,11 @@ const watch = (harness: Harness, proxy: WsProxyProcess, name: string): Watched =
     ...size,
     connect: (hello) =>
       new TestClient({
-        ...proxy.route(harness.port, harness.token({ terminal: name }), `user-${name}`),
+        ...proxy.route({
+          upstream: { kind: 'tcp', host: '127.0.0.1', port: harness.port, fallbackHost: null },
+          inner: harness.token({ terminal: name }),
+          user: `user-${name}`,
+        }),
         hello,
       }),
   });

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { TICKET_AUDIENCE, TICKET_TTL_SECONDS, type TicketClaims } from '@sac/contracts';
+import { TICKET_AUDIENCE, TICKET_TTL_SECONDS, type TicketClaims, type Upstream } from '@sac/contracts';
 import jsonwebtoken from 'jsonwebtoken';
 import { SignOutFeed, untilReady } from './sign-out-feed.ts';
 
-const ORIGIN = 'https://sac.example.org';
-const KEY_ID = 'k1';
+export const ORIGIN = 'https://sac.example.org';
+export const KEY_ID = 'k1';
 const START_TIMEOUT_MS = 20_000;
 const source = fileURLToPath(new URL('../../../../backend/src/entrypoints/ws-proxy.ts', import.meta.url));
 
@@ -19,6 +19,45 @@ const freePort = async (): Promise<number> => {
   const { port } = server.address() as AddressInfo;
   server.close();
   return port;
+};
+
+/** Address of a terminal behind a proxy with a fresh ticket, and the header that goes with it. */
+export interface Route {
+  readonly url: string;
+  readonly origin: string;
+}
+
+export interface Destination {
+  readonly upstream: Upstream;
+  /** Token for the terminal server. */
+  readonly inner: string;
+  readonly user: string;
+}
+
+/** Through the proxy at a port of this machine that knows `key` as `KEY_ID`. */
+export const routeThrough = (
+  proxy: { readonly port: number; readonly key: string },
+  { upstream, inner, user }: Destination,
+): Route => {
+  const claims: TicketClaims = {
+    jti: randomUUID(),
+    sub: user,
+    session: '1',
+    authSession: '1',
+    agentUid: 'agent-1',
+    generation: 7,
+    terminal: 'main',
+    mode: 'control',
+    upstream,
+    inner,
+  };
+  const ticket = jsonwebtoken.sign(claims, proxy.key, {
+    algorithm: 'HS256',
+    keyid: KEY_ID,
+    audience: TICKET_AUDIENCE,
+    expiresIn: TICKET_TTL_SECONDS,
+  });
+  return { url: `ws://127.0.0.1:${proxy.port}/ws/1?token=${ticket}`, origin: ORIGIN };
 };
 
 /** The real ws-proxy as a process of its own that can be killed and started again on the same port. */
@@ -88,26 +127,8 @@ export class WsProxyProcess {
     await gone;
   }
 
-  /** Address of a terminal behind it with a fresh ticket, and the header that goes with it. */
-  route(upstreamPort: number, inner: string, user = 'user-1'): { readonly url: string; readonly origin: string } {
-    const claims: TicketClaims = {
-      jti: randomUUID(),
-      sub: user,
-      session: '1',
-      authSession: '1',
-      agentUid: 'agent-1',
-      generation: 7,
-      terminal: 'main',
-      mode: 'control',
-      upstream: { kind: 'tcp', host: '127.0.0.1', port: upstreamPort, fallbackHost: null },
-      inner,
-    };
-    const ticket = jsonwebtoken.sign(claims, this.#key, {
-      algorithm: 'HS256',
-      keyid: KEY_ID,
-      audience: TICKET_AUDIENCE,
-      expiresIn: TICKET_TTL_SECONDS,
-    });
-    return { url: `ws://127.0.0.1:${this.port}/ws/1?token=${ticket}`, origin: ORIGIN };
+  /** A way through it. */
+  route(to: Destination): Route {
+    return routeThrough({ port: this.port, key: this.#key }, to);
   }
 }
