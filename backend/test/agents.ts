@@ -7,6 +7,7 @@ import type { CreateAgentBody, RouteName, SandboxReport, ServerEvent, Terminal }
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { buildInternalServer } from '../src/app/build-internal.ts';
+import { closeServer } from '../src/app/close-server.ts';
 import type { Keys } from '../src/config/keys.ts';
 import { createNotificationHub } from '../src/db/listen.ts';
 import type { AuthenticatedUser, Handlers } from '../src/lib/handlers.ts';
@@ -187,7 +188,7 @@ export const createAgentsFixture = async (
     },
     close: async () => {
       await features.close();
-      await internal.close();
+      await closeServer(internal);
       await notifications.close();
       await database.close();
       await rm(uploadDir, { recursive: true, force: true });

@@ -20,12 +20,10 @@ import { createVolumesService } from '../modules/volumes/service.ts';
 import { createAccountsPart } from './accounts-part.ts';
 import { buildInternalServer } from './build-internal.ts';
 import { buildServer } from './build-server.ts';
+import { closeServer } from './close-server.ts';
 import type { GatewayDeps } from './gateway-deps.ts';
 import { accountJobs } from './jobs.ts';
 import { createMetrics } from './metrics.ts';
-
-/** Requests that are still running when the server ends get so long to finish. */
-const DRAIN_TIMEOUT_MS = 10_000;
 
 export interface Gateway {
   /** `/api`, `/health`, `/metrics` and the site. Not listening yet. */
@@ -43,15 +41,6 @@ export interface Gateway {
    */
   close(): Promise<void>;
 }
-
-const closeServer = async (app: FastifyInstance): Promise<void> => {
-  const force = setTimeout(() => app.server.closeAllConnections(), DRAIN_TIMEOUT_MS);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(force);
-  }
-};
 
 export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   let isDraining = false;
