@@ -53,7 +53,7 @@ export interface AgentsFixture {
 }
 
 export const signingKey = (kid: string) => {
-  const key = { kid, key: randomBytes(32) };
+  const key = { kid, key: createSecretKey(randomBytes(32)) };
   return { current: key, all: [key] };
 };
 

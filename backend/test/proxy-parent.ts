@@ -4,6 +4,7 @@
  * SAC_TERMINAL_TICKET_KEYS. It says its port, and the proxy that serves whenever it is asked anything; it
  * ends when the channel is closed.
  */
+import { createSecretKey } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,7 +14,7 @@ import { WsProxy } from '../src/local-machine/ws-proxy.ts';
 
 const [script = '', runDir = '', origin = ''] = process.argv.slice(2);
 const [kid = '', text = ''] = process.env['SAC_TERMINAL_TICKET_KEYS']?.split(':') ?? [];
-const key = { kid, key: Buffer.from(text) };
+const key = { kid, key: createSecretKey(text, 'utf8') };
 const proxy = new WsProxy({
   script,
   runDir,

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,7 +83,7 @@ const ticketFor = (farEnd: FarEnd, user: string): string => {
     upstream: { kind: 'tcp', host: '127.0.0.1', port: farEnd.process.port, fallbackHost: null },
     inner: farEnd.bearer?.() ?? 'none',
   };
-  return jwt.sign(claims, TICKET_KEY, {
+  return jwt.sign(claims, createSecretKey(TICKET_KEY, 'utf8'), {
     algorithm: 'HS256',
     keyid: KEY_ID,
     audience: TICKET_AUDIENCE,
@@ -154,7 +154,7 @@ const innerToken = (): string => {
     terminal: 'main',
     mode: 'control',
   };
-  return jwt.sign(claims, TERMINAL_KEY, {
+  return jwt.sign(claims, createSecretKey(TERMINAL_KEY, 'utf8'), {
     algorithm: 'HS256',
     audience: INNER_AUDIENCE,
     expiresIn: TICKET_TTL_SECONDS,

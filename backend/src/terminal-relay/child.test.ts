@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -234,7 +235,7 @@ describe('ws-proxy by itself', () => {
     alone.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
     await waitUntil(() => /"port":\d+/.test(log));
     const port = Number(/"port":(\d+)/.exec(log)?.[1]);
-    const key = { kid: 'a', key: Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz') };
+    const key = { kid: 'a', key: createSecretKey('0123456789abcdefghijklmnopqrstuvwxyz', 'utf8') };
     const health = async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).status;
     await waitUntil(async () => (await health()) === 200);
     const ticket = (authSession: string) => ticketFor({ upstream: farEnd.upstream, key, claims: { authSession } });

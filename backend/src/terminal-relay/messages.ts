@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Type, type Static } from 'typebox';
 
 /**
@@ -91,6 +92,5 @@ export type ChildMessage = Static<typeof ChildMessage>;
 
 /** Keys in the form that survives JSON. */
 export const encodeTicketKeys = (
-  keys: readonly { readonly kid: string; readonly key: string | Uint8Array }[],
-): RelayConfig['ticketKeys'] =>
-  keys.map(({ kid, key }) => ({ kid, keyBase64: Buffer.from(key as string).toString('base64') }));
+  keys: readonly { readonly kid: string; readonly key: KeyObject }[],
+): RelayConfig['ticketKeys'] => keys.map(({ kid, key }) => ({ kid, keyBase64: key.export().toString('base64') }));

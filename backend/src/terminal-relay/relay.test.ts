@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -169,7 +169,10 @@ describe('a ticket', () => {
 
   it.each<[string, (options: Partial<Parameters<typeof ticketFor>[0]>) => Partial<Parameters<typeof ticketFor>[0]>]>([
     ['expired', () => ({ sign: { expiresIn: -10 } })],
-    ['signed with a foreign key of the same id', () => ({ key: { kid: KEY.kid, key: randomBytes(32) } })],
+    [
+      'signed with a foreign key of the same id',
+      () => ({ key: { kid: KEY.kid, key: createSecretKey(randomBytes(32)) } }),
+    ],
     ['signed with an unknown key id', () => ({ key: { kid: 'other', key: KEY.key } })],
     ['for another audience', () => ({ sign: { audience: 'access' } })],
     ['signed with another algorithm', () => ({ sign: { algorithm: 'HS512' } })],

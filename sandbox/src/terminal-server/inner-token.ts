@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { closeCodes, INNER_AUDIENCE, type InnerClaims } from '@sac/contracts';
 import jsonwebtoken from 'jsonwebtoken';
 import type { LaunchSpec } from '../launch-spec.ts';
@@ -33,13 +34,13 @@ const claimsOf = (payload: string | jsonwebtoken.JwtPayload): (InnerClaims & Lif
 /** Checks inner tokens; every token opens one connection. The key stays in this object. */
 export class InnerTokens {
   readonly #spec: Pick<LaunchSpec, 'agentUid' | 'generation'>;
-  readonly #key: string;
+  readonly #key: KeyObject;
   /** Used token id → when it was used. By the clock that never steps: the other one may come past a moment twice. */
   readonly #used = new Map<string, number>();
 
   constructor(spec: Pick<LaunchSpec, 'agentUid' | 'generation' | 'terminalKey'>) {
     this.#spec = { agentUid: spec.agentUid, generation: spec.generation };
-    this.#key = spec.terminalKey;
+    this.#key = createSecretKey(spec.terminalKey, 'utf8');
   }
 
   /** Takes the value of an `Authorization` header. A token that passes is used up. */

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID } from 'node:crypto';
 import {
   INNER_AUDIENCE,
   TICKET_AUDIENCE,
@@ -38,7 +38,8 @@ export const signTicket = (
   const jti = randomUUID();
   const { userId: sub, agentUid, generation, terminal, mode } = request;
   const innerClaims: InnerClaims = { jti, sub, userName: request.userName, agentUid, generation, terminal, mode };
-  const inner = jwt.sign({ ...innerClaims, ...times }, terminalKey(keys.master, agentUid, generation), {
+  const innerKey = createSecretKey(terminalKey(keys.master, agentUid, generation), 'utf8');
+  const inner = jwt.sign({ ...innerClaims, ...times }, innerKey, {
     algorithm: 'HS256',
     audience: INNER_AUDIENCE,
   });

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomBytes, randomUUID, type KeyObject } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
@@ -15,7 +15,7 @@ import { encodeTicketKeys, type RelayConfig } from '../messages.ts';
 import { Relay } from '../relay.ts';
 
 export const ORIGIN = 'https://sac.example.org';
-export const KEY = { kid: 'k1', key: randomBytes(32) };
+export const KEY = { kid: 'k1', key: createSecretKey(randomBytes(32)) };
 export const SESSION = '42';
 
 /** Everything a test opened; closed in the reverse order. */
@@ -39,7 +39,7 @@ export interface TicketOptions {
   readonly upstream: Upstream;
   readonly claims?: Partial<TicketClaims>;
   readonly sign?: jwt.SignOptions;
-  readonly key?: { kid: string; key: Buffer };
+  readonly key?: { kid: string; key: KeyObject };
 }
 
 export const ticketFor = ({ upstream, claims, sign, key = KEY }: TicketOptions): string => {

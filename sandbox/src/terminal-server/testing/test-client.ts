@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID } from 'node:crypto';
 import {
   decodeServerFrame,
   encodeClientFrame,
@@ -27,7 +27,11 @@ export interface TokenOptions extends Partial<InnerClaims> {
 export const mintToken = (options: TokenOptions): string => {
   const { key, expiresInSeconds = 30, audience = INNER_AUDIENCE, ...claims } = options;
   const full = { jti: randomUUID(), sub: 'user-1', userName: 'Ada', terminal: 'main', mode: 'control', ...claims };
-  return jsonwebtoken.sign(full, key, { algorithm: 'HS256', expiresIn: expiresInSeconds, audience });
+  return jsonwebtoken.sign(full, createSecretKey(key, 'utf8'), {
+    algorithm: 'HS256',
+    expiresIn: expiresInSeconds,
+    audience,
+  });
 };
 
 export interface ConnectOptions {

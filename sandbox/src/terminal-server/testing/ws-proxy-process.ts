@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createSecretKey, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -51,7 +51,7 @@ export const routeThrough = (
     upstream,
     inner,
   };
-  const ticket = jsonwebtoken.sign(claims, proxy.key, {
+  const ticket = jsonwebtoken.sign(claims, createSecretKey(proxy.key, 'utf8'), {
     algorithm: 'HS256',
     keyid: KEY_ID,
     audience: TICKET_AUDIENCE,
