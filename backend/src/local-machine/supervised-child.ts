@@ -14,6 +14,8 @@ export interface ChildOptions {
   readonly logFile: string;
   readonly logger: Logger;
   readonly stopGraceMs: number;
+  /** From the end of one that ran well to the start of the next; default 100. */
+  readonly restartMinMs?: number;
   /** Called for every new process, before it runs anything. */
   readonly onSpawn?: (child: ChildProcess) => void;
 }
@@ -36,11 +38,16 @@ export class SupervisedChild {
   #timer: NodeJS.Timeout | null = null;
   #wanted = false;
   #restarts = 0;
-  #delayMs = RESTART_MIN_MS;
+  #delayMs: number;
   #startedAtMs = 0;
 
   constructor(options: ChildOptions) {
     this.#options = options;
+    this.#delayMs = this.#restartMinMs;
+  }
+
+  get #restartMinMs(): number {
+    return this.#options.restartMinMs ?? RESTART_MIN_MS;
   }
 
   get process(): ChildProcess | null {
@@ -120,7 +127,7 @@ export class SupervisedChild {
   }
 
   #startAgain(how: Readonly<Record<string, unknown>>): void {
-    if (Date.now() - this.#startedAtMs > STABLE_AFTER_MS) this.#delayMs = RESTART_MIN_MS;
+    if (Date.now() - this.#startedAtMs > STABLE_AFTER_MS) this.#delayMs = this.#restartMinMs;
     this.#options.logger.error(
       { child: this.#options.name, delayMs: this.#delayMs, ...how },
       'child process does not run; starting it again',

@@ -28,6 +28,8 @@ export interface WsProxyOptions {
 
 const RECORD = /^ws-proxy-\d+\.json$/;
 const STOP_GRACE_MS = 3_000;
+/** Terminals are coming back through the other one meanwhile; the start of a process would take the cores from them. */
+const RESTART_MIN_MS = 2_000;
 /** Little garbage comes of relaying; the default lets it grow to a third of what each connection needs. */
 const NODE_ARGS = ['--max-semi-space-size=2'];
 /** As many ids as one message may carry. */
@@ -181,6 +183,7 @@ export class WsProxy {
       logFile,
       logger,
       stopGraceMs: STOP_GRACE_MS,
+      restartMinMs: RESTART_MIN_MS,
       onSpawn: (child) => {
         const identity = child.pid === undefined ? null : identityOf(child.pid);
         if (identity !== null) {
