@@ -24,7 +24,7 @@ const READY_DEADLINE_MS = 24 * 3_600_000;
 const LOOK_AGAIN_MS = 700;
 const SETTLE_MS = 4_000;
 const GIVE_UP_MS = 25_000;
-/** Longer than all looks together, which would follow one another without a pause once this is over. */
+/** Longer than all looks together: a hook that comes late is heard as long as somebody looks. */
 const HOOK_MS = 2 * GIVE_UP_MS;
 const LOOK_EVERY_MS = 1_000;
 /** CLIs other than Claude Code may take a return that comes together with a paste for a line of it. */
@@ -211,15 +211,13 @@ export class PromptDelivery {
 const isSubmission = (event: HookEvent): event is HookEvent & { readonly prompt: string } =>
   meaningOf(event.event) === 'UserPromptSubmit' && event.subagentId === null && event.prompt !== null;
 
-/** True when the promise became true in time. */
-const within = async (promise: Promise<boolean>, ms: number): Promise<boolean> => {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
+/** True as soon as the promise becomes true; false after `ms`, never sooner: looks at the screen keep their pauses. */
+const within = (promise: Promise<boolean>, ms: number): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(false), ms);
+    promise.then((isTrue) => {
+      if (!isTrue) return;
+      clearTimeout(timer);
+      resolve(true);
+    }, reject);
   });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
