@@ -1,3 +1,4 @@
+import type { PlayerState } from './player.ts';
 import type { Timeline } from './timeline.ts';
 
 /** A place on the bar with a meaning. */
@@ -23,3 +24,16 @@ export const markersOf = (timeline: Timeline): readonly BarMarker[] =>
       return meaning === null ? [] : [{ atMs: timeline.toBar(index, atMs, null), ...meaning }];
     }),
   ]);
+
+/** While it plays, a mark just passed is stepped over: it would be passed again before the next key. */
+const JUST_PASSED_MS = 1_000;
+
+/** Where the next mark in this direction is; without one the end of the bar that lies there. */
+export const markFrom = (
+  { atMs, totalMs, isPlaying }: Pick<PlayerState, 'atMs' | 'totalMs' | 'isPlaying'>,
+  markers: readonly BarMarker[],
+  step: 1 | -1,
+): number =>
+  step === 1
+    ? (markers.find((marker) => marker.atMs > atMs + 1)?.atMs ?? totalMs)
+    : (markers.findLast((marker) => marker.atMs < atMs - (isPlaying ? JUST_PASSED_MS : 1))?.atMs ?? 0);
