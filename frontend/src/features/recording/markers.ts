@@ -28,8 +28,8 @@ export const markersOf = (timeline: Timeline): readonly BarMarker[] =>
 /** While it plays, a mark just passed is stepped over: it would be passed again before the next key. */
 const JUST_PASSED_MS = 1_000;
 
-/** Where the next mark in this direction is; without one the end of the bar that lies there. */
-export const markFrom = (
+/** Place on the bar of the next mark in this direction; without one the end of the bar that lies there. */
+export const nextMarkerMs = (
   { atMs, totalMs, isPlaying }: Pick<PlayerState, 'atMs' | 'totalMs' | 'isPlaying'>,
   markers: readonly BarMarker[],
   step: 1 | -1,

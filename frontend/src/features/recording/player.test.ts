@@ -3,7 +3,7 @@ import type { RecordingSegment, Size } from '@sac/contracts';
 import { describe, expect, it, vi } from 'vitest';
 import { CastExport, parseSegment, type CastEvent, type Segment } from './cast.ts';
 import { castFileName, clockText } from './format.ts';
-import { markersOf, markFrom } from './markers.ts';
+import { markersOf, nextMarkerMs } from './markers.ts';
 import { Player, type PlayerScreen, type PlayerState } from './player.ts';
 import { Timeline } from './timeline.ts';
 
@@ -213,7 +213,7 @@ describe('the timeline', () => {
   it('goes from mark to mark, and back over the one that was just passed only while it plays', () => {
     const marks = [400, 9_200].map((atMs) => ({ atMs, kind: 'started' as const, detail: '' }));
     const from = (atMs: number, step: 1 | -1, isPlaying = false): number =>
-      markFrom({ atMs, totalMs: 10_000, isPlaying }, marks, step);
+      nextMarkerMs({ atMs, totalMs: 10_000, isPlaying }, marks, step);
     expect([from(0, 1), from(400, 1), from(9_200, 1)]).toEqual([400, 9_200, 10_000]);
     expect([from(10_000, -1), from(9_200, -1), from(400, -1)]).toEqual([9_200, 400, 0]);
     expect([from(10_000, -1, true), from(1_300, -1, true), from(1_500, -1, true)]).toEqual([400, 0, 400]);
